@@ -1,0 +1,43 @@
+//! The trait of every checker.
+
+use crate::history::Event;
+use crate::observation::{Fault, Lifecycle, Packet, Setting, View};
+use crate::verdict::Verdict;
+
+/// Anything a recording holds, in order of time.
+#[derive(Debug, Clone, Copy)]
+pub enum Happening<'a> {
+    /// A client began or ended an operation.
+    Op(&'a Event),
+    /// A packet was seen on the cluster bus.
+    Packet(&'a Packet),
+    /// A node was asked for its view.
+    View(&'a View),
+    /// A fault was installed, healed, skipped, …
+    Fault(&'a Fault),
+    /// A process began or ended.
+    Lifecycle(&'a Lifecycle),
+}
+
+impl Happening<'_> {
+    /// When it happened, ns since the start.
+    pub fn time(&self) -> u64 {
+        match self {
+            Happening::Op(event) => event.time,
+            Happening::Packet(packet) => packet.time,
+            Happening::View(view) => view.time,
+            Happening::Fault(fault) => fault.time,
+            Happening::Lifecycle(lifecycle) => lifecycle.time,
+        }
+    }
+}
+
+/// A judge of one promise. It sees each happening once, in order of time, and must be incremental:
+/// the same code runs online in the simulator.
+pub trait Checker {
+    /// Takes in one happening.
+    fn observe(&mut self, happening: Happening<'_>);
+
+    /// Says what it found. `setting` holds what is known only at the end: capture losses, heal time.
+    fn finish(&mut self, setting: &Setting) -> Verdict;
+}

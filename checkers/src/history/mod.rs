@@ -1,0 +1,8 @@
+//! What the clients did: one [`Event`] for each invocation and each completion.
+
+pub mod event;
+pub mod jsonl;
+pub mod value;
+
+pub use event::{Event, EventKind, Function, Key, Process};
+pub use value::Value;

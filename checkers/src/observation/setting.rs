@@ -1,0 +1,58 @@
+//! What the cluster under test was (`cluster.json`): facts, not intentions.
+
+use std::net::SocketAddrV4;
+
+use serde::{Deserialize, Serialize};
+
+use super::names::NodeName;
+
+/// One node of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSetting {
+    /// The harness's name.
+    pub name: NodeName,
+    /// Client address.
+    pub address: SocketAddrV4,
+    /// Bus port.
+    pub bus_port: u16,
+    /// What runs there: `reference`, or `redis` with a version.
+    pub server: Server,
+}
+
+/// A server program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Server {
+    /// Our reference node.
+    Reference,
+    /// Upstream's server, with the version it gave: `7.0.15`.
+    Redis(String),
+}
+
+/// The cluster, and how well it could be seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Version of the recording's formats; this one is 1.
+    pub format: u32,
+    /// `local` or `sim`.
+    pub world: String,
+    /// The nodes.
+    pub nodes: Vec<NodeSetting>,
+    /// cluster-node-timeout, ms.
+    pub node_timeout_ms: u64,
+    /// Whether the bus was captured.
+    pub bus_captured: bool,
+    /// Packets the capture lost; checkers of the bus are undecided when it is not 0.
+    pub bus_packets_lost: u64,
+    /// Largest delay of an idle ticker of the harness in ms; the slack of timed checks (0.3).
+    pub canary_delay_ms: u64,
+    /// From nothing to `cluster_state:ok` on every node, ms.
+    pub cluster_ok_ms: u64,
+    /// When all faults were healed, ns since the start; none if the run did not get there.
+    #[serde(default)]
+    pub healed_at: Option<u64>,
+    /// When the run ended, ns since the start.
+    pub ended_at: u64,
+}

@@ -1,0 +1,150 @@
+//! A set of hash slots, and the judge's own key hash (RD-01).
+
+use serde::{Deserialize, Serialize};
+
+/// Number of hash slots of a cluster.
+pub const SLOT_COUNT: u16 = 16_384;
+
+/// A set of hash slots; written as `"0-5460 5462"`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SlotSet {
+    words: Box<[u64; 256]>,
+}
+
+impl Default for SlotSet {
+    fn default() -> Self {
+        SlotSet {
+            words: Box::new([0; 256]),
+        }
+    }
+}
+
+impl std::fmt::Debug for SlotSet {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(out, "SlotSet({self})")
+    }
+}
+
+impl SlotSet {
+    /// Adds a slot. Panics above 16383: callers check at the edge.
+    pub fn insert(&mut self, slot: u16) {
+        self.words[usize::from(slot / 64)] |= 1 << (slot % 64);
+    }
+
+    /// Whether the slot is in the set.
+    pub fn contains(&self, slot: u16) -> bool {
+        self.words[usize::from(slot / 64)] & (1 << (slot % 64)) != 0
+    }
+
+    /// Number of slots in the set.
+    pub fn len(&self) -> usize {
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
+    }
+
+    /// Whether the set has no slot.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    /// The slots in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
+        (0..SLOT_COUNT).filter(|slot| self.contains(*slot))
+    }
+
+    /// The slots that both sets have.
+    pub fn intersection(&self, other: &SlotSet) -> SlotSet {
+        let mut both = SlotSet::default();
+        for (word, (a, b)) in both
+            .words
+            .iter_mut()
+            .zip(self.words.iter().zip(other.words.iter()))
+        {
+            *word = a & b;
+        }
+        both
+    }
+
+    /// From the 2048-byte bitmap of a bus packet: slot s is bit s & 7 of byte s >> 3 (BUS-11).
+    pub fn from_wire(bitmap: &[u8; 2048]) -> SlotSet {
+        let mut set = SlotSet::default();
+        for (word, bytes) in set.words.iter_mut().zip(bitmap.chunks_exact(8)) {
+            *word = u64::from_le_bytes(bytes.try_into().expect("chunks of 8"));
+        }
+        set
+    }
+
+    /// Maximal runs of consecutive slots, both ends included.
+    pub fn ranges(&self) -> Vec<(u16, u16)> {
+        let mut ranges: Vec<(u16, u16)> = Vec::new();
+        for slot in self.iter() {
+            match ranges.last_mut() {
+                Some(last) if last.1 + 1 == slot => last.1 = slot,
+                _ => ranges.push((slot, slot)),
+            }
+        }
+        ranges
+    }
+}
+
+impl std::fmt::Display for SlotSet {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        for (position, (start, end)) in self.ranges().into_iter().enumerate() {
+            let gap = if position == 0 { "" } else { " " };
+            match start == end {
+                true => write!(out, "{gap}{start}")?,
+                false => write!(out, "{gap}{start}-{end}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::str::FromStr for SlotSet {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<SlotSet, String> {
+        let mut set = SlotSet::default();
+        for part in text.split_ascii_whitespace() {
+            let (start, end) = part.split_once('-').unwrap_or((part, part));
+            let parse = |slot: &str| match slot.parse::<u16>() {
+                Ok(slot) if slot < SLOT_COUNT => Ok(slot),
+                _ => Err(format!("{part:?} is no slot range within 0-16383")),
+            };
+            for slot in parse(start)?..=parse(end)? {
+                set.insert(slot);
+            }
+        }
+        Ok(set)
+    }
+}
+
+impl Serialize for SlotSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SlotSet {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<str>>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Slot of a key: CRC16-XMODEM of its hash tag, or of all of it (RD-01).
+pub fn slot_of_key(key: &[u8]) -> u16 {
+    crc16::State::<crc16::XMODEM>::calculate(hash_tag(key)) % SLOT_COUNT
+}
+
+fn hash_tag(key: &[u8]) -> &[u8] {
+    let Some(open) = key.iter().position(|byte| *byte == b'{') else {
+        return key;
+    };
+    match key[open + 1..].iter().position(|byte| *byte == b'}') {
+        Some(length) if length > 0 => &key[open + 1..open + 1 + length],
+        _ => key,
+    }
+}
