@@ -1,1 +1,5 @@
-fn main() {}
+//! The `slotquake` command.
+
+fn main() -> std::process::ExitCode {
+    slotquake::cli::main()
+}

@@ -1,1 +1,10 @@
-//! (in work)
+//! What clients do, as pure deciders: workloads, and the MOVED/ASK-aware client.
+//!
+//! A [`workload::Workload`] says which operation a process does next; a [`client::Session`] says
+//! how that operation reaches the right node and what its answer means for "did it happen?". Both
+//! take inputs and give values; a world does the sending. Knows of checkers only the history types.
+
+pub mod client;
+pub mod registry;
+pub mod rng;
+pub mod workload;

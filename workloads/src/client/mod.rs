@@ -1,0 +1,15 @@
+//! The cluster client as a pure state machine: routing, redirections, outcomes.
+//!
+//! A world asks [`Session`] what to do and does it; replies and breakages go back in. The session
+//! never repeats a command whose outcome is unknown (R9): a lost answer ends the operation as
+//! `info`. Redirections (MOVED, ASK, TRYAGAIN) are definite refusals, so following them is safe (R7).
+
+pub mod outcome;
+pub mod resp;
+pub mod route;
+pub mod session;
+
+pub use outcome::Outcome;
+pub use resp::RespValue;
+pub use route::Route;
+pub use session::{Action, Breakage, Session};

@@ -1,0 +1,1 @@
+//! The list of workloads, one line each. (in work)
