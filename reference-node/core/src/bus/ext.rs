@@ -1,0 +1,1 @@
+//! ping extensions (in work)

@@ -1,0 +1,76 @@
+//! Names of things: nodes, links, clients.
+
+use std::fmt;
+
+/// A cluster node id: 40 characters of `[0-9a-z]` (HS-19).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId([u8; 40]);
+
+impl NodeId {
+    /// From 40 characters; none if one is not in `[0-9a-z]`.
+    pub fn parse(text: &[u8]) -> Option<NodeId> {
+        let bytes: [u8; 40] = text.try_into().ok()?;
+        let is_valid = bytes
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase());
+        is_valid.then_some(NodeId(bytes))
+    }
+
+    /// A fresh random id, 40 characters of `[0-9a-f]`.
+    pub fn random(rng: &mut crate::rng::Rng) -> NodeId {
+        NodeId(rng.hex())
+    }
+
+    /// The 40 characters.
+    pub fn as_bytes(&self) -> &[u8; 40] {
+        &self.0
+    }
+
+    /// The 40 characters as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("made of ASCII only")
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+        out.write_str(&self.as_str()[..8])
+    }
+}
+
+/// A bus connection. Outbound ones are named by the core, accepted ones by the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(u64);
+
+impl LinkId {
+    const INBOUND: u64 = 1 << 63;
+
+    /// The n-th link the core opened.
+    pub fn outbound(n: u64) -> LinkId {
+        LinkId(n & !LinkId::INBOUND)
+    }
+
+    /// The n-th link the shell accepted.
+    pub fn inbound(n: u64) -> LinkId {
+        LinkId(n | LinkId::INBOUND)
+    }
+
+    /// Whether the peer opened it.
+    pub fn is_inbound(self) -> bool {
+        self.0 & LinkId::INBOUND != 0
+    }
+}
+
+/// A client connection, numbered from 1 by the shell; CLIENT ID shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub u64);
+
+/// A connection to this node's master, numbered by the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UpstreamId(pub u64);

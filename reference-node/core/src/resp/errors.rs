@@ -1,0 +1,1 @@
+//! All error texts that leave the node, one table. (in work)

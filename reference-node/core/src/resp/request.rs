@@ -1,0 +1,1 @@
+//! Request parser. (in work)

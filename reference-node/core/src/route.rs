@@ -1,0 +1,1 @@
+//! Who serves the keys of a command: this node, another one, or nobody.

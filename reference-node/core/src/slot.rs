@@ -1,0 +1,133 @@
+//! Hash slots: the newtype, sets of them, and the hash of keys (RD-01).
+
+/// Number of hash slots of a cluster.
+pub const SLOT_COUNT: usize = 16_384;
+
+/// A hash slot, always below 16384.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u16);
+
+impl Slot {
+    /// The slot of this number; none above 16383.
+    pub fn new(number: u64) -> Option<Slot> {
+        (number < SLOT_COUNT as u64).then_some(Slot(number as u16))
+    }
+
+    /// The slot of a key: CRC16-XMODEM of its hash tag, or of all of it (RD-01).
+    pub fn of_key(key: &[u8]) -> Slot {
+        Slot(crc16::State::<crc16::XMODEM>::calculate(hash_tag(key)) % SLOT_COUNT as u16)
+    }
+
+    /// Every slot, ascending.
+    pub fn all() -> impl Iterator<Item = Slot> {
+        (0..SLOT_COUNT as u16).map(Slot)
+    }
+
+    /// Its number.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+
+    /// Its number as an index.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+fn hash_tag(key: &[u8]) -> &[u8] {
+    let Some(open) = key.iter().position(|byte| *byte == b'{') else {
+        return key;
+    };
+    match key[open + 1..].iter().position(|byte| *byte == b'}') {
+        Some(length) if length > 0 => &key[open + 1..open + 1 + length],
+        _ => key,
+    }
+}
+
+/// A set of slots as on the wire: slot s is bit s & 7 of byte s >> 3 (BUS-11).
+#[derive(Clone, PartialEq, Eq)]
+pub struct SlotSet {
+    words: [u64; SLOT_COUNT / 64],
+}
+
+impl Default for SlotSet {
+    fn default() -> Self {
+        SlotSet {
+            words: [0; SLOT_COUNT / 64],
+        }
+    }
+}
+
+impl std::fmt::Debug for SlotSet {
+    fn fmt(&self, out: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(out, "SlotSet({:?})", self.ranges())
+    }
+}
+
+impl SlotSet {
+    /// Adds a slot.
+    pub fn insert(&mut self, slot: Slot) {
+        self.words[slot.index() / 64] |= 1 << (slot.index() % 64);
+    }
+
+    /// Takes a slot out.
+    pub fn remove(&mut self, slot: Slot) {
+        self.words[slot.index() / 64] &= !(1 << (slot.index() % 64));
+    }
+
+    /// Whether the slot is in the set.
+    pub fn contains(&self, slot: Slot) -> bool {
+        self.words[slot.index() / 64] & (1 << (slot.index() % 64)) != 0
+    }
+
+    /// Number of slots in the set.
+    pub fn len(&self) -> usize {
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
+    }
+
+    /// Whether the set has no slot.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    /// The slots in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.words.iter().enumerate().flat_map(|(index, word)| {
+            let bits = (0..64).filter(move |bit| word & (1 << bit) != 0);
+            bits.map(move |bit| Slot((index * 64 + bit) as u16))
+        })
+    }
+
+    /// Maximal runs of consecutive slots, both ends included.
+    pub fn ranges(&self) -> Vec<(Slot, Slot)> {
+        let mut ranges: Vec<(Slot, Slot)> = Vec::new();
+        for slot in self.iter() {
+            match ranges.last_mut() {
+                Some(last) if last.1.0 + 1 == slot.0 => last.1 = slot,
+                _ => ranges.push((slot, slot)),
+            }
+        }
+        ranges
+    }
+
+    /// The 2048 bytes of the wire.
+    pub fn to_wire(&self) -> [u8; SLOT_COUNT / 8] {
+        let mut bytes = [0; SLOT_COUNT / 8];
+        for (chunk, word) in bytes.chunks_exact_mut(8).zip(self.words) {
+            chunk.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// From the 2048 bytes of the wire.
+    pub fn from_wire(bytes: &[u8; SLOT_COUNT / 8]) -> SlotSet {
+        let mut set = SlotSet::default();
+        for (word, chunk) in set.words.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_le_bytes(chunk.try_into().expect("chunks of 8"));
+        }
+        set
+    }
+}
