@@ -3,8 +3,12 @@
 //! A [`workload::Workload`] says which operation a process does next; a [`client::Session`] says
 //! how that operation reaches the right node and what its answer means for "did it happen?". Both
 //! take inputs and give values; a world does the sending. Knows of checkers only the history types.
+//!
+//! [`registry`] lists the workloads, one line each; name, help and default live in their files.
 
 pub mod client;
+pub mod register;
 pub mod registry;
 pub mod rng;
+pub mod set;
 pub mod workload;

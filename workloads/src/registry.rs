@@ -1,1 +1,39 @@
-//! The list of workloads, one line each. (in work)
+//! The list of workloads, one line each.
+
+use crate::workload::Workload;
+use crate::{register, set};
+
+/// A workload as the command line and the report know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// One line of help.
+    pub help: &'static str,
+    /// Whether a run has it unless told otherwise.
+    pub is_default: bool,
+    /// A fresh one.
+    pub make: fn() -> Box<dyn Workload>,
+}
+
+/// Every workload.
+pub const WORKLOADS: &[Entry] = &[register::ENTRY, set::ENTRY];
+
+/// The workload of this name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    WORKLOADS.iter().find(|entry| entry.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for entry in WORKLOADS {
+            assert_eq!(find(entry.name).map(|found| found.help), Some(entry.help));
+            let namesakes = WORKLOADS.iter().filter(|other| other.name == entry.name);
+            assert_eq!(namesakes.count(), 1, "{}", entry.name);
+        }
+    }
+}

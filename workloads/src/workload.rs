@@ -1,5 +1,7 @@
 //! The trait of every workload.
 
+use std::net::SocketAddrV4;
+
 use slotquake_checkers::history::{EventKind, Function, Key, Process, Value};
 
 use crate::rng::Rng;
@@ -17,6 +19,8 @@ pub struct Op {
     pub shape: Shape,
     /// Part of the reading at the end.
     pub final_read: bool,
+    /// Ask this node and no other, following no redirection; none for the usual routing.
+    pub pin: Option<SocketAddrV4>,
 }
 
 /// The Redis type behind a key.
@@ -47,4 +51,53 @@ pub trait Workload {
 
     /// The reads to do at the end, after everything was healed.
     fn final_reads(&self) -> Vec<Op>;
+}
+
+impl Op {
+    /// A read of a key.
+    pub fn read(key: Key, shape: Shape) -> Op {
+        Op {
+            f: Function::Read,
+            key,
+            value: Value::Nil,
+            shape,
+            final_read: false,
+            pin: None,
+        }
+    }
+
+    /// A write of a register.
+    pub fn write(key: Key, value: i64) -> Op {
+        Op {
+            f: Function::Write,
+            value: Value::Int(value),
+            ..Op::read(key, Shape::Register)
+        }
+    }
+
+    /// A compare and set of a register.
+    pub fn cas(key: Key, old: i64, new: i64) -> Op {
+        Op {
+            f: Function::Cas,
+            value: Value::List(vec![Value::Int(old), Value::Int(new)]),
+            ..Op::read(key, Shape::Register)
+        }
+    }
+
+    /// An addition to a set.
+    pub fn add(key: Key, element: i64) -> Op {
+        Op {
+            f: Function::Add,
+            value: Value::Int(element),
+            ..Op::read(key, Shape::Set)
+        }
+    }
+
+    /// The same, as part of the reading at the end.
+    pub fn at_the_end(self) -> Op {
+        Op {
+            final_read: true,
+            ..self
+        }
+    }
 }

@@ -10,6 +10,6 @@ pub mod route;
 pub mod session;
 
 pub use outcome::Outcome;
-pub use resp::RespValue;
+pub use resp::{RespError, RespParser, RespValue};
 pub use route::Route;
-pub use session::{Action, Breakage, Session};
+pub use session::{Action, Breakage, Connection, HOPS_MAX, REPLY_TIMEOUT_MS, Session};

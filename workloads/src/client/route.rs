@@ -1,12 +1,181 @@
 //! Which node serves which slot, as the client believes.
+//!
+//! Learned from CLUSTER SLOTS and corrected by MOVED. Pure: it sends nothing, it only remembers
+//! and says which node to ask. A reply that makes no sense changes nothing.
 
 use std::net::SocketAddrV4;
 
-/// The client's slot map: learned from CLUSTER SLOTS and from MOVED.
+use slotquake_checkers::observation::slots::SLOT_COUNT;
+
+use super::outcome::host_ip;
+use super::resp::RespValue;
+
+/// The client's slot map.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Nodes to ask when nothing better is known.
-    pub seeds: Vec<SocketAddrV4>,
-    /// Owner of each slot, by index into nothing but the address itself.
-    pub owners: Vec<Option<SocketAddrV4>>,
+    seeds: Vec<SocketAddrV4>,
+    /// Which of the seeds is asked next.
+    seed_next: usize,
+    /// Every owner ever heard of; `owners` points into it.
+    nodes: Vec<SocketAddrV4>,
+    /// Position in `nodes` of each slot's owner.
+    owners: Vec<u16>,
+}
+
+const UNKNOWN: u16 = u16::MAX;
+
+impl Route {
+    /// A route that knows only whom to ask. Panics without a seed: nobody can be asked.
+    pub fn new(seeds: Vec<SocketAddrV4>) -> Route {
+        assert!(!seeds.is_empty(), "a client needs at least one node to ask");
+        Route {
+            seeds,
+            seed_next: 0,
+            nodes: Vec::new(),
+            owners: vec![UNKNOWN; usize::from(SLOT_COUNT)],
+        }
+    }
+
+    /// The owner of a slot, if known.
+    pub fn owner(&self, slot: u16) -> Option<SocketAddrV4> {
+        let position = *self.owners.get(usize::from(slot))?;
+        self.nodes.get(usize::from(position)).copied()
+    }
+
+    /// A node to ask for the map, another one each time.
+    pub fn next_seed(&mut self) -> SocketAddrV4 {
+        let seed = self.seeds[self.seed_next % self.seeds.len()];
+        self.seed_next = (self.seed_next + 1) % self.seeds.len();
+        seed
+    }
+
+    /// Learns one slot's owner from MOVED.
+    pub fn learn(&mut self, slot: u16, owner: SocketAddrV4) {
+        let position = self.position_of(owner);
+        if let Some(entry) = self.owners.get_mut(usize::from(slot)) {
+            *entry = position;
+        }
+    }
+
+    /// Takes in a reply to CLUSTER SLOTS from `node`. True if it named at least one range; slots it
+    /// does not name keep the owner they had.
+    pub fn take_slots(&mut self, reply: &RespValue, node: SocketAddrV4) -> bool {
+        let RespValue::Array(Some(ranges)) = reply else {
+            return false;
+        };
+        let mut has_any = false;
+        for (start, end, owner) in ranges.iter().filter_map(|range| read_range(range, node)) {
+            let position = self.position_of(owner);
+            self.owners[usize::from(start)..=usize::from(end)].fill(position);
+            has_any = true;
+        }
+        has_any
+    }
+
+    fn position_of(&mut self, node: SocketAddrV4) -> u16 {
+        if let Some(position) = self.nodes.iter().position(|known| *known == node) {
+            return position as u16;
+        }
+        if self.nodes.len() >= usize::from(UNKNOWN) {
+            // A server that names 65,535 different owners is lying; it gets no more room.
+            return UNKNOWN;
+        }
+        self.nodes.push(node);
+        (self.nodes.len() - 1) as u16
+    }
+}
+
+/// `[start, end, [host, port, …], replicas…]`.
+fn read_range(range: &RespValue, node: SocketAddrV4) -> Option<(u16, u16, SocketAddrV4)> {
+    let RespValue::Array(Some(fields)) = range else {
+        return None;
+    };
+    let [
+        RespValue::Integer(start),
+        RespValue::Integer(end),
+        owner,
+        ..,
+    ] = fields.as_slice()
+    else {
+        return None;
+    };
+    let (start, end) = (u16::try_from(*start).ok()?, u16::try_from(*end).ok()?);
+    let RespValue::Array(Some(endpoint)) = owner else {
+        return None;
+    };
+    let [host, RespValue::Integer(port), ..] = endpoint.as_slice() else {
+        return None;
+    };
+    // RD-07: a null or empty host is the node that answered.
+    let host = match host {
+        RespValue::Bulk(None) => "",
+        named => named.text()?,
+    };
+    let owner = SocketAddrV4::new(host_ip(host, node)?, u16::try_from(*port).ok()?);
+    (start <= end && end < SLOT_COUNT).then_some((start, end, owner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn node(port: u16) -> SocketAddrV4 {
+        SocketAddrV4::new([127, 0, 0, 1].into(), port)
+    }
+
+    fn range(start: i64, end: i64, host: Option<&'static str>, port: i64) -> RespValue {
+        let host = RespValue::Bulk(host.map(Bytes::from));
+        RespValue::Array(Some(vec![
+            RespValue::Integer(start),
+            RespValue::Integer(end),
+            RespValue::Array(Some(vec![host, RespValue::Integer(port)])),
+        ]))
+    }
+
+    /// Proves RD-07.
+    #[test]
+    fn learns_the_map_and_reads_a_null_host_as_the_node_asked() {
+        let mut route = Route::new(vec![node(1)]);
+        let reply = RespValue::Array(Some(vec![
+            range(0, 99, Some("127.0.0.1"), 7),
+            range(100, 16_383, None, 8),
+        ]));
+        assert!(route.take_slots(&reply, node(1)));
+        assert_eq!(route.owner(99), Some(node(7)));
+        assert_eq!(route.owner(16_383), Some(node(8)));
+    }
+
+    #[test]
+    fn one_moved_changes_one_slot() {
+        let mut route = Route::new(vec![node(1)]);
+        route.learn(5, node(9));
+        assert_eq!(route.owner(5), Some(node(9)));
+        assert_eq!(route.owner(6), None);
+    }
+
+    #[test]
+    fn a_reply_without_sense_changes_nothing() {
+        let mut route = Route::new(vec![node(1)]);
+        let bad = [
+            RespValue::Integer(1),
+            RespValue::Error("ERR This instance has cluster support disabled".into()),
+            RespValue::Array(Some(vec![range(5, 4, Some("127.0.0.1"), 7)])),
+            RespValue::Array(Some(vec![range(0, 16_384, Some("127.0.0.1"), 7)])),
+            RespValue::Array(Some(vec![range(0, 4, Some("not an ip"), 7)])),
+            RespValue::Array(Some(vec![range(0, 4, Some("127.0.0.1"), 70_000)])),
+        ];
+        for reply in bad {
+            assert!(!route.take_slots(&reply, node(1)), "{reply:?}");
+        }
+        assert!((0..SLOT_COUNT).all(|slot| route.owner(slot).is_none()));
+    }
+
+    #[test]
+    fn asks_the_seeds_in_turn() {
+        let mut route = Route::new(vec![node(1), node(2)]);
+        let asked: Vec<u16> = (0..3).map(|_| route.next_seed().port()).collect();
+        assert_eq!(asked, [1, 2, 1]);
+    }
 }

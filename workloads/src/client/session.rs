@@ -1,23 +1,48 @@
 //! One operation's way through the cluster.
+//!
+//! [`Session::begin`] starts an operation; the world does the [`Action`] it gives and calls back
+//! with replies, a breakage, or the end of a wait, and gets the next action, until
+//! [`Action::Finish`]. The session follows refusals (MOVED, ASK, TRYAGAIN, a refused connection
+//! when another owner is known), at most [`HOPS_MAX`] of them, and repeats nothing else (R9).
+//!
+//! A compare-and-set is `WATCH`, `GET`, then `MULTI`, `SET`, `EXEC` on one connection; the watch is
+//! released when the value differs. A lost EXEC reply is `info`, a nil one a definite `fail`.
 
 use std::net::SocketAddrV4;
 
 use bytes::Bytes;
+use slotquake_checkers::history::{EventKind, Function, Value};
+use slotquake_checkers::observation::slots::slot_of_key;
 
-use super::outcome::Outcome;
+use super::outcome::{Meaning, Outcome, meaning};
 use super::resp::RespValue;
+use super::route::Route;
+use crate::workload::Op;
+
+mod commands;
+
+use commands::{asking, bytes_of, exchange, look, single, value_of};
+
+/// Most refusals one operation follows.
+pub const HOPS_MAX: usize = 16;
+/// How long a world waits for the replies to one [`Action::Send`], connecting included, ms.
+pub const REPLY_TIMEOUT_MS: u64 = 1000;
+/// Pause before a command that got TRYAGAIN is sent again, ms.
+const TRY_AGAIN_MS: u64 = 50;
 
 /// What the world is to do for this session next. Exactly one thing at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Send these commands in one write on the session's own connection to that node (open it if
-    /// need be) and give back their replies, all of them, through [`Session::on_replies`]. Each
-    /// command is its argument list. A connection is kept for WATCH to make sense.
+    /// Send these commands in one write on the session's own connection to that node and give back
+    /// their replies, all of them, through [`Session::on_replies`]. Each command is its argument
+    /// list.
     Send {
         /// Where to.
         to: SocketAddrV4,
         /// The commands, pipelined.
         commands: Vec<Vec<Bytes>>,
+        /// Which connection will do.
+        on: Connection,
     },
     /// Wait that many ms, then call [`Session::on_waited`].
     Wait {
@@ -28,6 +53,16 @@ pub enum Action {
     Finish(Outcome),
 }
 
+/// Which connection may carry an [`Action::Send`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// The session's own to that node; opened if there is none.
+    Any,
+    /// The one that carried the previous send, because a WATCH lives on it; if it is gone nothing
+    /// is sent and the answer is [`Breakage::NotSent`].
+    Same,
+}
+
 /// How a connection failed the session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Breakage {
@@ -35,17 +70,334 @@ pub enum Breakage {
     NotSent,
     /// Sent, at least in part; the connection broke before all replies came.
     Lost,
-    /// Sent; no reply within the operation's time. The world closes the connection.
+    /// Sent; no reply within [`REPLY_TIMEOUT_MS`]. The world closes the connection.
     TimedOut,
 }
 
 /// A client: its route and the operation it is busy with.
 #[derive(Debug)]
-pub struct Session {}
+pub struct Session {
+    route: Route,
+    map: Map,
+    busy: Option<Busy>,
+}
+
+/// Whether the slot map is to be fetched before the next operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Map {
+    Fresh,
+    Stale,
+}
+
+#[derive(Debug)]
+struct Busy {
+    op: Op,
+    stage: Stage,
+    /// Where the last commands went.
+    target: SocketAddrV4,
+    hops: Vec<SocketAddrV4>,
+    /// Fetches of the slot map this operation may still do.
+    fetches_left: u8,
+    /// The node that could not be reached, when another owner is looked for.
+    unreachable: Option<SocketAddrV4>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// CLUSTER SLOTS is out.
+    Fetch,
+    /// The one command is out.
+    Single,
+    /// The one command is out, after ASKING.
+    Asked,
+    /// UNWATCH, WATCH, GET are out.
+    Look,
+    /// MULTI, SET, EXEC are out.
+    Exchange,
+    /// UNWATCH is out; the value was not the expected one.
+    Release,
+    /// Nothing is out: TRYAGAIN.
+    Pause,
+}
 
 impl Session {
+    /// A client that knows these nodes. Panics if there are none.
+    pub fn new(seeds: Vec<SocketAddrV4>) -> Session {
+        Session {
+            route: Route::new(seeds),
+            map: Map::Stale,
+            busy: None,
+        }
+    }
+
+    /// Begins an operation. Panics if the one before is not over.
+    pub fn begin(&mut self, op: &Op) -> Action {
+        assert!(self.busy.is_none(), "one operation at a time");
+        let target = op.pin.unwrap_or_else(|| self.route.next_seed());
+        let busy = self.busy.insert(Busy {
+            op: op.clone(),
+            stage: Stage::Pause,
+            target,
+            hops: Vec::new(),
+            fetches_left: 2,
+            unreachable: None,
+        });
+        match (busy.op.pin, self.map) {
+            (Some(node), Map::Fresh | Map::Stale) => self.attempt(node),
+            (None, Map::Stale) => self.fetch(),
+            (None, Map::Fresh) => self.attempt_at_owner(),
+        }
+    }
+
     /// Takes in the replies to the last [`Action::Send`], in order.
-    pub fn on_replies(&mut self, _replies: Vec<RespValue>) -> Action {
-        Action::Wait { wait_ms: 0 }
+    pub fn on_replies(&mut self, replies: Vec<RespValue>) -> Action {
+        match self.busy().stage {
+            Stage::Fetch => self.on_map(&replies),
+            Stage::Single | Stage::Asked => self.on_answer(replies.last()),
+            Stage::Look => self.on_look(&replies),
+            Stage::Exchange => self.on_exchange(replies.last()),
+            Stage::Release => self.finish_fail("the value was not the expected one"),
+            Stage::Pause => self.on_waited(),
+        }
+    }
+
+    /// Learns that the last [`Action::Send`] came to nothing.
+    pub fn on_broken(&mut self, breakage: Breakage) -> Action {
+        self.map = Map::Stale;
+        let stage = self.busy().stage;
+        match (stage, breakage) {
+            (Stage::Fetch, _) => self.attempt_at_owner(),
+            // A watch without EXEC has changed nothing.
+            (Stage::Release, _) => self.finish_fail("the value was not the expected one"),
+            (Stage::Single | Stage::Asked | Stage::Look, Breakage::NotSent) => {
+                self.look_elsewhere()
+            }
+            (Stage::Exchange | Stage::Pause, Breakage::NotSent) => {
+                self.finish_fail("connection lost before sending")
+            }
+            (Stage::Single | Stage::Asked, Breakage::Lost | Breakage::TimedOut) => {
+                let error = lost(breakage);
+                match self.busy().op.f {
+                    Function::Read => self.finish_fail(error),
+                    Function::Write | Function::Cas | Function::Add => self.finish_info(error),
+                }
+            }
+            (Stage::Look | Stage::Pause, Breakage::Lost | Breakage::TimedOut) => {
+                self.finish_fail(lost(breakage))
+            }
+            (Stage::Exchange, Breakage::Lost | Breakage::TimedOut) => {
+                self.finish_info(lost(breakage))
+            }
+        }
+    }
+
+    /// The wait of the last [`Action::Wait`] is over.
+    pub fn on_waited(&mut self) -> Action {
+        let target = self.busy().target;
+        self.attempt(target)
+    }
+
+    fn busy(&mut self) -> &mut Busy {
+        self.busy
+            .as_mut()
+            .expect("called only between begin and Finish")
+    }
+
+    fn send(&mut self, stage: Stage, to: SocketAddrV4, commands: Vec<Vec<Bytes>>) -> Action {
+        let on = match stage {
+            Stage::Exchange | Stage::Release => Connection::Same,
+            Stage::Fetch | Stage::Single | Stage::Asked | Stage::Look | Stage::Pause => {
+                Connection::Any
+            }
+        };
+        let busy = self.busy();
+        (busy.stage, busy.target) = (stage, to);
+        Action::Send { to, commands, on }
+    }
+
+    fn fetch(&mut self) -> Action {
+        self.busy().fetches_left -= 1;
+        let seed = self.route.next_seed();
+        let command = vec![Bytes::from_static(b"CLUSTER"), Bytes::from_static(b"SLOTS")];
+        self.send(Stage::Fetch, seed, vec![command])
+    }
+
+    fn on_map(&mut self, replies: &[RespValue]) -> Action {
+        let node = self.busy().target;
+        if let [reply] = replies
+            && self.route.take_slots(reply, node)
+        {
+            self.map = Map::Fresh;
+        }
+        self.attempt_at_owner()
+    }
+
+    fn attempt_at_owner(&mut self) -> Action {
+        let slot = slot_of_key(self.busy().op.key.as_bytes());
+        let target = match self.route.owner(slot) {
+            Some(owner) => owner,
+            None => self.route.next_seed(),
+        };
+        if self.busy().unreachable == Some(target) {
+            self.map = Map::Stale;
+            return self.finish_fail("the slot's owner could not be reached");
+        }
+        self.attempt(target)
+    }
+
+    fn attempt(&mut self, target: SocketAddrV4) -> Action {
+        let op = &self.busy().op;
+        let (stage, commands) = match op.f {
+            Function::Cas => (Stage::Look, look(op)),
+            Function::Read | Function::Write | Function::Add => (Stage::Single, vec![single(op)]),
+        };
+        self.send(stage, target, commands)
+    }
+
+    /// The owner could not be reached, nothing was sent: does someone know another owner?
+    fn look_elsewhere(&mut self) -> Action {
+        let busy = self.busy();
+        if busy.op.pin.is_some() || busy.fetches_left == 0 {
+            return self.finish_fail("connection refused");
+        }
+        busy.unreachable = Some(busy.target);
+        self.fetch()
+    }
+
+    fn on_answer(&mut self, reply: Option<&RespValue>) -> Action {
+        match reply {
+            Some(RespValue::Error(error)) => self.on_error(error),
+            Some(reply) => {
+                let value = match self.busy().op.f {
+                    Function::Read => value_of(reply),
+                    Function::Write | Function::Cas | Function::Add => self.busy().op.value.clone(),
+                };
+                self.finish(EventKind::Ok, value, None)
+            }
+            None => self.finish_info("no reply where one was due"),
+        }
+    }
+
+    fn on_look(&mut self, replies: &[RespValue]) -> Action {
+        let refusal = replies.iter().find_map(|reply| match reply {
+            RespValue::Error(error) => Some(error.clone()),
+            _ => None,
+        });
+        if let Some(error) = refusal {
+            return self.on_error(&error);
+        }
+        let op = self.busy().op.clone();
+        let Value::List(pair) = &op.value else {
+            return self.finish_fail("a compare-and-set without [old, new]");
+        };
+        let target = self.busy().target;
+        let found = replies.last().map(value_of);
+        match (found, pair.as_slice()) {
+            (Some(found), [old, new]) if found == *old => {
+                self.send(Stage::Exchange, target, exchange(&op, bytes_of(new)))
+            }
+            _ => {
+                let unwatch = vec![Bytes::from_static(b"UNWATCH")];
+                self.send(Stage::Release, target, vec![unwatch])
+            }
+        }
+    }
+
+    /// The reply to EXEC decides; what MULTI and SET said before is in it.
+    fn on_exchange(&mut self, reply: Option<&RespValue>) -> Action {
+        match reply {
+            Some(RespValue::Array(None) | RespValue::Bulk(None)) => {
+                self.finish_fail("the key changed while it was watched")
+            }
+            Some(RespValue::Array(Some(results))) => {
+                let result = results.first().cloned();
+                self.on_answer(result.as_ref())
+            }
+            Some(RespValue::Error(error)) => self.on_error(error),
+            _ => self.finish_info("no reply to EXEC that makes sense"),
+        }
+    }
+
+    fn on_error(&mut self, error: &str) -> Action {
+        let node = self.busy().target;
+        let meaning = meaning(error, node);
+        if matches!(meaning, Meaning::Moved { .. } | Meaning::RefusedHere) {
+            self.map = Map::Stale;
+        }
+        if let Meaning::Moved { slot, to } = meaning {
+            self.route.learn(slot, to);
+        }
+        let busy = self.busy();
+        if busy.op.pin.is_some() || busy.hops.len() == HOPS_MAX {
+            let is_unknown = meaning == Meaning::Unknown;
+            return match is_unknown {
+                true => self.finish_info(error),
+                false => self.finish_fail(error),
+            };
+        }
+        match meaning {
+            Meaning::Moved { to, .. } => {
+                busy.hops.push(node);
+                self.attempt(to)
+            }
+            Meaning::Ask { to } => {
+                busy.hops.push(node);
+                self.ask(to, error)
+            }
+            Meaning::TryAgain => {
+                busy.hops.push(node);
+                busy.stage = Stage::Pause;
+                Action::Wait {
+                    wait_ms: TRY_AGAIN_MS,
+                }
+            }
+            Meaning::RefusedHere | Meaning::Refused => self.finish_fail(error),
+            Meaning::Unknown => self.finish_info(error),
+        }
+    }
+
+    fn ask(&mut self, to: SocketAddrV4, error: &str) -> Action {
+        let op = &self.busy().op;
+        match op.f {
+            // ASKING covers one command (RD-05 of the catalogue); a watch would outlive it.
+            Function::Cas => self.finish_fail(error),
+            Function::Read | Function::Write | Function::Add => {
+                let commands = vec![asking(), single(op)];
+                self.send(Stage::Asked, to, commands)
+            }
+        }
+    }
+
+    fn finish_fail(&mut self, error: &str) -> Action {
+        self.finish(EventKind::Fail, Value::Nil, Some(error.into()))
+    }
+
+    fn finish_info(&mut self, error: &str) -> Action {
+        self.finish(EventKind::Info, Value::Nil, Some(error.into()))
+    }
+
+    fn finish(&mut self, kind: EventKind, value: Value, error: Option<String>) -> Action {
+        let busy = self
+            .busy
+            .take()
+            .expect("called only between begin and Finish");
+        Action::Finish(Outcome {
+            kind,
+            value,
+            node: Some(busy.target),
+            hops: busy.hops,
+            error,
+        })
     }
 }
+
+fn lost(breakage: Breakage) -> &'static str {
+    match breakage {
+        Breakage::NotSent => "connection refused",
+        Breakage::Lost => "connection lost",
+        Breakage::TimedOut => "timed out",
+    }
+}
+
+#[cfg(test)]
+mod tests;

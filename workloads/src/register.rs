@@ -1,0 +1,174 @@
+//! Registers: reads, writes and compare-and-set on many keys over all slots.
+//!
+//! A few keys are hot, so that operations meet; the others spread over the slots. Each written
+//! value is unique in the run, and a key is retired after a while: both keep the search of a
+//! linearizability checker short. Expects of a compare-and-set what was last seen of its key.
+
+use std::collections::BTreeMap;
+
+use slotquake_checkers::history::{EventKind, Function, Key, Process, Value};
+
+use crate::registry::Entry;
+use crate::rng::Rng;
+use crate::workload::{Done, Op, Shape, Workload};
+
+/// This workload's line in the registry.
+pub const ENTRY: Entry = Entry {
+    name: "register",
+    help: "reads, writes and compare-and-set on many keys over all slots",
+    is_default: true,
+    make: || Box::new(Register::default()),
+};
+
+/// Keys in use at a time.
+const KEYS: u64 = 40;
+/// How many of them are hot.
+const KEYS_HOT: u64 = 4;
+/// Share of operations on hot keys, percent.
+const HOT_PERCENT: u64 = 40;
+/// Operations on a key before a fresh one takes its place.
+const OPS_PER_KEY_MAX: u64 = 240;
+
+/// The workload.
+#[derive(Debug, Default)]
+pub struct Register {
+    /// Operations issued on each position, over all its generations.
+    issued: BTreeMap<u64, u64>,
+    /// What was last seen of a key.
+    last_seen: BTreeMap<Key, i64>,
+    value_last: i64,
+}
+
+impl Register {
+    fn key_of(position: u64, generation: u64) -> Key {
+        format!("r{position}-{generation}").into()
+    }
+
+    fn next_key(&mut self, rng: &mut Rng) -> Key {
+        let position = match rng.chance(HOT_PERCENT) {
+            true => rng.below(KEYS_HOT),
+            false => KEYS_HOT + rng.below(KEYS - KEYS_HOT),
+        };
+        let issued = self.issued.entry(position).or_default();
+        *issued += 1;
+        Register::key_of(position, (*issued - 1) / OPS_PER_KEY_MAX)
+    }
+
+    fn fresh_value(&mut self) -> i64 {
+        self.value_last += 1;
+        self.value_last
+    }
+}
+
+impl Workload for Register {
+    fn next(&mut self, _process: Process, rng: &mut Rng) -> Op {
+        let key = self.next_key(rng);
+        let dice = rng.below(100);
+        let expected = self.last_seen.get(&key).copied();
+        match expected {
+            _ if dice < 45 => Op::read(key, Shape::Register),
+            Some(expected) if dice >= 75 => {
+                let new = self.fresh_value();
+                Op::cas(key, expected, new)
+            }
+            _ => {
+                let value = self.fresh_value();
+                Op::write(key, value)
+            }
+        }
+    }
+
+    fn done(&mut self, _process: Process, op: &Op, done: Done<'_>) {
+        if done.kind != EventKind::Ok {
+            return;
+        }
+        let seen = match (op.f, &op.value) {
+            (Function::Read, _) => done.value.as_int(),
+            (Function::Cas, Value::List(pair)) => pair.get(1).and_then(Value::as_int),
+            (Function::Write | Function::Add | Function::Cas, value) => value.as_int(),
+        };
+        if let Some(seen) = seen {
+            self.last_seen.insert(op.key.clone(), seen);
+        }
+    }
+
+    fn final_reads(&self) -> Vec<Op> {
+        let mut reads = Vec::new();
+        for (position, issued) in &self.issued {
+            for generation in 0..=(issued - 1) / OPS_PER_KEY_MAX {
+                let key = Register::key_of(*position, generation);
+                reads.push(Op::read(key, Shape::Register).at_the_end());
+            }
+        }
+        reads
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use slotquake_checkers::observation::slots::{SLOT_COUNT, slot_of_key};
+
+    use super::*;
+
+    fn ops(count: usize) -> (Register, Vec<Op>) {
+        let (mut register, mut rng) = (Register::default(), Rng::new(3));
+        let mut ops = Vec::new();
+        for _ in 0..count {
+            let op = register.next(0, &mut rng);
+            let value = match op.f {
+                Function::Read => Value::Nil,
+                Function::Write | Function::Cas | Function::Add => op.value.clone(),
+            };
+            let kind = EventKind::Ok;
+            let done = Done {
+                kind,
+                value: &value,
+            };
+            register.done(0, &op, done);
+            ops.push(op);
+        }
+        (register, ops)
+    }
+
+    #[test]
+    fn never_writes_a_value_twice() {
+        let written: Vec<i64> = ops(5000)
+            .1
+            .iter()
+            .filter_map(|op| match &op.value {
+                Value::Int(value) => Some(*value),
+                Value::List(pair) => pair[1].as_int(),
+                Value::Nil | Value::Text(_) => None,
+            })
+            .collect();
+        let distinct: BTreeSet<i64> = written.iter().copied().collect();
+        assert_eq!(distinct.len(), written.len());
+    }
+
+    #[test]
+    fn does_all_three_functions_and_retires_keys() {
+        let (register, ops) = ops(5000);
+        for f in [Function::Read, Function::Write, Function::Cas] {
+            assert!(ops.iter().filter(|op| op.f == f).count() > 500, "{f:?}");
+        }
+        let mut per_key: BTreeMap<Key, u64> = BTreeMap::new();
+        for op in &ops {
+            *per_key.entry(op.key.clone()).or_default() += 1;
+        }
+        assert!(per_key.values().all(|count| *count <= OPS_PER_KEY_MAX));
+        assert_eq!(register.final_reads().len(), per_key.len());
+    }
+
+    #[test]
+    fn keys_reach_every_third_of_the_slots() {
+        let (register, _) = ops(2000);
+        let thirds: BTreeSet<u16> = register
+            .final_reads()
+            .iter()
+            .map(|op| slot_of_key(op.key.as_bytes()) / (SLOT_COUNT / 3 + 1))
+            .collect();
+        assert_eq!(thirds.len(), 3);
+    }
+}
