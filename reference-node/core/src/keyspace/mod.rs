@@ -120,15 +120,28 @@ impl Keyspace {
 
     /// Sets a key, without expiry.
     pub fn insert(&mut self, key: Bytes, value: Value) {
-        self.insert_entry(key, Entry { value, expires: None });
+        self.insert_entry(
+            key,
+            Entry {
+                value,
+                expires: None,
+            },
+        );
     }
 
     /// Sets a key, value and expiry together (an RDB file, RESTORE).
     pub fn insert_entry(&mut self, key: Bytes, entry: Entry) {
-        debug_assert!(!entry.value.is_empty_collection(), "an empty collection is no key");
+        debug_assert!(
+            !entry.value.is_empty_collection(),
+            "an empty collection is no key"
+        );
         self.touch(&key);
         let expires = entry.expires;
-        let old = self.slots.entry(Slot::of_key(&key)).or_default().insert(key.clone(), entry);
+        let old = self
+            .slots
+            .entry(Slot::of_key(&key))
+            .or_default()
+            .insert(key.clone(), entry);
         match old.map(|old| old.expires) {
             Some(Some(at)) => drop(self.expiries.remove(&(at, key.clone()))),
             Some(None) => {}
@@ -163,7 +176,9 @@ impl Keyspace {
 
     /// Deletes the key if its collection has no element left.
     pub fn remove_if_empty(&mut self, key: &[u8]) -> bool {
-        let is_empty = self.entry(key).is_some_and(|entry| entry.value.is_empty_collection());
+        let is_empty = self
+            .entry(key)
+            .is_some_and(|entry| entry.value.is_empty_collection());
         if is_empty {
             self.remove(key);
         }

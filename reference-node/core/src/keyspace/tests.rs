@@ -26,17 +26,32 @@ fn counts_and_lists_keys_by_slot() {
 #[test]
 fn hides_a_key_only_after_its_time() {
     let mut keyspace = Keyspace::default();
-    keyspace.insert_entry(key("a"), Entry { value: text("x"), expires: Some(Millis(10)) });
+    keyspace.insert_entry(
+        key("a"),
+        Entry {
+            value: text("x"),
+            expires: Some(Millis(10)),
+        },
+    );
     assert!(keyspace.contains(b"a", Millis(10)));
     assert!(!keyspace.contains(b"a", Millis(11)));
-    assert!(keyspace.contains(b"a", Millis(0)), "a view of 0 shows everything");
+    assert!(
+        keyspace.contains(b"a", Millis(0)),
+        "a view of 0 shows everything"
+    );
     assert_eq!(keyspace.len(), 1, "looking deletes nothing (SM-10)");
 }
 
 #[test]
 fn forgets_the_expiry_of_an_overwritten_key() {
     let mut keyspace = Keyspace::default();
-    keyspace.insert_entry(key("a"), Entry { value: text("x"), expires: Some(Millis(10)) });
+    keyspace.insert_entry(
+        key("a"),
+        Entry {
+            value: text("x"),
+            expires: Some(Millis(10)),
+        },
+    );
     keyspace.insert(key("a"), text("y"));
     assert_eq!(keyspace.next_expiry(), None);
     keyspace.set_expiry(b"a", Some(Millis(20)));
@@ -87,11 +102,18 @@ fn reads_integers_as_upstream_does() {
 #[test]
 fn keeps_members_in_order_of_score_then_bytes() {
     let score = |number: f64| Score::new(number).unwrap();
-    let mut zset: Zset =
-        [(key("b"), score(1.0)), (key("a"), score(1.0)), (key("c"), score(-1.0))]
-            .into_iter()
-            .collect();
-    let members = |zset: &Zset| zset.iter().map(|(member, _)| member.clone()).collect::<Vec<_>>();
+    let mut zset: Zset = [
+        (key("b"), score(1.0)),
+        (key("a"), score(1.0)),
+        (key("c"), score(-1.0)),
+    ]
+    .into_iter()
+    .collect();
+    let members = |zset: &Zset| {
+        zset.iter()
+            .map(|(member, _)| member.clone())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(members(&zset), [key("c"), key("a"), key("b")]);
     zset.insert(key("c"), score(2.0));
     assert_eq!(members(&zset), [key("a"), key("b"), key("c")]);

@@ -75,7 +75,11 @@ impl Zset {
             self.order.remove(&(old, member.clone()));
         }
         self.order.insert((score, member));
-        assert_eq!(self.scores.len(), self.order.len(), "both maps hold the same members");
+        assert_eq!(
+            self.scores.len(),
+            self.order.len(),
+            "both maps hold the same members"
+        );
         old
     }
 

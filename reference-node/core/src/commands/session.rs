@@ -1,0 +1,289 @@
+//! Client connections as the node knows them: what each said so far, and what it waits for.
+//!
+//! Only state and questions about it; what commands do with it is in `dispatch` and `wake`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::ids::ClientId;
+use crate::output::Protocol;
+use crate::resp::Reply;
+use crate::time::Millis;
+
+/// All clients, with the indexes over them.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    sessions: BTreeMap<ClientId, Session>,
+    /// Subscribers by channel.
+    pub channels: BTreeMap<Bytes, BTreeSet<ClientId>>,
+    /// Subscribers by pattern.
+    pub patterns: BTreeMap<Bytes, BTreeSet<ClientId>>,
+    /// Subscribers by shard channel.
+    pub shard_channels: BTreeMap<Bytes, BTreeSet<ClientId>>,
+    /// Waiting clients, in the order in which they began to wait.
+    waiting: BTreeMap<u64, ClientId>,
+    waits_begun: u64,
+    /// An open MULTI on the link from our master (RW-35).
+    pub master_transaction: Option<Vec<Vec<Bytes>>>,
+}
+
+/// One client connection.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Its number.
+    pub id: ClientId,
+    /// Its address.
+    pub peer: SocketAddr,
+    /// Our address.
+    pub local: SocketAddr,
+    /// CLIENT SETNAME; empty if none.
+    pub name: Bytes,
+    /// HELLO.
+    pub protocol: Protocol,
+    /// When it connected.
+    pub opened: Millis,
+    /// When its last command came.
+    pub last_active: Millis,
+    /// The last command, lower case.
+    pub last_command: String,
+    /// Whether it may do more than AUTH and HELLO.
+    pub is_authenticated: bool,
+    /// MULTI.
+    pub transaction: Option<Transaction>,
+    /// WATCH: version at that time, and whether the key was already due.
+    pub watched: BTreeMap<Bytes, Watched>,
+    /// ASKING: the next command may be served from an importing slot (SM-07).
+    pub is_asking: bool,
+    /// READONLY (RD-14).
+    pub is_readonly: bool,
+    /// SUBSCRIBE.
+    pub channels: BTreeSet<Bytes>,
+    /// PSUBSCRIBE.
+    pub patterns: BTreeSet<Bytes>,
+    /// SSUBSCRIBE.
+    pub shard_channels: BTreeSet<Bytes>,
+    /// What it waits for, and its place among those who wait.
+    pub wait: Option<(u64, Wait)>,
+    /// Commands that came while it waited.
+    pub pending: VecDeque<Vec<Bytes>>,
+    /// CLIENT REPLY.
+    pub reply_mode: ReplyMode,
+    /// Whether it is to be closed; nothing more of it is run.
+    pub is_closing: bool,
+    /// Stream offset after its last write, for WAIT.
+    pub last_write_offset: u64,
+    /// CLIENT NO-EVICT.
+    pub is_evictable: bool,
+}
+
+/// What a key looked like when it was watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watched {
+    /// Its version.
+    pub version: u64,
+    /// Whether it was already due.
+    pub was_due: bool,
+}
+
+/// An open MULTI.
+#[derive(Debug, Clone, Default)]
+pub struct Transaction {
+    /// Commands queued.
+    pub queue: Vec<Vec<Bytes>>,
+    /// Whether queueing one failed: EXEC will refuse (RD-10).
+    pub is_doomed: bool,
+}
+
+/// Which replies a client wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ReplyMode {
+    /// All.
+    #[default]
+    On,
+    /// None.
+    Off,
+    /// CLIENT REPLY SKIP was just said: the next command's reply is left out.
+    SkipNext,
+    /// This command's reply is left out.
+    Skip,
+}
+
+/// What a client waits for.
+#[derive(Debug, Clone)]
+pub enum Wait {
+    /// A key to get elements (BLPOP); the command is run again when one did.
+    Keys {
+        /// Which.
+        keys: Vec<Bytes>,
+        /// The command.
+        args: Vec<Bytes>,
+        /// Type the key must have to be of use.
+        type_name: &'static str,
+        /// When to give up.
+        until: Option<Millis>,
+        /// What to answer then.
+        on_timeout: Reply,
+    },
+    /// Replicas to acknowledge (WAIT).
+    Replicas {
+        /// How many.
+        count: u64,
+        /// Up to where.
+        offset: u64,
+        /// When to answer with what there is.
+        until: Option<Millis>,
+    },
+    /// Commands to be allowed again (MF-05, CLIENT PAUSE); then this one is run.
+    Resume {
+        /// The command.
+        args: Vec<Bytes>,
+    },
+}
+
+impl Wait {
+    /// When it ends by itself.
+    pub fn until(&self) -> Option<Millis> {
+        match self {
+            Wait::Keys { until, .. } | Wait::Replicas { until, .. } => *until,
+            Wait::Resume { .. } => None,
+        }
+    }
+}
+
+impl Session {
+    /// A fresh connection.
+    pub fn new(id: ClientId, peer: SocketAddr, local: SocketAddr, now: Millis) -> Session {
+        Session {
+            id,
+            peer,
+            local,
+            name: Bytes::new(),
+            protocol: Protocol::Resp2,
+            opened: now,
+            last_active: now,
+            last_command: "NULL".into(),
+            is_authenticated: false,
+            transaction: None,
+            watched: BTreeMap::new(),
+            is_asking: false,
+            is_readonly: false,
+            channels: BTreeSet::new(),
+            patterns: BTreeSet::new(),
+            shard_channels: BTreeSet::new(),
+            wait: None,
+            pending: VecDeque::new(),
+            reply_mode: ReplyMode::On,
+            is_closing: false,
+            last_write_offset: 0,
+            is_evictable: true,
+        }
+    }
+
+    /// Number of channels and patterns, as in the pushes of SUBSCRIBE.
+    pub fn subscription_count(&self) -> usize {
+        self.channels.len() + self.patterns.len()
+    }
+
+    /// Whether it subscribed to anything.
+    pub fn is_subscriber(&self) -> bool {
+        self.subscription_count() + self.shard_channels.len() > 0
+    }
+}
+
+impl Clients {
+    /// A client connected.
+    pub fn insert(&mut self, session: Session) {
+        let was_known = self.sessions.insert(session.id, session).is_some();
+        assert!(!was_known, "a client connects once");
+    }
+
+    /// A client is gone; gives what it was.
+    pub fn remove(&mut self, id: ClientId) -> Option<Session> {
+        self.stop_waiting(id);
+        let session = self.sessions.remove(&id)?;
+        for (index, names) in [
+            (&mut self.channels, &session.channels),
+            (&mut self.patterns, &session.patterns),
+            (&mut self.shard_channels, &session.shard_channels),
+        ] {
+            for name in names {
+                forget_subscriber(index, name, id);
+            }
+        }
+        Some(session)
+    }
+
+    /// A client.
+    pub fn get(&self, id: ClientId) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
+    /// A client, to be changed.
+    pub fn get_mut(&mut self, id: ClientId) -> Option<&mut Session> {
+        self.sessions.get_mut(&id)
+    }
+
+    /// All clients, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
+    }
+
+    /// Number of clients.
+    pub fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Whether there is no client.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+
+    /// Puts a client to wait.
+    pub fn start_waiting(&mut self, id: ClientId, wait: Wait) {
+        let place = self.waits_begun;
+        if let Some(session) = self.sessions.get_mut(&id) {
+            assert!(session.wait.is_none(), "a waiting client runs no commands");
+            session.wait = Some((place, wait));
+            self.waiting.insert(place, id);
+            self.waits_begun += 1;
+        }
+    }
+
+    /// Ends a client's wait; gives what it was for.
+    pub fn stop_waiting(&mut self, id: ClientId) -> Option<Wait> {
+        let (place, wait) = self.sessions.get_mut(&id)?.wait.take()?;
+        self.waiting.remove(&place);
+        Some(wait)
+    }
+
+    /// Waiting clients with what they wait for, longest first.
+    pub fn waiting(&self) -> impl Iterator<Item = (ClientId, &Wait)> {
+        self.waiting.values().filter_map(|id| {
+            let (_, wait) = self.sessions.get(id)?.wait.as_ref()?;
+            Some((*id, wait))
+        })
+    }
+
+    /// Number of clients blocked by a command of theirs.
+    pub fn blocked_len(&self) -> usize {
+        self.waiting()
+            .filter(|(_, wait)| !matches!(wait, Wait::Resume { .. }))
+            .count()
+    }
+}
+
+/// Takes one subscriber out of an index.
+pub fn forget_subscriber(
+    index: &mut BTreeMap<Bytes, BTreeSet<ClientId>>,
+    name: &Bytes,
+    id: ClientId,
+) {
+    if let Some(subscribers) = index.get_mut(name) {
+        subscribers.remove(&id);
+        if subscribers.is_empty() {
+            index.remove(name);
+        }
+    }
+}
