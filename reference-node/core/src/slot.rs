@@ -93,9 +93,40 @@ impl SlotSet {
         self.words.iter().all(|word| *word == 0)
     }
 
+    /// Adds the slots from one to another, both included.
+    pub fn insert_range(&mut self, first: Slot, last: Slot) {
+        for number in first.0..=last.0 {
+            self.insert(Slot(number));
+        }
+    }
+
+    /// The slots of this set that are not in the other.
+    pub fn difference(&self, other: &SlotSet) -> SlotSet {
+        let mut words = self.words;
+        for (word, theirs) in words.iter_mut().zip(other.words) {
+            *word &= !theirs;
+        }
+        SlotSet { words }
+    }
+
+    /// Adds all slots of another set.
+    pub fn insert_all(&mut self, other: &SlotSet) {
+        for (word, theirs) in self.words.iter_mut().zip(other.words) {
+            *word |= theirs;
+        }
+    }
+
+    /// Takes out all slots of another set.
+    pub fn remove_all(&mut self, other: &SlotSet) {
+        for (word, theirs) in self.words.iter_mut().zip(other.words) {
+            *word &= !theirs;
+        }
+    }
+
     /// The slots in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.words.iter().enumerate().flat_map(|(index, word)| {
+        let full = self.words.iter().enumerate().filter(|(_, word)| **word != 0);
+        full.flat_map(|(index, word)| {
             let bits = (0..64).filter(move |bit| word & (1 << bit) != 0);
             bits.map(move |bit| Slot((index * 64 + bit) as u16))
         })
