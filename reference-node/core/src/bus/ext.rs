@@ -1,1 +1,111 @@
-//! ping extensions (in work)
+//! Ping extensions: the tail of PING, PONG and MEET (cluster-bus.md section 6).
+//!
+//! All known types are parsed; an unknown type, or a known one whose content is unusable (a
+//! hostname with a space would break nodes.conf), becomes [`Extension::Unknown`]. When to send
+//! which is decided by the cluster room. Clauses: BUS-21 to BUS-28.
+
+use super::codec::{DropReason, u32_at};
+use super::packet::Extension;
+use crate::ids::NodeId;
+
+const HEAD_BYTES: usize = 8;
+const HOSTNAME: u16 = 0;
+const HUMAN_NODENAME: u16 = 1;
+const FORGOTTEN_NODE: u16 = 2;
+const SHARD_ID: u16 = 3;
+
+/// Longest name that is accepted, bytes (CF-14).
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Whether a hostname or nodename may be announced (CF-14).
+pub fn is_valid_name(name: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    name.len() <= NAME_BYTES_MAX && name.iter().all(is_plain)
+}
+
+/// Reads `count` extensions; gives them and the bytes they take.
+pub(super) fn decode_all(bytes: &[u8], count: u16) -> Result<(Vec<Extension>, usize), DropReason> {
+    let mut extensions = Vec::new();
+    let mut at = 0;
+    for _ in 0..count {
+        let left = bytes.len() - at;
+        if left < HEAD_BYTES {
+            return Err(DropReason::Extension { length: HEAD_BYTES, left });
+        }
+        let length = u32_at(bytes, at) as usize;
+        if length % 8 != 0 {
+            return Err(DropReason::Padding(length as u32));
+        }
+        if length > left {
+            return Err(DropReason::Extension { length, left });
+        }
+        // A length of zero passes and counts as zero bytes, as upstream does; it says nothing.
+        if length >= HEAD_BYTES {
+            let kind = u16::from_be_bytes([bytes[at + 4], bytes[at + 5]]);
+            extensions.push(decode(kind, &bytes[at + HEAD_BYTES..at + length]));
+        }
+        at += length;
+    }
+    Ok((extensions, at))
+}
+
+fn decode(kind: u16, data: &[u8]) -> Extension {
+    let known = match kind {
+        HOSTNAME => name(data).map(Extension::Hostname),
+        HUMAN_NODENAME => name(data).map(Extension::HumanNodename),
+        FORGOTTEN_NODE => forgotten(data),
+        SHARD_ID => data.first_chunk::<40>().and_then(|id| NodeId::parse(id)).map(Extension::ShardId),
+        _ => None,
+    };
+    known.unwrap_or(Extension::Unknown(kind))
+}
+
+fn name(data: &[u8]) -> Option<String> {
+    let end = data.iter().position(|byte| *byte == 0)?;
+    let name = &data[..end];
+    is_valid_name(name).then(|| String::from_utf8_lossy(name).into_owned())
+}
+
+fn forgotten(data: &[u8]) -> Option<Extension> {
+    let (id, rest) = data.split_first_chunk::<40>()?;
+    let ttl = rest.first_chunk::<8>()?;
+    Some(Extension::ForgottenNode {
+        id: NodeId::parse(id)?,
+        ttl_s: u64::from_be_bytes(*ttl),
+    })
+}
+
+/// Appends one extension, padded to a multiple of 8 bytes.
+pub(super) fn encode(extension: &Extension, out: &mut Vec<u8>) {
+    let at = out.len();
+    out.resize(at + HEAD_BYTES, 0);
+    let kind = match extension {
+        Extension::Hostname(name) => {
+            put_name(name, out);
+            HOSTNAME
+        }
+        Extension::HumanNodename(name) => {
+            put_name(name, out);
+            HUMAN_NODENAME
+        }
+        Extension::ForgottenNode { id, ttl_s } => {
+            out.extend_from_slice(id.as_bytes());
+            out.extend_from_slice(&ttl_s.to_be_bytes());
+            FORGOTTEN_NODE
+        }
+        Extension::ShardId(id) => {
+            out.extend_from_slice(id.as_bytes());
+            SHARD_ID
+        }
+        Extension::Unknown(kind) => *kind,
+    };
+    let length = (out.len() - at).next_multiple_of(8);
+    out.resize(at + length, 0);
+    out[at..at + 4].copy_from_slice(&(length as u32).to_be_bytes());
+    out[at + 4..at + 6].copy_from_slice(&kind.to_be_bytes());
+}
+
+fn put_name(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(name.as_bytes());
+    out.push(0);
+}
