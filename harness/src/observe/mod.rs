@@ -1,1 +1,3 @@
-//! (in work)
+//! Producers of observations: what nodes say of the cluster ([`views`]).
+
+pub mod views;

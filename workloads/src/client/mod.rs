@@ -2,7 +2,7 @@
 //!
 //! A world asks [`Session`] what to do and does it; replies and breakages go back in. The session
 //! never repeats a command whose outcome is unknown (R9): a lost answer ends the operation as
-//! `info`. Redirections (MOVED, ASK, TRYAGAIN) are definite refusals, so following them is safe (R7).
+//! `info`. Redirections (MOVED, ASK, TRYAGAIN) are definite refusals, so it may follow them (R7).
 
 pub mod outcome;
 pub mod resp;
