@@ -1,1 +1,8 @@
-//! Support for the end-to-end tests.
+//! Support for the end-to-end tests: the binary, a browser, and hand-made recordings.
+//!
+//! [`run`] calls the harness as a user would, [`browser`] opens a report in headless Chromium,
+//! [`sample`] makes recordings whose verdict is known.
+
+pub mod browser;
+pub mod run;
+pub mod sample;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The harness's own main, built under a name that tests can find.
+
+fn main() -> std::process::ExitCode {
+    slotquake::cli::main()
+}

@@ -1,0 +1,83 @@
+//! The command that runs the same plan again.
+
+use slotquake_checkers::observation::FaultKind;
+
+use crate::plan::{Plan, WorldKind};
+
+/// The command line of a plan; options at their defaults are left out where that is safe.
+pub fn replay_command(plan: &Plan) -> String {
+    let mut words = vec!["slotquake test".to_string()];
+    let mut option = |name: &str, value: String| words.push(format!("--{name} {value}"));
+    option("target", quoted(&plan.target));
+    match plan.world {
+        WorldKind::Local => {}
+        WorldKind::Sim => option("world", "sim".to_string()),
+    }
+    option("masters", plan.masters.to_string());
+    option("replicas", plan.replicas.to_string());
+    option("node-timeout", duration_text(plan.node_timeout_ms));
+    option("workload", plan.workloads.join(","));
+    match &plan.scenario {
+        Some(scenario) => option("scenario", quoted(scenario)),
+        None => {
+            option("faults", faults_text(&plan.faults));
+            option("fault-interval", duration_text(plan.fault_interval_ms));
+        }
+    }
+    option("time-limit", duration_text(plan.time_limit_ms));
+    option("rate", plan.rate.to_string());
+    option("concurrency", plan.concurrency.to_string());
+    option("seed", plan.seed.to_string());
+    words.join(" ")
+}
+
+/// Kinds as the command line takes them.
+pub fn faults_text(faults: &[FaultKind]) -> String {
+    if faults.is_empty() {
+        return "none".to_string();
+    }
+    let names: Vec<&str> = faults.iter().map(|kind| fault_name(*kind)).collect();
+    names.join(",")
+}
+
+/// Name of a kind of fault.
+pub fn fault_name(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Kill => "kill",
+        FaultKind::Pause => "pause",
+        FaultKind::Partition => "partition",
+        FaultKind::Failover => "failover",
+    }
+}
+
+/// `30s`, `1500ms`.
+pub fn duration_text(ms: u64) -> String {
+    match ms % 1_000 {
+        0 => format!("{}s", ms / 1_000),
+        _ => format!("{ms}ms"),
+    }
+}
+
+/// A word a shell takes as one.
+fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@/._-,+:=".contains(&byte);
+    match !word.is_empty() && word.bytes().all(is_plain) {
+        true => word.to_string(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mixed_target_is_quoted_for_the_shell() {
+        assert_eq!(
+            quoted("reference*3,redis@7.0.15*3"),
+            "'reference*3,redis@7.0.15*3'"
+        );
+        assert_eq!(quoted("redis@7.0.15"), "redis@7.0.15");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+}

@@ -1,0 +1,176 @@
+//! The report, opened in a real browser: it renders without script errors and says what it must.
+//!
+//! Set `SLOTQUAKE_PICTURE` to a file name to get a picture of the sample report.
+
+use slotquake::report::{About, CheckLine, Evidence, Judged, Model, html, junit, text};
+use slotquake_checkers::verdict::{Violation, Word};
+use slotquake_checkers::witness::Witness;
+use slotquake_tests::{browser, sample};
+
+fn judged() -> Judged {
+    let witness = Witness::default()
+        .step(16_800_000_000, "n5", "asks for votes in epoch 8")
+        .step(16_803_000_000, "n3", "votes for n5 in epoch 8")
+        .step(16_950_000_000, "n3", "votes for n2 in epoch 8 <b>again</b>");
+    let broken = Violation {
+        clause: "VT-01".into(),
+        time: 16_950_000_000,
+        message: "n3 voted twice in epoch 8: for n5 and for n2".into(),
+        witness,
+        known: None,
+    };
+    let line = |id: &str, title: &str, word, examined, violations| CheckLine {
+        id: id.into(),
+        title: title.into(),
+        word,
+        examined,
+        why: String::new(),
+        violations,
+    };
+    Judged {
+        word: Word::Violated,
+        why: String::new(),
+        checks: vec![
+            line(
+                "CE-01",
+                "A node's currentEpoch never decreases.",
+                Word::Held,
+                1_800,
+                vec![],
+            ),
+            line(
+                "VT-01",
+                "A node votes once in an epoch.",
+                Word::Violated,
+                4,
+                vec![broken],
+            ),
+            line(
+                "ST-06",
+                "All views agree after the heal.",
+                Word::Held,
+                360,
+                vec![],
+            ),
+        ],
+    }
+}
+
+fn model_of(sample: &sample::Sample) -> Model {
+    let evidence = Evidence {
+        setting: &sample.setting,
+        events: &sample.events,
+        packets: &sample.packets,
+        views: &sample.views,
+        faults: &sample.faults,
+        lifecycle: &sample.lifecycles,
+    };
+    Model::build(&evidence, &judged(), About::default())
+}
+
+#[test]
+fn the_page_renders_in_a_browser_without_script_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("report.html");
+    let markup = html::html(&model_of(&sample::failover()));
+    assert!(
+        markup.len() < 5_000_000,
+        "the page is bounded: {} bytes",
+        markup.len()
+    );
+    std::fs::write(&page, &markup).unwrap();
+    if let Some(picture) = std::env::var_os("SLOTQUAKE_PICTURE") {
+        browser::picture_of(&page, picture.as_ref(), (1_280, 2_600));
+    }
+    let dom = browser::dom_of(&page);
+    let root = dom.split_once("<head>").expect("a document has a head").0;
+    assert!(!root.contains("data-error"), "a script failed: {root}");
+    assert!(
+        root.contains("data-rendered=\"ok\""),
+        "the film was drawn: {root}"
+    );
+    for words in [
+        "Latency",
+        "Throughput",
+        "n4 e7",
+        "isolate n2",
+        "n3 voted twice in epoch 8",
+    ] {
+        assert!(dom.contains(words), "{words:?} is not on the page");
+    }
+}
+
+#[test]
+fn nothing_from_outside_becomes_markup() {
+    let markup = html::html(&model_of(&sample::failover()));
+    assert!(
+        !markup.contains("<b>again</b>"),
+        "a step of a witness is escaped"
+    );
+    assert!(
+        !markup.contains("<master>"),
+        "a note in the film's data is escaped"
+    );
+}
+
+#[test]
+fn the_page_asks_the_network_for_nothing() {
+    let markup = html::html(&model_of(&sample::failover()));
+    for asking in ["http://", "https://", "src=", "@import", "url(//"] {
+        assert!(!markup.contains(asking), "{asking} is on the page");
+    }
+}
+
+#[test]
+fn the_ledger_names_the_acknowledged_writes_that_are_gone() {
+    let model = model_of(&sample::failover());
+    assert!(!model.ledger.losses.is_empty(), "the sample loses writes");
+    for loss in &model.ledger.losses {
+        assert_eq!((loss.node.as_str(), loss.key.as_str()), ("n2", "c"));
+        assert!(
+            loss.near.contains("isolate n2"),
+            "the cut is named: {}",
+            loss.near
+        );
+    }
+}
+
+#[test]
+fn elections_are_counted_with_their_votes_and_promotions() {
+    let model = model_of(&sample::failover());
+    assert_eq!(model.coverage.elections, 2);
+    assert_eq!(model.coverage.promotions, 2);
+    assert_eq!(model.coverage.votes, 4);
+    assert_eq!(model.coverage.faults_installed, 3);
+    assert_eq!(model.coverage.faults_skipped, 1);
+}
+
+#[test]
+fn the_terminal_shows_word_check_and_story_on_one_screen() {
+    let text = text::verdict_text(&model_of(&sample::failover()), text::Paint::Plain);
+    for words in [
+        "VIOLATED",
+        "VT-01",
+        "votes for n5 in epoch 8",
+        "2 asked, 2 won",
+        "losses",
+    ] {
+        assert!(text.contains(words), "{words:?} is not in:\n{text}");
+    }
+    assert!(text.lines().count() <= 45, "one screen:\n{text}");
+    assert!(!text.contains('\x1b'), "plain text has no colours");
+}
+
+#[test]
+fn junit_names_the_broken_check_as_a_failure() {
+    let model = model_of(&sample::failover());
+    let xml = junit::junit(&[&model]);
+    assert!(
+        xml.contains("tests=\"3\" failures=\"1\" errors=\"0\""),
+        "{xml}"
+    );
+    assert!(
+        xml.contains("votes for n2 in epoch 8 &lt;b&gt;again&lt;/b&gt;"),
+        "{xml}"
+    );
+}
