@@ -1,0 +1,94 @@
+//! Which addresses cannot reach which, as data; and putting it in force.
+//!
+//! A caller says which pairs are to be cut from now on; the difference to what is cut already goes
+//! to the kernel as one transaction. nf_tables over netlink does it with no program installed; the
+//! `iptables` program stands in where the kernel has no nf_tables.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use super::iptables::Iptables;
+use super::nft::Nft;
+use super::{Isolation, Sandbox};
+
+/// Packets from the first address to the second are dropped.
+pub type Pair = (Ipv4Addr, Ipv4Addr);
+
+/// Why addresses cannot be cut off from each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CutError {
+    /// There is no network of our own to cut in.
+    #[error("no partitions on plain loopback: {0}")]
+    NoNamespaces(String),
+    /// No packet filter.
+    #[error(
+        "the kernel refuses nf_tables ({nft}) and iptables does not work ({iptables}); load the \
+         module nf_tables, or: apt-get install iptables"
+    )]
+    NoFilter {
+        /// What the kernel said.
+        nft: String,
+        /// What the programs said.
+        iptables: String,
+    },
+    /// A change was refused.
+    #[error("the packet filter refused the change: {0}")]
+    Refused(String),
+}
+
+#[derive(Debug)]
+enum Filter {
+    Nft(Nft),
+    Iptables(Iptables),
+}
+
+/// The cuts in force.
+#[derive(Debug)]
+pub struct Cuts {
+    filter: Filter,
+    in_force: BTreeSet<Pair>,
+}
+
+impl Cuts {
+    /// Prepares the packet filter of the sandbox. It goes with the sandbox.
+    ///
+    /// # Errors
+    /// [`CutError::NoNamespaces`] and [`CutError::NoFilter`]: what is missing and the remedy.
+    pub fn open(sandbox: &Sandbox) -> Result<Cuts, CutError> {
+        match sandbox.isolation() {
+            Isolation::Namespaces => {}
+            Isolation::Plain { why } => return Err(CutError::NoNamespaces(why.to_string())),
+        }
+        let filter = match Nft::open() {
+            Ok(nft) => Filter::Nft(nft),
+            Err(refusal) => {
+                Filter::Iptables(Iptables::open().map_err(|iptables| CutError::NoFilter {
+                    nft: refusal.to_string(),
+                    iptables,
+                })?)
+            }
+        };
+        Ok(Cuts {
+            filter,
+            in_force: BTreeSet::new(),
+        })
+    }
+
+    /// Cuts exactly these pairs from now on.
+    ///
+    /// # Errors
+    /// [`CutError::Refused`]: the cuts are as they were.
+    pub fn set(&mut self, wanted: &BTreeSet<Pair>) -> Result<(), CutError> {
+        let added: Vec<Pair> = wanted.difference(&self.in_force).copied().collect();
+        let removed: Vec<Pair> = self.in_force.difference(wanted).copied().collect();
+        match &self.filter {
+            Filter::Nft(nft) => nft
+                .change(&added, &removed)
+                .map_err(|errno| errno.to_string()),
+            Filter::Iptables(iptables) => iptables.change(&added, &removed),
+        }
+        .map_err(CutError::Refused)?;
+        self.in_force.clone_from(wanted);
+        Ok(())
+    }
+}
