@@ -1,0 +1,224 @@
+//! The clients of a run: who does what when, and the history they leave.
+//!
+//! Each client is one logical thread: one operation at a time, at an even pace, whatever the
+//! answers take (a late one makes the next due at once, never two). Each has its own random stream.
+//! A client whose operation ended in `info` goes on under a fresh process number; its position is
+//! the process number modulo the number of clients.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddrV4;
+
+use slotquake_checkers::history::{Event, EventKind, Process};
+use slotquake_checkers::observation::{NodeName, NodeSetting};
+use slotquake_workloads::client::Outcome;
+use slotquake_workloads::rng::Rng;
+use slotquake_workloads::workload::{Done, Op, Workload};
+
+/// How often a final read that fails is done again.
+const FINAL_ATTEMPTS_MAX: u32 = 40;
+
+/// All clients.
+pub struct Clients {
+    clients: Vec<Client>,
+    workloads: Vec<Box<dyn Workload>>,
+    names: BTreeMap<SocketAddrV4, NodeName>,
+    period_ns: u64,
+    /// Final reads not begun, with how often each was tried.
+    reads: VecDeque<(Op, u32)>,
+    /// What they did so far.
+    pub events: Vec<Event>,
+    /// Operations that ended ok, fail, info.
+    pub tally: [u64; 3],
+}
+
+struct Client {
+    process: Process,
+    workload: usize,
+    rng: Rng,
+    busy: Option<(Op, u32)>,
+    due: u64,
+}
+
+/// How the clients are to work.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Root of their random streams.
+    pub seed: u64,
+    /// How many.
+    pub clients: u32,
+    /// Operations per second, all together.
+    pub rate: u64,
+    /// When they begin, ns.
+    pub begin: u64,
+}
+
+/// An operation to begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Begun {
+    /// Who.
+    pub process: Process,
+    /// What.
+    pub op: Op,
+}
+
+impl Clients {
+    /// Clients that do these workloads, dealt out in turn.
+    pub fn new(pace: Pace, workloads: Vec<Box<dyn Workload>>, nodes: &[NodeSetting]) -> Clients {
+        let count = match pace.rate == 0 || workloads.is_empty() {
+            true => 0,
+            false => u64::from(pace.clients),
+        };
+        let period_ns = (1_000_000_000 * count)
+            .checked_div(pace.rate)
+            .unwrap_or(0)
+            .max(1);
+        let client = |position: u64| Client {
+            process: position as Process,
+            workload: position as usize % workloads.len(),
+            rng: Rng::named(pace.seed, &format!("client {position}")),
+            busy: None,
+            due: pace.begin + position * period_ns / count,
+        };
+        Clients {
+            clients: (0..count).map(client).collect(),
+            names: nodes
+                .iter()
+                .map(|node| (node.address, node.name.clone()))
+                .collect(),
+            workloads,
+            period_ns,
+            reads: VecDeque::new(),
+            events: Vec::new(),
+            tally: [0; 3],
+        }
+    }
+
+    /// When each client may begin its first operation, by position.
+    pub fn first_dues(&self) -> Vec<u64> {
+        self.clients.iter().map(|client| client.due).collect()
+    }
+
+    /// Whether no operation is on its way.
+    pub fn is_idle(&self) -> bool {
+        self.clients.iter().all(|client| client.busy.is_none())
+    }
+
+    /// Whether the reading at the end is over.
+    pub fn has_read_all(&self) -> bool {
+        self.reads.is_empty() && self.is_idle()
+    }
+
+    /// Begins this client's next operation of its workload, if it is free.
+    pub fn begin(&mut self, position: usize, now: u64) -> Option<Begun> {
+        let client = self.clients.get_mut(position)?;
+        if client.busy.is_some() {
+            return None;
+        }
+        let workload = &mut self.workloads[client.workload];
+        let op = workload.next(client.process, &mut client.rng);
+        let jitter = client.rng.below(self.period_ns / 2 + 1);
+        client.due = (client.due + self.period_ns * 3 / 4 + jitter).max(now);
+        Some(self.invoke(position, op, 0, now))
+    }
+
+    /// Makes the final reads due.
+    pub fn begin_reading(&mut self) {
+        let reads = self
+            .workloads
+            .iter()
+            .flat_map(|workload| workload.final_reads());
+        self.reads = reads.map(|op| (op, 0)).collect();
+    }
+
+    /// Begins a final read, if this client is free and one is left.
+    pub fn read(&mut self, position: usize, now: u64) -> Option<Begun> {
+        if self.clients.get(position)?.busy.is_some() {
+            return None;
+        }
+        let (op, attempts) = self.reads.pop_front()?;
+        Some(self.invoke(position, op, attempts, now))
+    }
+
+    fn invoke(&mut self, position: usize, op: Op, attempts: u32, now: u64) -> Begun {
+        let client = &mut self.clients[position];
+        let process = client.process;
+        client.busy = Some((op.clone(), attempts));
+        self.events.push(Event {
+            index: self.events.len() as u64,
+            time: now,
+            process,
+            kind: EventKind::Invoke,
+            f: op.f,
+            key: Some(op.key.clone()),
+            value: op.value.clone(),
+            node: None,
+            hops: Vec::new(),
+            error: None,
+            final_read: op.final_read,
+        });
+        Begun { process, op }
+    }
+
+    /// An operation ended. Gives the client's position, and when it may begin the next.
+    pub fn end(&mut self, process: Process, outcome: Outcome, now: u64) -> Option<(usize, u64)> {
+        let count = self.clients.len();
+        let position = process as usize % count.max(1);
+        let client = self.clients.get_mut(position)?;
+        assert_eq!(
+            client.process, process,
+            "an answer for a process that is no more"
+        );
+        let (op, attempts) = client.busy.take()?;
+        let done = Done {
+            kind: outcome.kind,
+            value: &outcome.value,
+        };
+        self.workloads[client.workload].done(process, &op, done);
+        let is_ok = outcome.kind == EventKind::Ok;
+        if op.final_read && !is_ok && attempts < FINAL_ATTEMPTS_MAX {
+            self.reads.push_back((op.clone(), attempts + 1));
+            client.due = now + 100_000_000;
+        }
+        if outcome.kind == EventKind::Info {
+            client.process += count as Process;
+        }
+        let due = client.due.max(now);
+        self.record_end(process, &op, outcome, now);
+        Some((position, due))
+    }
+
+    fn record_end(&mut self, process: Process, op: &Op, outcome: Outcome, now: u64) {
+        let tally = match outcome.kind {
+            EventKind::Ok | EventKind::Invoke => 0,
+            EventKind::Fail => 1,
+            EventKind::Info => 2,
+        };
+        self.tally[tally] += 1;
+        let hops = outcome
+            .hops
+            .iter()
+            .filter_map(|hop| self.names.get(hop).cloned());
+        let value = match outcome.kind {
+            EventKind::Ok => outcome.value,
+            EventKind::Invoke | EventKind::Fail | EventKind::Info => op.value.clone(),
+        };
+        self.events.push(Event {
+            index: self.events.len() as u64,
+            time: now,
+            process,
+            kind: outcome.kind,
+            f: op.f,
+            key: Some(op.key.clone()),
+            value,
+            node: outcome.node.and_then(|node| self.names.get(&node).cloned()),
+            hops: hops.collect(),
+            error: outcome.error.map(Into::into),
+            final_read: op.final_read,
+        });
+    }
+
+    /// Number of clients.
+    pub fn count(&self) -> usize {
+        self.clients.len()
+    }
+}

@@ -1,0 +1,99 @@
+//! The loop between a director and a world.
+//!
+//! The world says what happened, the director says what to do; when it has nothing more to do the
+//! world is stopped, and everything seen becomes the recording, each stream in order of time.
+
+use anyhow::{Context, anyhow};
+use slotquake_checkers::recording::Recording;
+
+use super::state::{Director, Phase};
+use crate::plan::Plan;
+use crate::world::World;
+
+/// How far a run is, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The phase.
+    pub phase: Phase,
+    /// Time of the run, ns.
+    pub time: u64,
+    /// Operations that happened.
+    pub ok: u64,
+    /// Operations that did not happen.
+    pub failed: u64,
+    /// Operations nobody knows of.
+    pub unknown: u64,
+    /// Faults confirmed as installed.
+    pub faults_installed: u64,
+}
+
+/// From one report of progress to the next within a phase, ns.
+const PROGRESS_NS: u64 = 500_000_000;
+
+/// Plays a plan, which was validated, in a world whose cluster is up.
+///
+/// # Errors
+/// The world failed (never the system under test), or the scenario cannot be played here.
+pub fn run(
+    plan: &Plan,
+    world: &mut dyn World,
+    on_progress: &mut dyn FnMut(&Progress),
+) -> anyhow::Result<Recording> {
+    let nodes = world.nodes().to_vec();
+    let mut director = Director::new(plan.clone(), &nodes, world.now());
+    let mut commands = director.begin(world.now()).map_err(|why| anyhow!(why))?;
+    let mut reported: Option<Progress> = None;
+    loop {
+        for command in commands.drain(..) {
+            world.execute(command);
+        }
+        let progress = progress_of(&director, world.now());
+        let is_news = |last: Progress| {
+            last.phase != progress.phase || last.time + PROGRESS_NS <= progress.time
+        };
+        if reported.is_none_or(is_news) {
+            on_progress(&progress);
+            reported = Some(progress);
+        }
+        if director.phase() == Phase::Over {
+            break;
+        }
+        let happening = world.next().context("the world stopped")?;
+        commands = director
+            .on(world.now(), happening)
+            .map_err(|why| anyhow!(why))?;
+    }
+    gather(director, world)
+}
+
+fn progress_of(director: &Director, time: u64) -> Progress {
+    let [ok, failed, unknown] = director.tally();
+    Progress {
+        phase: director.phase(),
+        time,
+        ok,
+        failed,
+        unknown,
+        faults_installed: director.faults_installed(),
+    }
+}
+
+fn gather(director: Director, world: &mut dyn World) -> anyhow::Result<Recording> {
+    let remains = world.finish().context("the world could not be stopped")?;
+    let mut setting = remains.setting;
+    setting.healed_at = director.healed_at();
+    let (mut seen, events) = director.into_seen();
+    seen.packets.extend(remains.packets);
+    seen.packets.sort_by_key(|packet| packet.time);
+    seen.views.sort_by_key(|view| view.time);
+    seen.faults.sort_by_key(|fault| fault.time);
+    seen.lifecycles.sort_by_key(|lifecycle| lifecycle.time);
+    Ok(Recording {
+        setting,
+        events,
+        packets: seen.packets,
+        views: seen.views,
+        faults: seen.faults,
+        lifecycles: seen.lifecycles,
+    })
+}

@@ -1,0 +1,265 @@
+//! Acknowledged writes lost without any fault (invariants.md, C.1).
+//!
+//! Three CLUSTER FAILOVER within two node timeouts: on the replica R of a master M, on M (now the
+//! replica), on R again. Upstream does not clear R's vote counter, so R promotes itself the second
+//! time on the votes of the first (VT-08), acknowledges writes for some tens of ms, and is demoted;
+//! those writes are gone (MF-01, HI-03). One writer stays with each node of interest, so that R's
+//! short reign is met. A sound node passes.
+
+use bytes::Bytes;
+use slotquake_checkers::history::{Key, Process};
+use slotquake_checkers::observation::slots::slot_of_key;
+use slotquake_checkers::observation::{
+    Fault, FaultKind, FaultPhase, NodeName, NodeSetting, SlotSet, View,
+};
+use slotquake_workloads::client::RespValue;
+use slotquake_workloads::rng::Rng;
+use slotquake_workloads::workload::{Done, Op, Shape, Workload};
+
+use super::{Act, Beat, Entry, Scenario};
+use crate::nemesis::{Picture, Role};
+use crate::plan::Plan;
+
+/// This scenario's line in the registry.
+pub const ENTRY: Entry = Entry {
+    name: "double-manual-failover",
+    help: "three manual failovers in a row, no fault: Redis loses acknowledged writes",
+    adapt,
+    check,
+    make,
+};
+
+/// From one failover's order to the next, ns.
+const STEP_NS: u64 = 3_200_000_000;
+/// Time given to a promotion, ns: a manual failover gives up after 5 s.
+const PROMOTION_NS_MAX: u64 = 7_000_000_000;
+/// From one look at the candidate to the next, ns.
+const LOOK_NS: u64 = 20_000_000;
+
+fn adapt(plan: &mut Plan) {
+    plan.masters = 3;
+    plan.replicas = plan.replicas.max(1);
+    plan.node_timeout_ms = 15_000;
+    plan.faults.clear();
+    plan.rate = 2000;
+    plan.concurrency = 4;
+    plan.time_limit_ms = plan.time_limit_ms.max(30_000);
+}
+
+fn check(plan: &Plan) -> Result<(), &'static str> {
+    match () {
+        () if plan.replicas == 0 => Err("a replica: --replicas 1 or more"),
+        () if plan.masters < 3 => Err("three masters: --masters 3 or more"),
+        // 2 NT must cover two steps, or the votes of the first failover have expired.
+        () if plan.node_timeout_ms < 5000 => Err("a node timeout of at least 5s"),
+        () => Ok(()),
+    }
+}
+
+fn make(picture: &Picture, nodes: &[NodeSetting]) -> Result<Box<dyn Scenario>, String> {
+    let masters: Vec<_> = picture.masters().collect();
+    let first = masters.first().ok_or("no node is a master")?;
+    let replica = picture.replicas_of(&first.name).next();
+    let replica = replica.ok_or(format!("{} has no replica", first.name))?;
+    let mut writers = Vec::new();
+    // The replica's writer uses keys of its master's slots.
+    for (node, slots_of) in masters
+        .iter()
+        .map(|node| (*node, *node))
+        .chain([(replica, *first)])
+    {
+        let setting = nodes.iter().find(|setting| setting.name == node.name);
+        let address = setting
+            .ok_or(format!("{} has no address", node.name))?
+            .address;
+        let Role::Master { slots } = &slots_of.role else {
+            return Err(format!("{} is no master", slots_of.name));
+        };
+        writers.push((address, key_within(&node.name, &slots.parse()?)?));
+    }
+    Ok(Box::new(DoubleManualFailover {
+        master: first.name.clone(),
+        replica: replica.name.clone(),
+        writers,
+        step: 0,
+        begun: 0,
+        stage: Stage::Waiting,
+    }))
+}
+
+/// A key of this node's writer that hashes into these slots.
+fn key_within(node: &NodeName, slots: &SlotSet) -> Result<Key, String> {
+    let candidates = (0..100_000).map(|salt| format!("w-{node}-{salt}"));
+    let mut fitting = candidates.filter(|key| slots.contains(slot_of_key(key.as_bytes())));
+    let key = fitting
+        .next()
+        .ok_or(format!("{node} serves too few slots"))?;
+    Ok(key.into())
+}
+
+struct DoubleManualFailover {
+    master: NodeName,
+    replica: NodeName,
+    writers: Vec<(std::net::SocketAddrV4, Key)>,
+    /// Failovers ordered so far.
+    step: u32,
+    /// When the last one was ordered, ns.
+    begun: u64,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// For the time of the next step.
+    Waiting,
+    /// For the command's answer.
+    Ordered,
+    /// For the candidate to say that it is a master.
+    Promoting,
+}
+
+impl Scenario for DoubleManualFailover {
+    fn workload(&self) -> Box<dyn Workload> {
+        Box::new(PinnedAdds {
+            writers: self.writers.clone(),
+            element_last: 0,
+        })
+    }
+
+    fn on(&mut self, now: u64, beat: Beat<'_>) -> Vec<Act> {
+        match (self.stage, beat) {
+            (Stage::Waiting, Beat::Begin | Beat::Woke) => self.next_step(now),
+            (Stage::Ordered, Beat::Answer { tag, reply }) if tag == u64::from(self.step) => {
+                self.on_answer(now, reply)
+            }
+            (Stage::Promoting, Beat::View(view)) => self.on_view(now, view),
+            (Stage::Promoting, Beat::Woke) => self.on_patience(now),
+            (Stage::Waiting | Stage::Ordered | Stage::Promoting, _) => Vec::new(),
+        }
+    }
+}
+
+impl DoubleManualFailover {
+    fn candidate(&self) -> &NodeName {
+        match self.step {
+            2 => &self.master,
+            _ => &self.replica,
+        }
+    }
+
+    fn next_step(&mut self, now: u64) -> Vec<Act> {
+        if now < self.step_end() {
+            return vec![Act::WakeAt(self.step_end())];
+        }
+        if self.step == 3 {
+            return vec![Act::Done];
+        }
+        self.step += 1;
+        (self.begun, self.stage) = (now, Stage::Ordered);
+        vec![Act::Ask {
+            node: self.candidate().clone(),
+            args: vec![
+                Bytes::from_static(b"CLUSTER"),
+                Bytes::from_static(b"FAILOVER"),
+            ],
+            tag: u64::from(self.step),
+        }]
+    }
+
+    fn on_answer(&mut self, now: u64, reply: &Result<RespValue, String>) -> Vec<Act> {
+        let refusal = match reply {
+            Ok(RespValue::Error(error)) | Err(error) => Some(error.clone()),
+            Ok(_) => None,
+        };
+        match refusal {
+            None => {
+                self.stage = Stage::Promoting;
+                vec![
+                    Act::Record(self.fault(now, FaultPhase::Installed)),
+                    Act::Look(self.candidate().clone()),
+                    Act::WakeAt(now + LOOK_NS),
+                ]
+            }
+            Some(error) => self.end_step(now, FaultPhase::Skipped(error)),
+        }
+    }
+
+    fn on_view(&mut self, now: u64, view: &View) -> Vec<Act> {
+        let is_master = view.table.iter().any(|entry| {
+            entry.id == view.id && entry.has_flag("master") && !entry.slots.is_empty()
+        });
+        let is_later = view.asked >= self.begun;
+        match view.node == *self.candidate() && is_master && is_later {
+            true => self.end_step(now, FaultPhase::Healed),
+            false => Vec::new(),
+        }
+    }
+
+    fn on_patience(&mut self, now: u64) -> Vec<Act> {
+        if now < self.begun + PROMOTION_NS_MAX {
+            return vec![
+                Act::Look(self.candidate().clone()),
+                Act::WakeAt(now + LOOK_NS),
+            ];
+        }
+        let why = "was not seen as a master in 7 s".to_string();
+        self.end_step(now, FaultPhase::Indeterminate(why))
+    }
+
+    fn end_step(&mut self, now: u64, phase: FaultPhase) -> Vec<Act> {
+        self.stage = Stage::Waiting;
+        let record = Act::Record(self.fault(now, phase));
+        vec![record, Act::WakeAt(self.step_end().max(now))]
+    }
+
+    /// When the next step begins, ns.
+    fn step_end(&self) -> u64 {
+        match self.step {
+            0 => 0,
+            // After the last one the master's writers may stay paused for 5 s.
+            3 => self.begun + 2 * STEP_NS,
+            _ => self.begun + STEP_NS,
+        }
+    }
+
+    fn fault(&self, now: u64, phase: FaultPhase) -> Fault {
+        Fault {
+            time: now,
+            begun: self.begun,
+            id: self.step,
+            kind: FaultKind::Failover,
+            phase,
+            targets: vec![self.candidate().clone()],
+            cuts: Vec::new(),
+            note: format!(
+                "CLUSTER FAILOVER on {} ({} of 3)",
+                self.candidate(),
+                self.step
+            ),
+        }
+    }
+}
+
+/// One writer for each node of interest; it adds to its own set and stays with its node.
+struct PinnedAdds {
+    writers: Vec<(std::net::SocketAddrV4, Key)>,
+    element_last: i64,
+}
+
+impl Workload for PinnedAdds {
+    fn next(&mut self, process: Process, _rng: &mut Rng) -> Op {
+        let (address, key) = &self.writers[process as usize % self.writers.len()];
+        self.element_last += 1;
+        let mut op = Op::add(key.clone(), self.element_last);
+        op.pin = Some(*address);
+        op
+    }
+
+    fn done(&mut self, _process: Process, _op: &Op, _done: Done<'_>) {}
+
+    fn final_reads(&self) -> Vec<Op> {
+        let keys = self.writers.iter().map(|(_, key)| key.clone());
+        keys.map(|key| Op::read(key, Shape::Set).at_the_end())
+            .collect()
+    }
+}

@@ -1,0 +1,383 @@
+//! The director: phases, and who hears of what.
+//!
+//! Each call of [`Director::on`] takes one happening, then does all that has become due, then moves
+//! to the next phase if this one is over. Every wait has a bound: a cluster that never agrees
+//! again is read as it is, and the checkers say so.
+
+use slotquake_checkers::observation::{Fault, FaultPhase, Lifecycle, NodeSetting, Packet, View};
+
+use super::agenda::{Agenda, Due};
+use super::chart::Chart;
+use super::clients::{Begun, Clients, Pace};
+use super::scenario::{self, Act, Beat, Scenario};
+use super::schedule::Schedule;
+use super::strikes::{News, Strikes};
+use crate::plan::Plan;
+use crate::world::{Command, FaultSpec, Happening};
+
+const MS: u64 = 1_000_000;
+/// From one look at all nodes to the next, ns.
+const LOOK_NS: u64 = 250 * MS;
+/// The same while the cluster settles, ns.
+const LOOK_SETTLING_NS: u64 = 100 * MS;
+/// Load without faults before the first one, ns.
+const WARM_NS: u64 = 1000 * MS;
+/// How long all views must agree before the cluster counts as settled, ns (CF-05: three polls).
+const STABLE_NS: u64 = 2200 * MS;
+/// Longest wait for operations on their way, ns.
+const DRAIN_NS_MAX: u64 = 20_000 * MS;
+/// Longest reading, ns.
+const READ_NS_MAX: u64 = 60_000 * MS;
+/// From a strike that was not possible to the next attempt, ns.
+const STRIKE_AGAIN_NS: u64 = 500 * MS;
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Until all nodes agree on the cluster.
+    Boot,
+    /// Load, no faults.
+    Warm,
+    /// Load and faults, or the scenario.
+    Disturb,
+    /// Until the last fault is healed.
+    Heal,
+    /// Until all nodes agree again.
+    Settle,
+    /// Until the last operation is over.
+    Drain,
+    /// The final reads.
+    Read,
+    /// Nothing more to do.
+    Over,
+}
+
+/// What was seen in a run, in order of arrival.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Views.
+    pub views: Vec<View>,
+    /// Steps of faults.
+    pub faults: Vec<Fault>,
+    /// Beginnings and ends of processes.
+    pub lifecycles: Vec<Lifecycle>,
+    /// Packets that the world gave at once.
+    pub packets: Vec<Packet>,
+}
+
+/// A run.
+pub struct Director {
+    plan: Plan,
+    nodes: Vec<NodeSetting>,
+    phase: Phase,
+    phase_since: u64,
+    agenda: Agenda,
+    chart: Chart,
+    clients: Clients,
+    schedule: Schedule,
+    strikes: Strikes,
+    scenario: Option<Box<dyn Scenario>>,
+    is_scenario_over: bool,
+    agreed_since: Option<u64>,
+    healed_at: Option<u64>,
+    seen: Seen,
+}
+
+impl Director {
+    /// A run of this plan, which was validated, on these nodes, which are up.
+    pub fn new(plan: Plan, nodes: &[NodeSetting], now: u64) -> Director {
+        let names = nodes.iter().map(|node| node.name.clone());
+        let mut agenda = Agenda::default();
+        agenda.add(now, Due::Look);
+        Director {
+            chart: Chart::new(names, plan.node_timeout_ms, now),
+            clients: Clients::new(idle_pace(), Vec::new(), nodes),
+            schedule: Schedule::new(plan.seed, &plan.faults, plan.fault_interval_ms),
+            strikes: Strikes::default(),
+            scenario: None,
+            is_scenario_over: false,
+            agreed_since: None,
+            healed_at: None,
+            seen: Seen::default(),
+            nodes: nodes.to_vec(),
+            phase: Phase::Boot,
+            phase_since: now,
+            agenda,
+            plan,
+        }
+    }
+
+    /// The first commands.
+    ///
+    /// # Errors
+    /// As [`Director::on`].
+    pub fn begin(&mut self, now: u64) -> Result<Vec<Command>, String> {
+        self.on(now, Happening::Woke)
+    }
+
+    /// Takes in what happened and says what to do.
+    ///
+    /// # Errors
+    /// The scenario cannot be played on this cluster.
+    pub fn on(&mut self, now: u64, happening: Happening) -> Result<Vec<Command>, String> {
+        let mut out = Vec::new();
+        self.take(now, happening, &mut out);
+        while let Some(due) = self.agenda.pop(now) {
+            self.do_due(now, due, &mut out);
+        }
+        while let Some(next) = self.next_phase(now) {
+            (self.phase, self.phase_since) = (next, now);
+            self.enter(now, next, &mut out)?;
+        }
+        if let Some(time) = self.agenda.to_announce(now) {
+            out.push(Command::WakeAt(time));
+        }
+        Ok(out)
+    }
+
+    fn take(&mut self, now: u64, happening: Happening, out: &mut Vec<Command>) {
+        match happening {
+            Happening::Completed { process, outcome } => {
+                if let Some((position, due)) = self.clients.end(process, outcome, now) {
+                    self.agenda.add(due, Due::Client(position));
+                }
+            }
+            Happening::Fault(fault) => self.take_fault(now, fault),
+            Happening::View(view) => {
+                self.chart.take(&view);
+                self.follow_agreement(now);
+                self.tell_scenario(now, Beat::View(&view), out);
+                self.seen.views.push(view);
+            }
+            Happening::Answer { tag, reply } => {
+                let beat = Beat::Answer { tag, reply: &reply };
+                self.tell_scenario(now, beat, out);
+            }
+            Happening::Lifecycle(lifecycle) => self.seen.lifecycles.push(lifecycle),
+            Happening::Packet(packet) => self.seen.packets.push(*packet),
+            Happening::Woke => {}
+        }
+    }
+
+    fn take_fault(&mut self, now: u64, fault: Fault) {
+        match self.strikes.take(&fault) {
+            News::Struck { spec, heal_in_ms } => {
+                for node in &spec.targets {
+                    self.chart.strike(node);
+                }
+                self.agenda.add(now + heal_in_ms * MS, Due::Heal(spec.id));
+            }
+            News::Released(spec) => {
+                for node in &spec.targets {
+                    self.chart.release(node, now);
+                }
+            }
+            News::HealAgain { in_ms } => self.agenda.add(now + in_ms * MS, Due::Heal(fault.id)),
+            News::Nothing => {}
+        }
+        self.seen.faults.push(fault);
+    }
+
+    /// Keeps since when all nodes have agreed, judged on views asked for in this phase.
+    fn follow_agreement(&mut self, now: u64) {
+        let is_awaited = matches!(self.phase, Phase::Boot | Phase::Settle);
+        let agrees = is_awaited && self.chart.agrees(self.phase_since);
+        self.agreed_since = match agrees {
+            true => self.agreed_since.or(Some(now)),
+            false => None,
+        };
+    }
+
+    fn do_due(&mut self, now: u64, due: Due, out: &mut Vec<Command>) {
+        match due {
+            Due::Client(position) => self.let_client_work(now, position, out),
+            Due::Look => {
+                out.extend(self.chart.to_ask(now).into_iter().map(Command::Look));
+                let is_settling = matches!(self.phase, Phase::Boot | Phase::Settle);
+                let gap = if is_settling {
+                    LOOK_SETTLING_NS
+                } else {
+                    LOOK_NS
+                };
+                self.agenda.add(now + gap, Due::Look);
+            }
+            Due::Strike => self.strike(now, out),
+            Due::Heal(id) => out.extend(self.strikes.heal(id).map(Command::Heal)),
+            Due::Scenario => self.tell_scenario(now, Beat::Woke, out),
+        }
+    }
+
+    fn let_client_work(&mut self, now: u64, position: usize, out: &mut Vec<Command>) {
+        let begun = match self.phase {
+            Phase::Warm | Phase::Disturb | Phase::Heal | Phase::Settle => {
+                self.clients.begin(position, now)
+            }
+            Phase::Read => self.clients.read(position, now),
+            Phase::Boot | Phase::Drain | Phase::Over => None,
+        };
+        if let Some(Begun { process, op }) = begun {
+            out.push(Command::Invoke { process, op });
+        }
+    }
+
+    fn strike(&mut self, now: u64, out: &mut Vec<Command>) {
+        if self.phase != Phase::Disturb {
+            return;
+        }
+        match self.schedule.draw(&self.chart.picture(now)) {
+            Ok(drawn) => {
+                let spec = FaultSpec {
+                    id: self.strikes.fresh_id(),
+                    kind: drawn.kind,
+                    targets: drawn.strike.targets,
+                    cuts: drawn.strike.cuts,
+                    note: drawn.strike.note,
+                };
+                self.strikes.order(spec.clone(), drawn.strike.duration_ms);
+                out.push(Command::Inject(spec));
+                let gap_ms = self.schedule.next_gap_ms();
+                self.agenda.add(now + gap_ms * MS, Due::Strike);
+            }
+            // Not written down: it is tried again shortly, and most waits are for a recovery.
+            Err((_, _)) => self.agenda.add(now + STRIKE_AGAIN_NS, Due::Strike),
+        }
+    }
+
+    fn tell_scenario(&mut self, now: u64, beat: Beat<'_>, out: &mut Vec<Command>) {
+        let Some(scenario) = &mut self.scenario else {
+            return;
+        };
+        if self.phase != Phase::Disturb {
+            return;
+        }
+        for act in scenario.on(now, beat) {
+            match act {
+                Act::Ask { node, args, tag } => out.push(Command::Ask { node, args, tag }),
+                Act::Look(node) => out.push(Command::Look(node)),
+                Act::Record(fault) => {
+                    let is_installed = fault.phase == FaultPhase::Installed;
+                    self.strikes.installed += u64::from(is_installed);
+                    self.seen.faults.push(fault);
+                }
+                Act::WakeAt(time) => self.agenda.add(time, Due::Scenario),
+                Act::Done => self.is_scenario_over = true,
+            }
+        }
+    }
+
+    /// The phase to go to now, if this one is over.
+    fn next_phase(&self, now: u64) -> Option<Phase> {
+        let elapsed = now - self.phase_since;
+        let is_stable = |needed: u64| self.agreed_since.is_some_and(|since| since + needed <= now);
+        match self.phase {
+            Phase::Boot if is_stable(0) || elapsed >= self.settle_ns_max() => Some(Phase::Warm),
+            Phase::Warm if elapsed >= WARM_NS => Some(Phase::Disturb),
+            Phase::Disturb if self.is_scenario_over => Some(Phase::Heal),
+            Phase::Disturb if elapsed >= self.plan.time_limit_ms * MS => Some(Phase::Heal),
+            Phase::Heal if self.strikes.is_empty() => Some(Phase::Settle),
+            Phase::Settle if is_stable(STABLE_NS) || elapsed >= self.settle_ns_max() => {
+                Some(Phase::Drain)
+            }
+            Phase::Drain if self.clients.is_idle() || elapsed >= DRAIN_NS_MAX => Some(Phase::Read),
+            Phase::Read if self.clients.has_read_all() || elapsed >= READ_NS_MAX => {
+                Some(Phase::Over)
+            }
+            Phase::Boot | Phase::Warm | Phase::Disturb | Phase::Heal => None,
+            Phase::Settle | Phase::Drain | Phase::Read | Phase::Over => None,
+        }
+    }
+
+    /// Longest wait for agreement, ns: H_state of the catalogue, with a slack of 1 s, and the time
+    /// it takes to see that it is stable.
+    fn settle_ns_max(&self) -> u64 {
+        (4 * self.plan.node_timeout_ms + 8000) * MS + 2 * STABLE_NS
+    }
+
+    fn enter(&mut self, now: u64, phase: Phase, out: &mut Vec<Command>) -> Result<(), String> {
+        match phase {
+            Phase::Warm => self.begin_load(now)?,
+            Phase::Disturb => {
+                self.tell_scenario(now, Beat::Begin, out);
+                if self.scenario.is_none() && !self.schedule.is_empty() {
+                    self.agenda.add(now, Due::Strike);
+                }
+            }
+            Phase::Settle => {
+                self.healed_at = Some(now);
+                self.agreed_since = None;
+                self.agenda.add(now, Due::Look);
+            }
+            Phase::Read => {
+                self.clients.begin_reading();
+                for position in 0..self.clients.count() {
+                    self.agenda.add(now, Due::Client(position));
+                    self.let_client_work(now, position, out);
+                }
+            }
+            Phase::Boot | Phase::Heal | Phase::Drain | Phase::Over => {}
+        }
+        Ok(())
+    }
+
+    fn begin_load(&mut self, now: u64) -> Result<(), String> {
+        let entry = self.plan.scenario.as_deref().and_then(scenario::find);
+        let workloads = match entry {
+            Some(entry) => {
+                let scenario = (entry.make)(&self.chart.picture(now), &self.nodes)?;
+                let workload = scenario.workload();
+                self.scenario = Some(scenario);
+                vec![workload]
+            }
+            None => {
+                let names = self.plan.workloads.iter();
+                let entries = names.filter_map(|name| slotquake_workloads::registry::find(name));
+                entries.map(|entry| (entry.make)()).collect()
+            }
+        };
+        let pace = Pace {
+            seed: self.plan.seed,
+            clients: self.plan.concurrency,
+            rate: self.plan.rate,
+            begin: now,
+        };
+        self.clients = Clients::new(pace, workloads, &self.nodes);
+        for (position, due) in self.clients.first_dues().into_iter().enumerate() {
+            self.agenda.add(due, Due::Client(position));
+        }
+        Ok(())
+    }
+
+    /// How far the run is.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Operations that ended ok, fail, info.
+    pub fn tally(&self) -> [u64; 3] {
+        self.clients.tally
+    }
+
+    /// Faults confirmed as installed.
+    pub fn faults_installed(&self) -> u64 {
+        self.strikes.installed
+    }
+
+    /// When all faults were healed, ns; none if the run did not get there.
+    pub fn healed_at(&self) -> Option<u64> {
+        self.healed_at
+    }
+
+    /// What was seen, and what the clients did.
+    pub fn into_seen(self) -> (Seen, Vec<slotquake_checkers::history::Event>) {
+        (self.seen, self.clients.events)
+    }
+}
+
+fn idle_pace() -> Pace {
+    Pace {
+        seed: 0,
+        clients: 0,
+        rate: 0,
+        begin: 0,
+    }
+}

@@ -1,0 +1,36 @@
+//! Kill: a node's process dies at once and comes back later from what it had on disk.
+
+use slotquake_checkers::observation::FaultKind;
+use slotquake_workloads::rng::Rng;
+
+use super::picture::{Picture, Role};
+use super::{Nemesis, Skip, Strike};
+
+/// This fault's line in the registry.
+pub const NEMESIS: Nemesis = Nemesis {
+    name: "kill",
+    help: "SIGKILL a node, start it again later from its directory",
+    kind: FaultKind::Kill,
+    plan,
+};
+
+/// Share of masters among the killed, percent.
+const MASTER_PERCENT: u64 = 80;
+
+fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
+    let node = picture.pick(MASTER_PERCENT, rng)?;
+    let duration_ms = match node.role {
+        // A master that came back before its replica took over would come back empty and pass its
+        // emptiness on (HI-07): a kill of a master always lasts until a failover is over.
+        Role::Master { .. } => {
+            picture.failover_ms() + 500 + rng.below(2 * picture.node_timeout_ms + 500)
+        }
+        Role::Replica { .. } | Role::Other => 200 + rng.below(3 * picture.node_timeout_ms),
+    };
+    Ok(Strike {
+        targets: vec![node.name.clone()],
+        cuts: Vec::new(),
+        note: format!("kill {}", node.describe()),
+        duration_ms,
+    })
+}

@@ -1,0 +1,130 @@
+//! Proofs of what every nemesis must respect.
+
+use super::*;
+
+/// Three shards of two; all settled.
+fn healthy() -> Picture {
+    let name = NodeName::numbered;
+    let node = |number: usize| NodePicture {
+        name: name(number),
+        role: match number {
+            1..=3 => Role::Master {
+                slots: format!("{number}"),
+            },
+            _ => Role::Replica {
+                of: name(number - 3),
+            },
+        },
+        condition: Condition::Settled,
+    };
+    Picture {
+        nodes: (1..=6).map(node).collect(),
+        node_timeout_ms: 1000,
+    }
+}
+
+fn is_master(picture: &Picture, name: &NodeName) -> bool {
+    picture.masters().any(|node| node.name == *name)
+}
+
+#[test]
+fn each_has_a_name_a_help_and_is_found() {
+    for nemesis in NEMESES {
+        assert!(!nemesis.help.is_empty(), "{}", nemesis.name);
+        assert_eq!(
+            find(nemesis.name).map(|found| found.kind),
+            Some(nemesis.kind)
+        );
+        assert_eq!(of(nemesis.kind).map(|found| found.name), Some(nemesis.name));
+    }
+}
+
+#[test]
+fn mostly_strikes_masters_and_never_a_majority_of_them() {
+    for nemesis in NEMESES {
+        let (picture, mut rng) = (healthy(), Rng::new(5));
+        let mut masters_struck = 0;
+        for _ in 0..300 {
+            let strike = (nemesis.plan)(&picture, &mut rng).expect("all is well");
+            let targets = strike.targets.iter();
+            let masters = targets.filter(|name| is_master(&picture, name)).count();
+            assert!(masters <= 1, "{strike:?}");
+            masters_struck += masters;
+        }
+        assert!(masters_struck > 150, "{}: {masters_struck}", nemesis.name);
+    }
+}
+
+#[test]
+fn spares_the_majority_while_a_master_is_down() {
+    let mut picture = healthy();
+    picture.nodes[0].condition = Condition::Struck;
+    let mut rng = Rng::new(5);
+    for _ in 0..100 {
+        for nemesis in NEMESES {
+            let Ok(strike) = (nemesis.plan)(&picture, &mut rng) else {
+                continue;
+            };
+            let has_master = strike.targets.iter().any(|name| is_master(&picture, name));
+            assert!(!has_master, "{strike:?}");
+            // n4 is the only hope of the shard whose master is down.
+            assert!(
+                !strike.targets.contains(&NodeName::numbered(4)),
+                "{strike:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn does_not_take_a_master_whose_replica_is_still_catching_up() {
+    let mut picture = healthy();
+    picture.nodes[3].condition = Condition::Recovering;
+    let mut rng = Rng::new(9);
+    for _ in 0..200 {
+        let strike = (kill::NEMESIS.plan)(&picture, &mut rng).expect("others are well");
+        assert_ne!(strike.targets, [NodeName::numbered(1)]);
+    }
+}
+
+#[test]
+fn skips_when_nobody_can_be_spared() {
+    let mut picture = healthy();
+    for node in &mut picture.nodes {
+        node.condition = Condition::Recovering;
+    }
+    for nemesis in NEMESES {
+        assert!((nemesis.plan)(&picture, &mut Rng::new(1)).is_err());
+    }
+}
+
+/// A killed master stays down until a failover can be over (HI-07).
+#[test]
+fn a_killed_master_stays_down_longer_than_a_failover_takes() {
+    let (picture, mut rng) = (healthy(), Rng::new(2));
+    for _ in 0..200 {
+        let strike = (kill::NEMESIS.plan)(&picture, &mut rng).expect("all is well");
+        if is_master(&picture, &strike.targets[0]) {
+            assert!(strike.duration_ms >= picture.failover_ms());
+        }
+    }
+}
+
+#[test]
+fn partitions_have_three_shapes_and_cut_only_across_the_sides() {
+    let (picture, mut rng) = (healthy(), Rng::new(7));
+    let (mut one_way, mut minorities, mut isolated) = (0, 0, 0);
+    for _ in 0..300 {
+        let strike = (partition::NEMESIS.plan)(&picture, &mut rng).expect("all is well");
+        for (from, to) in &strike.cuts {
+            assert_ne!(strike.targets.contains(from), strike.targets.contains(to));
+        }
+        let both_ways = 2 * strike.targets.len() * (6 - strike.targets.len());
+        match strike.targets.len() {
+            1 if strike.cuts.len() == both_ways => isolated += 1,
+            1 => one_way += 1,
+            _ => minorities += 1,
+        }
+    }
+    assert!(one_way > 50 && minorities > 30 && isolated > 50);
+}
