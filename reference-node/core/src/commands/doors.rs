@@ -57,6 +57,8 @@ pub struct ReplicationSurroundings<'a> {
     pub keyspace: &'a Keyspace,
     /// Random numbers, for replication ids.
     pub rng: &'a mut Rng,
+    /// Address that the client connected from.
+    pub peer: Option<std::net::IpAddr>,
 }
 
 /// What commands read of replication and do to it.

@@ -1,0 +1,81 @@
+//! What commands read of replication and do to it.
+
+use bytes::Bytes;
+
+use super::replica::LinkState;
+use super::{ReplOffset, Replication};
+use crate::cluster::{LinkFigures, ReplicationFigures};
+use crate::commands::{ReplicationDoor, ReplicationSurroundings};
+use crate::config::Config;
+use crate::ids::ClientId;
+use crate::output::Outputs;
+use crate::resp::Reply;
+use crate::time::Millis;
+
+impl ReplicationDoor for Replication {
+    fn propagate(&mut self, args: &[Bytes], out: &mut Outputs) {
+        self.put_data(args, out);
+    }
+
+    fn figures(&self) -> ReplicationFigures {
+        // EL-02, RP-13.
+        let link = match &self.follower {
+            Some(follower) if follower.state() == LinkState::Connected => LinkFigures::Up {
+                last_interaction: follower.last_heard(),
+            },
+            Some(_) | None => LinkFigures::Down {
+                since: self.down_since,
+            },
+        };
+        ReplicationFigures {
+            offset: self.history.offset().0,
+            link,
+        }
+    }
+
+    fn acked(&self, offset: u64) -> usize {
+        self.replicas.acked(ReplOffset(offset))
+    }
+
+    fn request_acks(&mut self, out: &mut Outputs) {
+        // RW-38.
+        if self.follower.is_none() && !self.replicas.is_empty() {
+            self.put(&["REPLCONF", "GETACK", "*"], out);
+        }
+    }
+
+    fn good_replicas(&self, now: Millis, lag_max: Millis) -> u64 {
+        self.replicas.heard_within(now, lag_max)
+    }
+
+    fn command(
+        &mut self,
+        client: ClientId,
+        args: &[Bytes],
+        around: &mut ReplicationSurroundings,
+        out: &mut Outputs,
+    ) -> Reply {
+        let peer = around.peer;
+        if args[0].eq_ignore_ascii_case(b"replconf") {
+            self.replconf(client, args, peer, around.now)
+        } else {
+            self.sync(client, args, peer, around, out)
+        }
+    }
+
+    fn is_replica_client(&self, client: ClientId) -> bool {
+        self.replicas.is_online(client)
+    }
+
+    fn client_closed(&mut self, client: ClientId) {
+        self.forget(client);
+    }
+
+    fn role(&self, config: &Config, _now: Millis) -> Reply {
+        self.role_reply(config)
+    }
+
+    fn info(&self, config: &Config, now: Millis) -> String {
+        self.info_lines(config, now)
+    }
+}
