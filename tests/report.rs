@@ -2,12 +2,14 @@
 //!
 //! Set `SLOTQUAKE_PICTURE` to a file name to get a picture of the sample report.
 
-use slotquake::report::{About, CheckLine, Evidence, Judged, Model, html, junit, text};
+use slotquake::report::{About, Model, html, junit, text};
+use slotquake_checkers::availability::coverage::Coverage;
+use slotquake_checkers::judge::{Check, Judgement, Timing};
 use slotquake_checkers::verdict::{Violation, Word};
 use slotquake_checkers::witness::Witness;
 use slotquake_tests::{browser, sample};
 
-fn judged() -> Judged {
+fn judged() -> Judgement {
     let witness = Witness::default()
         .step(16_800_000_000, "n5", "asks for votes in epoch 8")
         .step(16_803_000_000, "n3", "votes for n5 in epoch 8")
@@ -19,17 +21,25 @@ fn judged() -> Judged {
         witness,
         known: None,
     };
-    let line = |id: &str, title: &str, word, examined, violations| CheckLine {
+    let line = |id: &str, title: &str, word, examined, violations| Check {
         id: id.into(),
         title: title.into(),
-        word,
+        verdict: word,
         examined,
         why: String::new(),
         violations,
     };
-    Judged {
-        word: Word::Violated,
+    Judgement {
+        verdict: Word::Violated,
         why: String::new(),
+        target: None,
+        seed: None,
+        coverage: Coverage {
+            elections: 2,
+            faults_installed: 3,
+            ..Coverage::default()
+        },
+        timing: Timing::default(),
         checks: vec![
             line(
                 "CE-01",
@@ -56,23 +66,15 @@ fn judged() -> Judged {
     }
 }
 
-fn model_of(sample: &sample::Sample) -> Model {
-    let evidence = Evidence {
-        setting: &sample.setting,
-        events: &sample.events,
-        packets: &sample.packets,
-        views: &sample.views,
-        faults: &sample.faults,
-        lifecycle: &sample.lifecycles,
-    };
-    Model::build(&evidence, &judged(), About::default())
+fn model() -> Model {
+    Model::build(&sample::failover(), &judged(), About::default())
 }
 
 #[test]
 fn the_page_renders_in_a_browser_without_script_errors() {
     let folder = tempfile::tempdir().unwrap();
     let page = folder.path().join("report.html");
-    let markup = html::html(&model_of(&sample::failover()));
+    let markup = html::html(&model());
     assert!(
         markup.len() < 5_000_000,
         "the page is bounded: {} bytes",
@@ -102,7 +104,7 @@ fn the_page_renders_in_a_browser_without_script_errors() {
 
 #[test]
 fn nothing_from_outside_becomes_markup() {
-    let markup = html::html(&model_of(&sample::failover()));
+    let markup = html::html(&model());
     assert!(
         !markup.contains("<b>again</b>"),
         "a step of a witness is escaped"
@@ -115,7 +117,7 @@ fn nothing_from_outside_becomes_markup() {
 
 #[test]
 fn the_page_asks_the_network_for_nothing() {
-    let markup = html::html(&model_of(&sample::failover()));
+    let markup = html::html(&model());
     for asking in ["http://", "https://", "src=", "@import", "url(//"] {
         assert!(!markup.contains(asking), "{asking} is on the page");
     }
@@ -123,7 +125,7 @@ fn the_page_asks_the_network_for_nothing() {
 
 #[test]
 fn the_ledger_names_the_acknowledged_writes_that_are_gone() {
-    let model = model_of(&sample::failover());
+    let model = model();
     assert!(!model.ledger.losses.is_empty(), "the sample loses writes");
     for loss in &model.ledger.losses {
         assert_eq!((loss.node.as_str(), loss.key.as_str()), ("n2", "c"));
@@ -136,23 +138,43 @@ fn the_ledger_names_the_acknowledged_writes_that_are_gone() {
 }
 
 #[test]
-fn elections_are_counted_with_their_votes_and_promotions() {
-    let model = model_of(&sample::failover());
-    assert_eq!(model.coverage.elections, 2);
-    assert_eq!(model.coverage.promotions, 2);
-    assert_eq!(model.coverage.votes, 4);
-    assert_eq!(model.coverage.faults_installed, 3);
-    assert_eq!(model.coverage.faults_skipped, 1);
+fn elections_are_drawn_with_their_votes_and_promotions() {
+    let film = model().film;
+    let drawn: Vec<(usize, u64, usize, bool)> = film
+        .elections
+        .iter()
+        .map(|one| {
+            (
+                one.candidate,
+                one.epoch,
+                one.votes.len(),
+                one.promoted.is_some(),
+            )
+        })
+        .collect();
+    assert_eq!(drawn, [(3, 7, 2, true), (4, 8, 2, true)]);
+}
+
+#[test]
+fn every_slot_has_an_owner_from_the_beginning() {
+    let film = model().film;
+    let first: u32 = film
+        .cells
+        .iter()
+        .filter(|cell| cell.from.0 < 1_000)
+        .map(|cell| u32::from(cell.last - cell.first) + 1)
+        .sum();
+    assert_eq!(first, 16_384);
 }
 
 #[test]
 fn the_terminal_shows_word_check_and_story_on_one_screen() {
-    let text = text::verdict_text(&model_of(&sample::failover()), text::Paint::Plain);
+    let text = text::verdict_text(&model(), text::Paint::Plain);
     for words in [
         "VIOLATED",
         "VT-01",
         "votes for n5 in epoch 8",
-        "2 asked, 2 won",
+        "2 asked",
         "losses",
     ] {
         assert!(text.contains(words), "{words:?} is not in:\n{text}");
@@ -163,7 +185,7 @@ fn the_terminal_shows_word_check_and_story_on_one_screen() {
 
 #[test]
 fn junit_names_the_broken_check_as_a_failure() {
-    let model = model_of(&sample::failover());
+    let model = model();
     let xml = junit::junit(&[&model]);
     assert!(
         xml.contains("tests=\"3\" failures=\"1\" errors=\"0\""),

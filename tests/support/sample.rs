@@ -8,28 +8,12 @@ use slotquake_checkers::observation::{
     Body, Fault, FaultKind, FaultPhase, Header, Lifecycle, LifecycleKind, NodeId, NodeName, Packet,
     PacketKind, SlotSet, View, ViewEntry,
 };
-
-/// The streams of the recording.
-#[derive(Debug)]
-pub struct Sample {
-    /// The cluster.
-    pub setting: Setting,
-    /// What clients did.
-    pub events: Vec<Event>,
-    /// The bus.
-    pub packets: Vec<Packet>,
-    /// The views.
-    pub views: Vec<View>,
-    /// The faults.
-    pub faults: Vec<Fault>,
-    /// The processes.
-    pub lifecycles: Vec<Lifecycle>,
-}
+use slotquake_checkers::recording::Recording;
 
 /// A master is killed at 5 s, its replica n4 is promoted at 7 s; n2 is cut off from 15 s to 20 s and
 /// replaced by n5 at 17 s; adds that n2 acknowledged meanwhile are lost.
-pub fn failover() -> Sample {
-    let mut sample = Sample {
+pub fn failover() -> Recording {
+    let mut sample = Recording {
         setting: setting(),
         events: events(),
         packets: packets(),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use slotquake_checkers::history::{Event, EventKind, Process};
 use slotquake_checkers::observation::{Fault, Lifecycle, NodeId, NodeName, Packet, Setting, View};
+use slotquake_checkers::recording::Recording;
 
 /// The streams of a recording, each in order of time.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +56,18 @@ impl Operation<'_> {
 }
 
 impl<'a> Evidence<'a> {
+    /// The streams of a recording.
+    pub fn of(recording: &'a Recording) -> Evidence<'a> {
+        Evidence {
+            setting: &recording.setting,
+            events: &recording.events,
+            packets: &recording.packets,
+            views: &recording.views,
+            faults: &recording.faults,
+            lifecycle: &recording.lifecycles,
+        }
+    }
+
     /// The operations, in order of invocation.
     pub fn operations(&self) -> Vec<Operation<'a>> {
         let mut open: BTreeMap<Process, usize> = BTreeMap::new();

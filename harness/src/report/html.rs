@@ -5,10 +5,11 @@
 
 use std::fmt::Write;
 
+use slotquake_checkers::judge::Check;
 use slotquake_checkers::verdict::{Violation, Word};
 
 use super::junit::escaped;
-use super::model::{CheckLine, Model, grouped, seconds};
+use super::model::{Model, grouped, seconds};
 
 /// The page.
 pub fn html(model: &Model) -> String {
@@ -73,21 +74,21 @@ fn strip(page: &mut String, model: &Model) {
 
 fn figures(page: &mut String, model: &Model) {
     let c = &model.coverage;
-    let missing = model.ledger.losses.len() as u64;
     let figures = [
         ("operations ok", c.ok_ops),
         ("failed", c.failed_ops),
-        ("unknown", c.info_ops),
-        ("redirections", c.redirects),
+        ("unknown", c.indeterminate_ops),
+        ("redirected", c.redirects),
+        ("stalled", c.stalled_ops),
         ("faults installed", c.faults_installed),
         ("faults skipped", c.faults_skipped),
         ("indeterminate", c.faults_indeterminate),
         ("elections", c.elections),
-        ("promotions", c.promotions),
         ("votes", c.votes),
-        ("nodes declared failed", c.failures_declared),
-        ("acknowledged, lost", missing),
-        ("bus packets", c.bus_packets),
+        ("promotions", c.promotions),
+        ("crashes", c.crashes),
+        ("lost in windows", c.losses_inside_windows),
+        ("lost outside", c.losses_outside_windows),
     ];
     page.push_str("<dl class=\"figures\">");
     for (name, count) in figures {
@@ -187,16 +188,17 @@ fn film_link(from: u64, to: u64) -> String {
     )
 }
 
-fn checks(page: &mut String, checks: &[CheckLine]) {
+fn checks(page: &mut String, checks: &[Check]) {
     page.push_str(
         "<h2 id=\"checks\">Checks</h2><div class=\"scroll\"><table><thead><tr><th>check</th>\
          <th>verdict</th><th class=\"number\">examined</th><th>what it says</th><th>remarks</th>\
          </tr></thead><tbody>",
     );
     for check in checks {
-        let word = word_name(check.word);
+        let word = word_name(check.verdict);
         let remarks = match check.violations.len() {
             0 => check.why.clone(),
+            1 => format!("1 violation. {}", check.why),
             count => format!("{count} violations. {}", check.why),
         };
         push(

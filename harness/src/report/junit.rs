@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
+use slotquake_checkers::judge::Check;
 use slotquake_checkers::verdict::Word;
 
-use super::model::{CheckLine, Model, seconds};
+use super::model::{Model, seconds};
 
 /// The document. A violation is a failure, an undecided check an error, a known one is skipped.
 pub fn junit(models: &[&Model]) -> String {
@@ -21,7 +22,7 @@ fn suite(out: &mut String, model: &Model) {
         model
             .checks
             .iter()
-            .filter(|check| check.word == word)
+            .filter(|check| check.verdict == word)
             .count()
     };
     let trouble = usize::from(model.trouble.is_some());
@@ -60,7 +61,7 @@ fn suite(out: &mut String, model: &Model) {
     out.push_str("  </testsuite>\n");
 }
 
-fn case(out: &mut String, check: &CheckLine) {
+fn case(out: &mut String, check: &Check) {
     let name = escaped(&format!("{}: {}", check.id, check.title));
     push(
         out,
@@ -71,7 +72,7 @@ fn case(out: &mut String, check: &CheckLine) {
         .first()
         .map_or(&check.why, |first| &first.message);
     let message = escaped(message);
-    match check.word {
+    match check.verdict {
         Word::Held => {}
         Word::Known => push(out, format_args!("<skipped message=\"known: {message}\"/>")),
         Word::Undecided => push(
@@ -89,7 +90,7 @@ fn case(out: &mut String, check: &CheckLine) {
     out.push_str("</testcase>\n");
 }
 
-fn stories(check: &CheckLine) -> String {
+fn stories(check: &Check) -> String {
     let mut text = String::new();
     for violation in check.violations.iter().take(20) {
         push(

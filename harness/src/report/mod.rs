@@ -20,4 +20,4 @@ pub mod replay;
 pub mod text;
 
 pub use evidence::Evidence;
-pub use model::{About, CheckLine, Judged, Model};
+pub use model::{About, Model};

@@ -1,46 +1,17 @@
 //! The report as data, computed once; the terminal, the page and JUnit only print it.
 
-use serde::Serialize;
-use slotquake_checkers::history::EventKind;
-use slotquake_checkers::observation::PacketKind;
+use slotquake_checkers::availability::coverage::Coverage;
+use slotquake_checkers::judge::{Check, Judgement, Timing};
 use slotquake_checkers::observation::setting::Server;
+use slotquake_checkers::recording::Recording;
 use slotquake_checkers::verdict::{Violation, Word};
 
-use super::bands::Certainty;
-use super::evidence::{Evidence, Operation};
+use super::evidence::Evidence;
 use super::film::Film;
 use super::ledger::{Ledger, ledger};
 use super::outage::{Outage, outages};
 use super::replay::replay_command;
-use crate::plan::Plan;
-
-/// What one checker said, with what there is to know about it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct CheckLine {
-    /// Its id: `VT-01`.
-    pub id: String,
-    /// One line of what it promises.
-    pub title: String,
-    /// The word.
-    pub word: Word,
-    /// How many events it judged.
-    pub examined: u64,
-    /// Why it is undecided, or figures.
-    pub why: String,
-    /// What is broken.
-    pub violations: Vec<Violation>,
-}
-
-/// All the checkers' words on one recording.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
-    /// The word over all.
-    pub word: Word,
-    /// Why, if the word does not follow from the checks alone.
-    pub why: String,
-    /// One line each.
-    pub checks: Vec<CheckLine>,
-}
+use crate::plan::{Plan, WorldKind};
 
 /// What is known about the run besides its recording.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,37 +22,6 @@ pub struct About<'a> {
     pub folder: Option<&'a std::path::Path>,
     /// What went wrong with the harness itself, if anything did.
     pub trouble: Option<&'a str>,
-}
-
-/// What the run exercised.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Coverage {
-    /// Faults in force.
-    pub faults_installed: u64,
-    /// Faults not tried.
-    pub faults_skipped: u64,
-    /// Faults nobody knows about.
-    pub faults_indeterminate: u64,
-    /// Candidates × epochs that asked for votes.
-    pub elections: u64,
-    /// Elections that ended in a claim.
-    pub promotions: u64,
-    /// AUTH_ACK packets.
-    pub votes: u64,
-    /// FAIL declarations.
-    pub failures_declared: u64,
-    /// Bus packets seen.
-    pub bus_packets: u64,
-    /// Views taken.
-    pub views: u64,
-    /// Operations that ended ok.
-    pub ok_ops: u64,
-    /// Operations that failed.
-    pub failed_ops: u64,
-    /// Operations of unknown outcome.
-    pub info_ops: u64,
-    /// Redirections that clients followed.
-    pub redirects: u64,
 }
 
 /// Facts of the run for people, as pairs of a name and a text.
@@ -105,9 +45,11 @@ pub struct Model {
     /// Where the recording is.
     pub folder: Option<String>,
     /// One line for each check, the worst first.
-    pub checks: Vec<CheckLine>,
+    pub checks: Vec<Check>,
     /// What was exercised.
     pub coverage: Coverage,
+    /// Measured times.
+    pub timing: Timing,
     /// When which slots could not be used.
     pub outages: Vec<Outage>,
     /// Acknowledged writes that are gone.
@@ -120,25 +62,26 @@ pub struct Model {
 
 impl Model {
     /// Computes the report.
-    pub fn build(evidence: &Evidence<'_>, judged: &Judged, about: About<'_>) -> Model {
+    pub fn build(recording: &Recording, judgement: &Judgement, about: About<'_>) -> Model {
+        let evidence = &Evidence::of(recording);
         let operations = evidence.operations();
         let film = Film::of(evidence, &operations);
-        let coverage = coverage(evidence, &operations, &film);
-        let mut checks = judged.checks.clone();
-        checks.sort_by_key(|check| std::cmp::Reverse(check.word));
+        let mut checks = judgement.checks.clone();
+        checks.sort_by_key(|check| std::cmp::Reverse(check.verdict));
         Model {
-            word: judged.word,
-            sentence: sentence(judged, &coverage),
+            word: judgement.verdict,
+            sentence: sentence(judgement),
             trouble: about.trouble.map(ToString::to_string),
             subject: subject(evidence, about),
             seed: about.plan.map(|plan| plan.seed),
             command: about.plan.map(replay_command),
             folder: about.folder.map(|folder| folder.display().to_string()),
             checks,
+            coverage: judgement.coverage.clone(),
+            timing: judgement.timing.clone(),
             outages: outages(&operations, &film, evidence.end()),
             ledger: ledger(evidence, &operations, &film.bands),
             facts: facts(evidence, about),
-            coverage,
             film,
         }
     }
@@ -156,68 +99,35 @@ impl Model {
 }
 
 /// The verdict in plain words.
-fn sentence(judged: &Judged, coverage: &Coverage) -> String {
-    let named = |word: Word| -> Vec<&str> {
-        let checks = judged.checks.iter().filter(|check| check.word == word);
-        checks.map(|check| check.id.as_str()).collect()
+fn sentence(judgement: &Judgement) -> String {
+    let named = |word: Word| {
+        let checks = judgement
+            .checks
+            .iter()
+            .filter(|check| check.verdict == word);
+        let names: Vec<&str> = checks.map(|check| check.id.as_str()).collect();
+        names.join(", ")
     };
-    let examined: u64 = judged.checks.iter().map(|check| check.examined).sum();
-    match judged.word {
+    let held = judgement
+        .checks
+        .iter()
+        .filter(|check| check.verdict == Word::Held);
+    let examined: u64 = held.clone().map(|check| check.examined).sum();
+    let coverage = &judgement.coverage;
+    match judgement.verdict {
         Word::Held => format!(
-            "All {} checks held over {} examined events, {} elections and {} faults.",
-            judged.checks.len(),
+            "{} checks held over {} judged events; {} faults, {} elections.",
+            held.count(),
             grouped(examined),
+            coverage.faults_installed,
             coverage.elections,
-            coverage.faults_installed
         ),
         Word::Known => format!(
             "Broken only where upstream is known to be weak: {}.",
-            named(Word::Known).join(", ")
+            named(Word::Known)
         ),
-        Word::Violated => format!("Broken: {}.", named(Word::Violated).join(", ")),
-        Word::Undecided if judged.why.is_empty() => {
-            format!("Undecided: {}.", named(Word::Undecided).join(", "))
-        }
-        Word::Undecided => format!("Undecided: {}.", judged.why.trim_end_matches('.')),
-    }
-}
-
-fn coverage(evidence: &Evidence<'_>, operations: &[Operation<'_>], film: &Film) -> Coverage {
-    let of_kind = |kind: EventKind| {
-        let same = operations
-            .iter()
-            .filter(|operation| operation.kind() == kind);
-        same.count() as u64
-    };
-    let sure = |certainty: Certainty| {
-        let same = film.bands.iter().filter(|band| band.certainty == certainty);
-        same.count() as u64
-    };
-    let acks = evidence
-        .packets
-        .iter()
-        .filter(|packet| packet.kind == PacketKind::AuthAck);
-    let hops = operations
-        .iter()
-        .filter_map(|operation| operation.completion);
-    Coverage {
-        faults_installed: sure(Certainty::Installed),
-        faults_skipped: sure(Certainty::Skipped),
-        faults_indeterminate: sure(Certainty::Indeterminate),
-        elections: film.elections.len() as u64,
-        promotions: film
-            .elections
-            .iter()
-            .filter(|one| one.promoted.is_some())
-            .count() as u64,
-        votes: acks.count() as u64,
-        failures_declared: film.declarations.len() as u64,
-        bus_packets: evidence.packets.len() as u64,
-        views: evidence.views.len() as u64,
-        ok_ops: of_kind(EventKind::Ok),
-        failed_ops: of_kind(EventKind::Fail),
-        info_ops: of_kind(EventKind::Info),
-        redirects: hops.map(|event| event.hops.len() as u64).sum(),
+        Word::Violated => format!("Broken: {}.", named(Word::Violated)),
+        Word::Undecided => format!("Nothing proven: {}.", judgement.why.trim_end_matches('.')),
     }
 }
 
@@ -229,14 +139,28 @@ fn subject(evidence: &Evidence<'_>, about: About<'_>) -> String {
             count => format!("{}, {count} nodes", servers(evidence)),
         };
     };
+    plan_line(plan)
+}
+
+/// Target, cluster and disturbance in one line.
+pub fn plan_line(plan: &Plan) -> String {
+    let disturbance = match (&plan.scenario, plan.faults.is_empty()) {
+        (Some(scenario), _) => format!("scenario {scenario}"),
+        (None, true) => "no faults".to_string(),
+        (None, false) => format!("faults {}", super::replay::faults_text(&plan.faults)),
+    };
     format!(
-        "{}: {} masters with {} replica{} each, node timeout {}, {} world",
+        "{}, {} masters with {} replica{} each, node timeout {}, {} world, {disturbance}, {}",
         plan.target,
         plan.masters,
         plan.replicas,
         if plan.replicas == 1 { "" } else { "s" },
-        super::replay::duration_text(setting.node_timeout_ms),
-        setting.world,
+        super::replay::duration_text(plan.node_timeout_ms),
+        match plan.world {
+            WorldKind::Local => "local",
+            WorldKind::Sim => "simulated",
+        },
+        super::replay::duration_text(plan.time_limit_ms),
     )
 }
 

@@ -67,10 +67,16 @@ fn instants(lanes: &[Lane], end: Tick) -> Vec<Tick> {
         .collect();
     all.sort();
     let step = end.0 / INSTANTS_MAX;
+    // Of instants too near to tell apart the last one stays: it shows what came of them.
     let mut thinned: Vec<Tick> = Vec::new();
+    let mut group = Tick(0);
     for tick in all {
-        if thinned.last().is_none_or(|last| tick.0 > last.0 + step) {
-            thinned.push(tick);
+        match thinned.last_mut() {
+            Some(last) if tick.0 <= group.0 + step => *last = tick,
+            Some(_) | None => {
+                group = tick;
+                thinned.push(tick);
+            }
         }
     }
     thinned

@@ -87,7 +87,11 @@
           rect(s, y + 2, 12, sure ? `fill="${paint}"` :
             `fill="none" stroke="${paint}" stroke-dasharray="3 2"`);
         }
-        if (s.w > 7 * band.note.length) text(s.x + 4, y + 12, band.note, 'class="on"');
+        const room = Math.floor((s.w - 8) / 7);
+        if (sure && room > 6) {
+          text(s.x + 4, y + 12, band.note.length > room ? band.note.slice(0, room - 1) + "…" :
+            band.note, 'class="on"');
+        }
         const until = band.from === band.to ? "" : " to " + say(band.to);
         spot(s, y, 16, `${kind}: ${band.note}\n${say(band.from)}${until}\n` +
           band.certainty + (band.why ? ": " + band.why : ""));

@@ -40,7 +40,7 @@ pub fn verdict_text(model: &Model, paint: Paint) -> String {
             &mut out,
             format_args!(
                 "  {} {:<6} {:>9} examined  {}",
-                painted(check.word, paint),
+                painted(check.verdict, paint),
                 check.id,
                 grouped(check.examined),
                 clipped(&why, WHY_CHARS_MAX),
@@ -63,7 +63,7 @@ pub fn verdict_text(model: &Model, paint: Paint) -> String {
 /// The word over all in one line, for runs over many seeds.
 pub fn verdict_line(model: &Model, paint: Paint) -> String {
     format!(
-        "seed {:<20} {} {}",
+        "seed {:<8} {} {}\n",
         model.seed.unwrap_or(0),
         painted(model.word, paint),
         model.sentence
@@ -87,25 +87,32 @@ fn covered(out: &mut String, model: &Model) {
     line(
         out,
         format_args!(
-            "\n  operations  {} ok, {} failed, {} unknown; {} redirections",
+            "\n  operations  {} ok, {} failed, {} unknown; {} redirected, {} stalled",
             grouped(c.ok_ops),
             grouped(c.failed_ops),
-            grouped(c.info_ops),
-            grouped(c.redirects)
+            grouped(c.indeterminate_ops),
+            grouped(c.redirects),
+            grouped(c.stalled_ops)
         ),
     );
     line(
         out,
         format_args!(
-            "  faults      {} installed, {} skipped, {} indeterminate",
-            c.faults_installed, c.faults_skipped, c.faults_indeterminate
+            "  faults      {} installed ({} kills, {} pauses, {} partitions), {} skipped, \
+             {} indeterminate",
+            c.faults_installed,
+            c.kills,
+            c.pauses,
+            c.partitions,
+            c.faults_skipped,
+            c.faults_indeterminate
         ),
     );
     line(
         out,
         format_args!(
-            "  elections   {} asked, {} won; {} votes; {} nodes declared failed",
-            c.elections, c.promotions, c.votes, c.failures_declared
+            "  elections   {} asked, {} votes, {} promotions, {} changes of owner",
+            c.elections, c.votes, c.promotions, c.failovers
         ),
     );
     if let Some(outage) = model.outages.first() {
@@ -120,16 +127,16 @@ fn covered(out: &mut String, model: &Model) {
             ),
         );
     }
-    let boot = model
-        .facts
-        .iter()
-        .find(|(name, _)| name.starts_with("from nothing"));
-    if let Some((_, time)) = boot {
-        line(
-            out,
-            format_args!("  boot        {time} from nothing to cluster_state:ok on every node"),
-        );
-    }
+    let healed = model.timing.maps_equal_after_heal_ms;
+    let healed = healed.map(|ms| format!("; {ms} ms from the last heal to equal slot maps"));
+    line(
+        out,
+        format_args!(
+            "  times       {} ms from nothing to cluster_state:ok on every node{}",
+            model.timing.cluster_ok_ms,
+            healed.unwrap_or_default()
+        ),
+    );
 }
 
 fn losses(out: &mut String, model: &Model) {
@@ -137,12 +144,25 @@ fn losses(out: &mut String, model: &Model) {
     if ledger.examined == 0 {
         return;
     }
+    let c = &model.coverage;
+    let windows: Vec<String> = c
+        .losses
+        .iter()
+        .map(|(window, count)| format!("{count} in {window}"))
+        .collect();
     line(
         out,
         format_args!(
-            "  losses      {} of {} acknowledged set additions are missing at the end",
+            "  losses      {} of {} acknowledged additions are missing: {} inside the documented \
+             windows, {} outside{}",
             grouped(ledger.losses.len() as u64),
-            grouped(ledger.examined)
+            grouped(ledger.examined),
+            c.losses_inside_windows,
+            c.losses_outside_windows,
+            match windows.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", windows.join(", ")),
+            }
         ),
     );
     for loss in ledger.losses.iter().take(LOSSES_MAX) {

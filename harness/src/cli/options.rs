@@ -1,0 +1,181 @@
+//! The options of a run, and the plan they make.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use slotquake_checkers::judge::Strictness;
+use slotquake_workloads::registry::WORKLOADS;
+
+use super::console::Form;
+use super::exit::Failure;
+use super::seeds::Seeds;
+use super::{duration, seeds};
+use crate::director::scenario::{self, SCENARIOS};
+use crate::nemesis::NEMESES;
+use crate::plan::{Plan, WorldKind, parse_faults, parse_workloads};
+
+/// Where a run happens, as the command line has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WorldArg {
+    /// Processes on this machine, in a sandbox of namespaces
+    Local,
+    /// The reference node's core in virtual time: no process, no socket, no clock
+    Sim,
+}
+
+/// What to test and how to disturb it.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    /// What to test: `reference`, `redis@7.0.15`, `redis@system`, a path to a redis-server, or a
+    /// mix as in `reference*3,redis@7.0.15*3`
+    #[arg(long, value_name = "TARGET", default_value = "reference")]
+    pub target: String,
+    /// Masters of the cluster
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub masters: u16,
+    /// Replicas of each master
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub replicas: u16,
+    /// cluster-node-timeout
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse_ms)]
+    pub node_timeout: u64,
+    #[expect(missing_docs, reason = "its help is made from the registry")]
+    #[arg(long, value_name = "NAMES", default_value_t = default_workloads(), help = workload_help())]
+    pub workload: String,
+    #[expect(missing_docs, reason = "its help is made from the registry")]
+    #[arg(long, value_name = "NAMES", default_value = "kill,pause,partition", help = fault_help())]
+    pub faults: String,
+    /// Mean time from one fault to the next
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration::parse_ms)]
+    pub fault_interval: u64,
+    #[expect(missing_docs, reason = "its help is made from the registry")]
+    #[arg(long, value_name = "NAME", help = scenario_help())]
+    pub scenario: Option<String>,
+    /// How long the cluster is disturbed; healing and the final reads come after
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::parse_ms)]
+    pub time_limit: u64,
+    /// Operations per second over all clients; 0 for no load
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub rate: u64,
+    /// Clients at work at the same time
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub concurrency: u32,
+    /// Root of all randomness, or a range as in 1..20 for one run each; drawn if absent
+    #[arg(long, value_name = "SEED", value_parser = seeds::parse)]
+    pub seed: Option<Seeds>,
+    /// Run that many seeds, one after the other
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub seeds: Option<u64>,
+    /// Where the cluster runs
+    #[arg(long, value_enum, default_value = "local")]
+    pub world: WorldArg,
+}
+
+/// Where results go.
+#[derive(Debug, Args)]
+pub struct ResultOptions {
+    /// Print one JSON object on stdout and everything else on stderr
+    #[arg(long)]
+    pub json: bool,
+    /// Write a JUnit XML file, for CI systems
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// Known upstream weaknesses fail the run too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+impl ResultOptions {
+    /// What stdout is for.
+    pub fn form(&self) -> Form {
+        match self.json {
+            true => Form::Json,
+            false => Form::Words,
+        }
+    }
+
+    /// Whether known weaknesses count.
+    pub fn strictness(&self) -> Strictness {
+        match self.strict {
+            true => Strictness::Strict,
+            false => Strictness::Lenient,
+        }
+    }
+}
+
+impl RunOptions {
+    /// The plan of the first seed.
+    ///
+    /// # Errors
+    /// What is impossible about it.
+    pub fn plan(&self) -> Result<Plan, Failure> {
+        let mut plan = Plan {
+            seed: self.all_seeds().first,
+            world: match self.world {
+                WorldArg::Local => WorldKind::Local,
+                WorldArg::Sim => WorldKind::Sim,
+            },
+            target: self.target.clone(),
+            masters: self.masters,
+            replicas: self.replicas,
+            node_timeout_ms: self.node_timeout,
+            workloads: parse_workloads(&self.workload).map_err(Failure::bad_input)?,
+            faults: parse_faults(&self.faults).map_err(Failure::bad_input)?,
+            fault_interval_ms: self.fault_interval,
+            time_limit_ms: self.time_limit,
+            rate: self.rate,
+            concurrency: self.concurrency,
+            scenario: self.scenario.clone(),
+        };
+        if let Some(entry) = self.scenario.as_deref().and_then(scenario::find) {
+            (entry.adapt)(&mut plan);
+        }
+        plan.validate().map_err(Failure::bad_input)?;
+        Ok(plan)
+    }
+
+    /// The seeds to run.
+    pub fn all_seeds(&self) -> Seeds {
+        match (self.seed, self.seeds) {
+            (Some(seeds), None) => seeds,
+            (Some(seeds), Some(count)) => Seeds::counted(seeds.first, count),
+            (None, Some(count)) => Seeds::counted(1, count),
+            (None, None) => Seeds::drawn(),
+        }
+    }
+}
+
+fn default_workloads() -> String {
+    let defaults = WORKLOADS.iter().filter(|entry| entry.is_default);
+    let names: Vec<&str> = defaults.map(|entry| entry.name).collect();
+    names.join(",")
+}
+
+fn workload_help() -> String {
+    listed(
+        "What the clients do, by comma",
+        WORKLOADS.iter().map(|entry| (entry.name, entry.help)),
+    )
+}
+
+fn fault_help() -> String {
+    listed(
+        "Faults to draw from, by comma, or `all` or `none`",
+        NEMESES.iter().map(|entry| (entry.name, entry.help)),
+    )
+}
+
+fn scenario_help() -> String {
+    listed(
+        "A fixed course of events instead of drawn faults",
+        SCENARIOS.iter().map(|entry| (entry.name, entry.help)),
+    )
+}
+
+/// `title: a (what a is); b (what b is)`.
+fn listed<'a>(title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let entries: Vec<String> = entries
+        .map(|(name, help)| format!("{name} ({})", help.trim_end_matches('.')))
+        .collect();
+    format!("{title}: {}", entries.join("; "))
+}

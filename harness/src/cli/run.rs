@@ -1,0 +1,116 @@
+//! One run from boot to report: play the plan, keep the recording, judge it, tell.
+//!
+//! The recording is on disk before anything judges it, and whatever stops a run in the middle (the
+//! harness, the machine, Ctrl-C) leaves what was recorded until then, judged.
+
+use slotquake_checkers::judge::{Judgement, judge};
+
+use super::exit::{Exit, Failure};
+use super::progress::ProgressLine;
+use crate::director::{Played, play};
+use crate::plan::Plan;
+use crate::report::{About, Model, html};
+use crate::sandbox::stop;
+use crate::store::{RunFolder, Store, StoreError};
+use crate::world::{Command, Happening, Remains, World};
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// What the checkers said.
+    pub judgement: Judgement,
+    /// The report.
+    pub model: Model,
+    /// Where the recording is.
+    pub folder: RunFolder,
+    /// What stopped the run before its end.
+    pub trouble: Option<String>,
+}
+
+impl Finished {
+    /// The exit status; a run that was stopped by the harness itself has not held.
+    pub fn exit(&self, strictness: slotquake_checkers::judge::Strictness) -> Exit {
+        let judged = Exit::of_judgement(&self.judgement, strictness);
+        match self.trouble {
+            None => judged,
+            Some(_) => judged.max(Exit::MachineCannot),
+        }
+    }
+}
+
+/// Plays the plan in a world whose cluster is up, and leaves everything in the folder.
+///
+/// # Errors
+/// When the recording cannot be written.
+pub fn run(
+    plan: &Plan,
+    world: Box<dyn World>,
+    store: &Store,
+    folder: RunFolder,
+    progress: &mut ProgressLine,
+) -> Result<Finished, Failure> {
+    let mut world = Stoppable { world };
+    let Played { recording, trouble } = play(plan, &mut world, &mut |so_far| progress.show(so_far));
+    drop(world);
+    let trouble = trouble.map(|error| format!("{error:#}"));
+    progress.say("writing the recording");
+    folder.write_recording(&recording).map_err(unsaved)?;
+    progress.say("judging");
+    let mut judgement = judge(&recording);
+    judgement.target = Some(plan.target.clone());
+    judgement.seed = Some(plan.seed);
+    folder
+        .write_json("verdict.json", &judgement)
+        .map_err(unsaved)?;
+    let about = About {
+        plan: Some(plan),
+        folder: Some(folder.path()),
+        trouble: trouble.as_deref(),
+    };
+    let model = Model::build(&recording, &judgement, about);
+    folder
+        .write_text("report.html", &html::html(&model))
+        .map_err(unsaved)?;
+    store.publish(&folder).map_err(unsaved)?;
+    progress.close();
+    Ok(Finished {
+        judgement,
+        model,
+        folder,
+        trouble,
+    })
+}
+
+fn unsaved(error: StoreError) -> Failure {
+    Failure::machine(error)
+}
+
+/// A world that ends when the user asks for it.
+struct Stoppable {
+    world: Box<dyn World>,
+}
+
+impl World for Stoppable {
+    fn now(&self) -> u64 {
+        self.world.now()
+    }
+
+    fn nodes(&self) -> &[slotquake_checkers::observation::NodeSetting] {
+        self.world.nodes()
+    }
+
+    fn execute(&mut self, command: Command) {
+        self.world.execute(command);
+    }
+
+    fn next(&mut self) -> anyhow::Result<Happening> {
+        if stop::is_requested() {
+            anyhow::bail!("interrupted by a signal");
+        }
+        self.world.next()
+    }
+
+    fn finish(&mut self) -> anyhow::Result<Remains> {
+        self.world.finish()
+    }
+}
