@@ -16,5 +16,5 @@ pub mod schedule;
 pub mod state;
 pub mod strikes;
 
-pub use run::{Progress, run};
+pub use run::{Played, Progress, play, run};
 pub use state::{Director, Phase};

@@ -4,11 +4,12 @@
 //! world is stopped, and everything seen becomes the recording, each stream in order of time.
 
 use anyhow::{Context, anyhow};
+use slotquake_checkers::observation::Setting;
 use slotquake_checkers::recording::Recording;
 
 use super::state::{Director, Phase};
 use crate::plan::Plan;
-use crate::world::World;
+use crate::world::{Remains, World};
 
 /// How far a run is, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,24 +31,56 @@ pub struct Progress {
 /// From one report of progress to the next within a phase, ns.
 const PROGRESS_NS: u64 = 500_000_000;
 
+/// A plan that was played, to its end or until the harness stumbled.
+#[derive(Debug)]
+pub struct Played {
+    /// What was seen.
+    pub recording: Recording,
+    /// Why the run did not come to its end: a failure of the harness, never of the system under
+    /// test, or a scenario that cannot be played here.
+    pub trouble: Option<anyhow::Error>,
+}
+
 /// Plays a plan, which was validated, in a world whose cluster is up.
 ///
 /// # Errors
-/// The world failed (never the system under test), or the scenario cannot be played here.
+/// As [`Played::trouble`].
 pub fn run(
     plan: &Plan,
     world: &mut dyn World,
     on_progress: &mut dyn FnMut(&Progress),
 ) -> anyhow::Result<Recording> {
+    let played = play(plan, world, on_progress);
+    match played.trouble {
+        None => Ok(played.recording),
+        Some(trouble) => Err(trouble),
+    }
+}
+
+/// As [`run()`], but what was recorded until something went wrong is kept.
+pub fn play(plan: &Plan, world: &mut dyn World, on_progress: &mut dyn FnMut(&Progress)) -> Played {
     let nodes = world.nodes().to_vec();
     let mut director = Director::new(plan.clone(), &nodes, world.now());
+    let trouble = drive(&mut director, world, on_progress).err();
+    let (recording, unstopped) = gather(director, plan, world);
+    Played {
+        recording,
+        trouble: trouble.or(unstopped),
+    }
+}
+
+fn drive(
+    director: &mut Director,
+    world: &mut dyn World,
+    on_progress: &mut dyn FnMut(&Progress),
+) -> anyhow::Result<()> {
     let mut commands = director.begin(world.now()).map_err(|why| anyhow!(why))?;
     let mut reported: Option<Progress> = None;
     loop {
         for command in commands.drain(..) {
             world.execute(command);
         }
-        let progress = progress_of(&director, world.now());
+        let progress = progress_of(director, world.now());
         let is_news = |last: Progress| {
             last.phase != progress.phase || last.time + PROGRESS_NS <= progress.time
         };
@@ -56,14 +89,13 @@ pub fn run(
             reported = Some(progress);
         }
         if director.phase() == Phase::Over {
-            break;
+            return Ok(());
         }
         let happening = world.next().context("the world stopped")?;
         commands = director
             .on(world.now(), happening)
             .map_err(|why| anyhow!(why))?;
     }
-    gather(director, world)
 }
 
 fn progress_of(director: &Director, time: u64) -> Progress {
@@ -78,8 +110,17 @@ fn progress_of(director: &Director, time: u64) -> Progress {
     }
 }
 
-fn gather(director: Director, world: &mut dyn World) -> anyhow::Result<Recording> {
-    let remains = world.finish().context("the world could not be stopped")?;
+/// Stops the world and puts together what was seen; a world that cannot be stopped has at least
+/// given what the director saw.
+fn gather(
+    director: Director,
+    plan: &Plan,
+    world: &mut dyn World,
+) -> (Recording, Option<anyhow::Error>) {
+    let (remains, trouble) = match world.finish().context("the world could not be stopped") {
+        Ok(remains) => (remains, None),
+        Err(error) => (bare_remains(plan, world), Some(error)),
+    };
     let mut setting = remains.setting;
     setting.healed_at = director.healed_at();
     let (mut seen, events) = director.into_seen();
@@ -88,12 +129,25 @@ fn gather(director: Director, world: &mut dyn World) -> anyhow::Result<Recording
     seen.views.sort_by_key(|view| view.time);
     seen.faults.sort_by_key(|fault| fault.time);
     seen.lifecycles.sort_by_key(|lifecycle| lifecycle.time);
-    Ok(Recording {
+    let recording = Recording {
         setting,
         events,
         packets: seen.packets,
         views: seen.views,
         faults: seen.faults,
         lifecycles: seen.lifecycles,
-    })
+    };
+    (recording, trouble)
+}
+
+/// What is known without the world's help.
+fn bare_remains(plan: &Plan, world: &dyn World) -> Remains {
+    Remains {
+        packets: Vec::new(),
+        setting: Setting {
+            nodes: world.nodes().to_vec(),
+            node_timeout_ms: plan.node_timeout_ms,
+            ..Setting::of_bare_history(world.now())
+        },
+    }
 }
