@@ -40,4 +40,9 @@ pub trait Checker {
 
     /// Says what it found. `setting` holds what is known only at the end: capture losses, heal time.
     fn finish(&mut self, setting: &Setting) -> Verdict;
+
+    /// Figures for the coverage of the run, asked after `finish`: name and count.
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }

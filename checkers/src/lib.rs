@@ -10,11 +10,14 @@
 //! over one recording), [`verdict`] (what they may say).
 
 pub mod availability;
+#[cfg(test)]
+pub(crate) mod builder;
 pub mod checker;
 pub mod consistency;
 pub mod history;
 pub mod invariants;
 pub mod judge;
+pub mod lines;
 pub mod observation;
 pub mod recording;
 pub mod registry;

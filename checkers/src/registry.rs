@@ -1,1 +1,103 @@
-//! (in work)
+//! Every checker, one line each.
+//!
+//! What there is to say about a checker stands in its own file as an [`Entry`]; the command line,
+//! the documentation and the report are made from this list.
+
+use crate::checker::Checker;
+use crate::consistency::{invented_values, linearizable, lost_writes};
+use crate::invariants::{
+    config_epoch_never_above_current, config_epoch_never_decreases, current_epoch_never_decreases,
+    election_epoch_is_unique, full_recovery, minority_stops_writing, one_master_per_slot_and_epoch,
+    one_vote_per_epoch, promotion_has_majority, slot_maps_agree, voter_owns_slots,
+};
+
+/// Whether a run may do without the checker's subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The run is undecided if this checker is.
+    Essential,
+    /// It judges what need not occur (votes, writes of some workload): nothing examined is no
+    /// blemish of the run.
+    WhenItHappens,
+}
+
+/// What a checker reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// Client operations first of all: it can judge a bare history.
+    History,
+    /// Bus, views, faults.
+    Cluster,
+}
+
+/// What the registry knows of a checker.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Its name: the clause it is named after.
+    pub id: &'static str,
+    /// Its claim in one line.
+    pub title: &'static str,
+    /// The clauses it judges.
+    pub clauses: &'static [&'static str],
+    /// Whether a run may do without it.
+    pub need: Need,
+    /// What it reads.
+    pub evidence: Evidence,
+    /// What it says, where it comes from and how it is checked, for `slotquake explain`.
+    pub help: &'static str,
+    /// Makes one.
+    pub make: fn() -> Box<dyn Checker + Send>,
+}
+
+/// The checkers, in the order in which they are reported.
+pub const CHECKERS: &[Entry] = &[
+    linearizable::ENTRY,
+    lost_writes::ENTRY,
+    invented_values::ENTRY,
+    current_epoch_never_decreases::ENTRY,
+    config_epoch_never_decreases::ENTRY,
+    config_epoch_never_above_current::ENTRY,
+    election_epoch_is_unique::ENTRY,
+    one_vote_per_epoch::ENTRY,
+    voter_owns_slots::ENTRY,
+    promotion_has_majority::ENTRY,
+    one_master_per_slot_and_epoch::ENTRY,
+    slot_maps_agree::ENTRY,
+    minority_stops_writing::ENTRY,
+    full_recovery::ENTRY,
+];
+
+/// The checkers that judge this clause, or go by this name.
+pub fn checkers_of(clause: &str) -> impl Iterator<Item = &'static Entry> {
+    CHECKERS.iter().filter(move |entry| {
+        let mut names = entry.clauses.iter().chain(std::iter::once(&entry.id));
+        names.any(|name| name.eq_ignore_ascii_case(clause))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_every_entry_explains_itself() {
+        let names: BTreeSet<&str> = CHECKERS.iter().map(|entry| entry.id).collect();
+        assert_eq!(names.len(), CHECKERS.len());
+        for entry in CHECKERS {
+            assert!(entry.help.len() > 100, "{} has too little help", entry.id);
+            assert!(
+                !entry.clauses.is_empty() && !entry.title.is_empty(),
+                "{}",
+                entry.id
+            );
+        }
+    }
+
+    #[test]
+    fn finds_a_checker_by_clause() {
+        let found: Vec<&str> = checkers_of("hi-04").map(|entry| entry.id).collect();
+        assert_eq!(found, ["HI-03"]);
+    }
+}

@@ -71,6 +71,19 @@ impl Verdict {
         }
     }
 
+    /// The same verdict with a remark: figures, or what limits it.
+    pub fn with_remark(mut self, remark: impl AsRef<str>) -> Verdict {
+        let remark = remark.as_ref();
+        if remark.is_empty() {
+            return self;
+        }
+        if !self.why.is_empty() {
+            self.why.push_str("; ");
+        }
+        self.why.push_str(remark);
+        self
+    }
+
     /// Undecided for this reason.
     pub fn undecided(examined: u64, why: impl Into<String>) -> Verdict {
         Verdict {
@@ -79,5 +92,84 @@ impl Verdict {
             why: why.into(),
             violations: Vec::new(),
         }
+    }
+}
+
+/// Violations as a checker finds them: the first [`Findings::LISTED_MAX`] are kept, all are counted.
+#[derive(Debug, Clone, Default)]
+pub struct Findings {
+    listed: Vec<Violation>,
+    unlisted: u64,
+}
+
+impl Findings {
+    /// How many violations of one checker a judgement lists.
+    pub const LISTED_MAX: usize = 1000;
+
+    /// Takes in a violation.
+    pub fn push(&mut self, violation: Violation) {
+        match self.listed.len() < Findings::LISTED_MAX {
+            true => self.listed.push(violation),
+            false => self.unlisted += 1,
+        }
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// The verdict of a checker that examined this much.
+    pub fn conclude(self, examined: u64, nothing: &str) -> Verdict {
+        let mut listed = self.listed;
+        listed.sort_by_key(|violation| violation.time);
+        let verdict = Verdict::from_findings(examined, listed, nothing);
+        match self.unlisted {
+            0 => verdict,
+            more => verdict.with_remark(format!("{more} more violations are not listed")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn violation(known: Option<&str>) -> Violation {
+        Violation {
+            clause: "VT-01".into(),
+            time: 1,
+            message: "two votes".into(),
+            witness: Witness::default(),
+            known: known.map(String::from),
+        }
+    }
+
+    #[test]
+    fn a_check_that_examined_nothing_has_not_held() {
+        let verdict = Verdict::from_findings(0, Vec::new(), "no vote was cast");
+        assert_eq!(verdict.word, Word::Undecided);
+        assert_eq!(verdict.why, "no vote was cast");
+        assert_eq!(Verdict::from_findings(1, Vec::new(), "").word, Word::Held);
+    }
+
+    #[test]
+    fn one_unlisted_weakness_makes_it_violated() {
+        let known = violation(Some("C.1"));
+        let only_known = Verdict::from_findings(1, vec![known.clone()], "");
+        assert_eq!(only_known.word, Word::Known);
+        let mixed = Verdict::from_findings(1, vec![known, violation(None)], "");
+        assert_eq!(mixed.word, Word::Violated);
+    }
+
+    #[test]
+    fn counts_the_violations_it_does_not_list() {
+        let mut findings = Findings::default();
+        for _ in 0..Findings::LISTED_MAX + 2 {
+            findings.push(violation(None));
+        }
+        let verdict = findings.conclude(9, "");
+        assert_eq!(verdict.violations.len(), Findings::LISTED_MAX);
+        assert_eq!(verdict.why, "2 more violations are not listed");
     }
 }

@@ -1,1 +1,3 @@
 //! Measurements, never verdicts.
+
+pub mod coverage;

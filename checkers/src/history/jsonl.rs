@@ -1,1 +1,274 @@
-//! (in work)
+//! Reads and writes histories, one event a line.
+//!
+//! A first line `{"slotquake-history":1}` names the format; a bare Jepsen-like history without it
+//! is read as well. The reader holds each event against the rules every history obeys (time does
+//! not go back, a completion answers an invocation of its process, indices grow) and stops at the
+//! first line that does not, with its number and the reason. It streams: one line in memory.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, EventKind, Function, Key, Process};
+use crate::lines::{LineProblem, Lines, write_line};
+
+/// Version of the history format this build writes and reads.
+pub const HISTORY_FORMAT: u32 = 1;
+
+/// A line of a history that cannot be taken, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct HistoryError {
+    /// Number of the line, from 1.
+    pub line: u64,
+    /// Why.
+    pub problem: HistoryProblem,
+}
+
+/// What is wrong with a line of a history.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryProblem {
+    /// It is no event at all.
+    #[error(transparent)]
+    Line(#[from] LineProblem),
+    /// The format is newer than this build.
+    #[error("history format {0}, this build reads {HISTORY_FORMAT}")]
+    Format(u32),
+    /// The header is not the first line.
+    #[error("the format header must be the first line")]
+    HeaderNotFirst,
+    /// An index appears twice, or the lines are out of order.
+    #[error("index {got} follows index {previous}; indices must grow")]
+    IndexNotGrowing {
+        /// Index of the line before.
+        previous: u64,
+        /// Index of this line.
+        got: u64,
+    },
+    /// Time runs backwards.
+    #[error("time {got} is before {previous}, the time of the line before")]
+    TimeGoesBack {
+        /// Time of the line before, ns.
+        previous: u64,
+        /// Time of this line, ns.
+        got: u64,
+    },
+    /// A process began an operation before its last one was complete.
+    #[error("process {process} invokes while its operation of index {open} is still open")]
+    AlreadyOpen {
+        /// The process.
+        process: Process,
+        /// Index of the invocation that is open.
+        open: u64,
+    },
+    /// A completion without an invocation.
+    #[error("process {process} completes an operation it has not invoked")]
+    NotInvoked {
+        /// The process.
+        process: Process,
+    },
+    /// A completion that answers another operation than the one invoked.
+    #[error("process {process} completes {got}, but invoked {invoked} (index {open})")]
+    OtherOperation {
+        /// The process.
+        process: Process,
+        /// Index of the invocation.
+        open: u64,
+        /// What was invoked.
+        invoked: String,
+        /// What is completed.
+        got: String,
+    },
+    /// The value does not fit the function.
+    #[error("{0}")]
+    Value(&'static str),
+}
+
+/// The rules every history obeys, checked event by event.
+#[derive(Debug, Default)]
+pub struct HistoryRules {
+    last: Option<(u64, u64)>,
+    open: BTreeMap<Process, (u64, Function, Option<Key>)>,
+}
+
+impl HistoryRules {
+    /// Takes in the next event.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check(&mut self, event: &Event) -> Result<(), HistoryProblem> {
+        self.check_order(event)?;
+        check_value(event)?;
+        let process = event.process;
+        match event.kind {
+            EventKind::Invoke => {
+                let entry = (event.index, event.f, event.key.clone());
+                if let Some((open, _, _)) = self.open.insert(process, entry) {
+                    return Err(HistoryProblem::AlreadyOpen { process, open });
+                }
+            }
+            EventKind::Ok | EventKind::Fail | EventKind::Info => {
+                let Some((open, f, key)) = self.open.remove(&process) else {
+                    return Err(HistoryProblem::NotInvoked { process });
+                };
+                // A completion may leave out the key: the invocation has it.
+                if f != event.f || (event.key.is_some() && event.key != key) {
+                    return Err(HistoryProblem::OtherOperation {
+                        process,
+                        open,
+                        invoked: name_of(f, key.as_ref()),
+                        got: name_of(event.f, event.key.as_ref()),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_order(&mut self, event: &Event) -> Result<(), HistoryProblem> {
+        if let Some((index, time)) = self.last {
+            if event.index <= index {
+                return Err(HistoryProblem::IndexNotGrowing {
+                    previous: index,
+                    got: event.index,
+                });
+            }
+            if event.time < time {
+                return Err(HistoryProblem::TimeGoesBack {
+                    previous: time,
+                    got: event.time,
+                });
+            }
+        }
+        self.last = Some((event.index, event.time));
+        Ok(())
+    }
+}
+
+fn name_of(f: Function, key: Option<&Key>) -> String {
+    match key {
+        Some(key) => format!("{f:?} of {key}"),
+        None => format!("{f:?}"),
+    }
+}
+
+fn check_value(event: &Event) -> Result<(), HistoryProblem> {
+    use super::Value;
+    let is_pair = matches!(&event.value, Value::List(items) if items.len() == 2);
+    match (event.f, event.kind) {
+        (Function::Cas, EventKind::Invoke) if !is_pair => {
+            Err(HistoryProblem::Value("a cas needs a value [old, new]"))
+        }
+        (Function::Add, EventKind::Invoke) if event.value == Value::Nil => {
+            Err(HistoryProblem::Value("an add needs a value"))
+        }
+        (Function::Read | Function::Write | Function::Cas | Function::Add, _) => Ok(()),
+    }
+}
+
+/// Reads a history line by line; stops after the first error.
+#[derive(Debug)]
+pub struct HistoryReader<R> {
+    lines: Lines<R>,
+    rules: HistoryRules,
+    stopped: bool,
+}
+
+impl<R: Read> HistoryReader<R> {
+    /// The history in this input.
+    pub fn new(input: R) -> HistoryReader<R> {
+        HistoryReader {
+            lines: Lines::new(input),
+            rules: HistoryRules::default(),
+            stopped: false,
+        }
+    }
+
+    fn next_event(&mut self) -> Result<Option<Event>, HistoryProblem> {
+        loop {
+            let Some(line) = self.lines.next_line()? else {
+                return Ok(None);
+            };
+            if let Ok(header) = serde_json::from_slice::<Header>(line) {
+                if header.format != HISTORY_FORMAT {
+                    return Err(HistoryProblem::Format(header.format));
+                }
+                if self.rules.last.is_some() {
+                    return Err(HistoryProblem::HeaderNotFirst);
+                }
+                continue;
+            }
+            let event = serde_json::from_slice::<Event>(line).map_err(LineProblem::from)?;
+            self.rules.check(&event)?;
+            return Ok(Some(event));
+        }
+    }
+}
+
+impl<R: Read> Iterator for HistoryReader<R> {
+    type Item = Result<Event, HistoryError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.stopped {
+            return None;
+        }
+        match self.next_event() {
+            Ok(Some(event)) => Some(Ok(event)),
+            Ok(None) => {
+                self.stopped = true;
+                None
+            }
+            Err(problem) => {
+                self.stopped = true;
+                let line = self.lines.number();
+                Some(Err(HistoryError { line, problem }))
+            }
+        }
+    }
+}
+
+/// Writes a history line by line.
+#[derive(Debug)]
+pub struct HistoryWriter<W> {
+    output: W,
+}
+
+impl<W: Write> HistoryWriter<W> {
+    /// Begins a history: writes the format header.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn new(mut output: W) -> io::Result<HistoryWriter<W>> {
+        let format = HISTORY_FORMAT;
+        write_line(&mut output, &Header { format })?;
+        Ok(HistoryWriter { output })
+    }
+
+    /// Writes one event.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn write(&mut self, event: &Event) -> io::Result<()> {
+        write_line(&mut self.output, event)
+    }
+
+    /// Flushes, and gives back the output.
+    ///
+    /// # Errors
+    /// Those of the output.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.output.flush()?;
+        Ok(self.output)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    #[serde(rename = "slotquake-history")]
+    format: u32,
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,9 @@
 
 pub mod event;
 pub mod jsonl;
+pub mod operation;
 pub mod value;
 
 pub use event::{Event, EventKind, Function, Key, Process};
+pub use operation::{Operation, Outcome, Pairing};
 pub use value::Value;

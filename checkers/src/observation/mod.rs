@@ -1,16 +1,22 @@
 //! What was seen of the cluster: bus packets, views, faults, and what the cluster was.
 
+pub mod bounds;
 pub mod decode;
 pub mod fault;
+pub mod incarnations;
 pub mod names;
+pub mod ownership;
 pub mod packet;
 pub mod setting;
 pub mod slots;
 pub mod view;
 
+pub use bounds::Bounds;
 pub use fault::{Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind};
+pub use incarnations::Incarnations;
 pub use names::{NodeId, NodeName};
+pub use ownership::Ownership;
 pub use packet::{Body, GossipEntry, Header, Packet, PacketKind};
-pub use setting::{NodeSetting, Setting};
+pub use setting::{NodeSetting, Server, Setting};
 pub use slots::SlotSet;
 pub use view::{View, ViewEntry};

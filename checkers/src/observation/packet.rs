@@ -27,6 +27,9 @@ pub enum PacketKind {
     Unknown(u16),
 }
 
+/// Node flag of a master, cluster-bus.md section 3.
+pub const MASTER_FLAG: u16 = 1;
+
 /// The header every packet carries, cluster-bus.md section 2.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +59,11 @@ impl Header {
     /// Whether the sender says it is a master: no `slaveof` (BUS-12).
     pub fn is_master(&self) -> bool {
         self.master.is_none()
+    }
+
+    /// Whether the header is a claim to slots: of a master that has some (CF-01, BUS-12).
+    pub fn claims_slots(&self) -> bool {
+        self.is_master() && self.flags & MASTER_FLAG != 0 && !self.slots.is_empty()
     }
 
     /// Whether an AUTH_REQUEST asks for the vote of a manual failover (FORCEACK).

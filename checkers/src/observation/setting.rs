@@ -56,3 +56,27 @@ pub struct Setting {
     /// When the run ended, ns since the start.
     pub ended_at: u64,
 }
+
+impl Setting {
+    /// Whether upstream's server runs as this node: it may show the weaknesses of part C.
+    pub fn runs_upstream(&self, name: &NodeName) -> bool {
+        let mut named = self.nodes.iter().filter(|node| node.name == *name);
+        named.any(|node| matches!(node.server, Server::Redis(_)))
+    }
+
+    /// The setting of a bare history, of which nothing else is known.
+    pub fn of_bare_history(ended_at: u64) -> Setting {
+        Setting {
+            format: 1,
+            world: "unknown".into(),
+            nodes: Vec::new(),
+            node_timeout_ms: 15_000,
+            bus_captured: false,
+            bus_packets_lost: 0,
+            canary_delay_ms: 0,
+            cluster_ok_ms: 0,
+            healed_at: None,
+            ended_at,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! HI-03: no acknowledged write is lost, except inside the documented windows (HI-04 to HI-08).
+//!
+//! Sets: an acknowledged element that the final read does not have. Registers: the final read gives
+//! a value that was surely overwritten by an acknowledged write, so that write is gone. Each loss
+//! is held against the windows of its slot: inside one it is counted, timed and told in `why`;
+//! outside all it is a violation, listed one by one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::set_full::Sets;
+use super::timeline::Timeline;
+use super::windows::{Window, Windows};
+use crate::checker::{Checker, Happening};
+use crate::history::operation::short;
+use crate::history::{Function, Key, Operation, Outcome, Pairing, Value};
+use crate::observation::Setting;
+use crate::observation::bounds::seconds;
+use crate::observation::slots::slot_of_key;
+use crate::registry::{Entry, Evidence, Need};
+use crate::verdict::{Findings, Verdict, Violation, Word};
+use crate::witness::Witness;
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "HI-03",
+    title: "no acknowledged write is lost outside the documented windows",
+    clauses: &[
+        "HI-03", "HI-04", "HI-05", "HI-06", "HI-07", "HI-08", "MF-01",
+    ],
+    need: Need::WhenItHappens,
+    evidence: Evidence::History,
+    help: "Replication is asynchronous: a failover may lose writes that the failed master had not \
+           passed on yet (HI-04, judged by the replication offsets on the bus), that a master cut \
+           off acknowledged before it noticed (HI-05), or that a deposed master acknowledged right \
+           after a heal (HI-06), after a restart without data (HI-07) or after a pause (HI-08). \
+           Those are counted and shown. Any other lost write is a violation, and so is each one \
+           lost by a manual failover (MF-01).",
+    make: || Box::new(LostWrites::default()),
+};
+
+/// The checker of HI-03.
+#[derive(Debug, Default)]
+pub struct LostWrites {
+    pairing: Pairing,
+    timeline: Timeline,
+    sets: Sets,
+    registers: BTreeMap<Key, Vec<Operation>>,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+impl Checker for LostWrites {
+    fn observe(&mut self, happening: Happening<'_>) {
+        match happening {
+            Happening::Op(event) => {
+                if let Some(operation) = self.pairing.observe(event) {
+                    self.keep(operation);
+                }
+            }
+            Happening::Packet(_)
+            | Happening::View(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => self.timeline.observe(happening),
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting) -> Verdict {
+        for operation in self.pairing.finish() {
+            self.keep(operation);
+        }
+        let windows = Windows::new(&self.timeline, setting);
+        let sets = self.sets.findings();
+        let mut ledger = Ledger {
+            examined: sets.examined,
+            ..Ledger::default()
+        };
+        for (add, read) in &sets.lost {
+            ledger.enter(&windows, &self.timeline, add, read);
+        }
+        for operations in self.registers.values() {
+            ledger.judge_register(&windows, &self.timeline, operations);
+        }
+        self.counts = ledger.counts();
+        let nothing = "no acknowledged write could be held against a final read";
+        let inside = ledger.told();
+        let verdict = ledger.findings.conclude(ledger.examined, nothing);
+        match (verdict.word, sets.unread.first()) {
+            (Word::Held | Word::Undecided, Some(key)) => Verdict::undecided(
+                self.sets.acknowledged(),
+                format!(
+                    "{} of the sets have no final read, {key} among them, so their \
+                     acknowledged elements are unaccounted for",
+                    sets.unread.len()
+                ),
+            ),
+            (Word::Undecided, None) => verdict,
+            (_, _) => verdict.with_remark(inside),
+        }
+    }
+
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        self.counts
+            .iter()
+            .map(|(name, count)| (*name, *count))
+            .collect()
+    }
+}
+
+impl LostWrites {
+    fn keep(&mut self, operation: Operation) {
+        let is_list = matches!(operation.result, Value::List(_));
+        self.sets.keep(&operation);
+        let is_register = match operation.f {
+            Function::Write | Function::Cas => operation.outcome != Outcome::Fail,
+            Function::Read => operation.outcome == Outcome::Ok && !is_list,
+            Function::Add => false,
+        };
+        if is_register {
+            self.registers
+                .entry(operation.key.clone())
+                .or_default()
+                .push(operation);
+        }
+    }
+}
+
+/// The losses of one window.
+#[derive(Debug, Clone, Copy, Default)]
+struct Losses {
+    count: u64,
+    first: u64,
+    last: u64,
+}
+
+#[derive(Debug, Default)]
+struct Ledger {
+    examined: u64,
+    inside: BTreeMap<Window, Losses>,
+    outside: u64,
+    findings: Findings,
+}
+
+impl Ledger {
+    fn enter(
+        &mut self,
+        windows: &Windows<'_>,
+        timeline: &Timeline,
+        write: &Operation,
+        read: &Operation,
+    ) {
+        let Some(window) = windows.excuse(write) else {
+            self.outside += 1;
+            self.findings.push(violation(timeline, write, read));
+            return;
+        };
+        let losses = self.inside.entry(window).or_insert(Losses {
+            first: write.completed,
+            ..Losses::default()
+        });
+        losses.count += 1;
+        losses.first = losses.first.min(write.completed);
+        losses.last = losses.last.max(write.completed);
+    }
+
+    /// Registers: which acknowledged writes the last read shows to be gone.
+    fn judge_register(
+        &mut self,
+        windows: &Windows<'_>,
+        timeline: &Timeline,
+        operations: &[Operation],
+    ) {
+        let reads = operations
+            .iter()
+            .filter(|op| op.f == Function::Read && op.final_read);
+        let Some(read) = reads.max_by_key(|read| read.invoked) else {
+            return;
+        };
+        let written = |op: &Operation| op.written() == Some(&read.result);
+        let writers = operations
+            .iter()
+            .filter(|op| op.f != Function::Read && written(op));
+        // The value was surely in place by then; nobody wrote the initial one.
+        let in_place = writers.map(|op| op.completed).max().unwrap_or(0);
+        let acknowledged = operations
+            .iter()
+            .filter(|op| op.f != Function::Read && op.outcome == Outcome::Ok)
+            .filter(|op| op.completed < read.invoked);
+        for write in acknowledged {
+            self.examined += 1;
+            if write.invoked > in_place && !written(write) {
+                self.enter(windows, timeline, write, read);
+            }
+        }
+    }
+
+    fn counts(&self) -> BTreeMap<&'static str, u64> {
+        let inside = self
+            .inside
+            .iter()
+            .map(|(window, losses)| (window.clause(), losses.count));
+        inside.chain([("HI-03", self.outside)]).collect()
+    }
+
+    fn told(&self) -> String {
+        let told = self.inside.iter().map(|(window, losses)| {
+            format!(
+                "{} lost inside {} ({}), acknowledged between {} and {}",
+                losses.count,
+                window.clause(),
+                window.name(),
+                seconds(losses.first),
+                seconds(losses.last)
+            )
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn violation(timeline: &Timeline, write: &Operation, read: &Operation) -> Violation {
+    let client = format!("client {}", write.process);
+    let mut witness = Witness::default()
+        .step(write.invoked, &client, format!("begins {}", write.told()))
+        .step(write.completed, &client, "has the write acknowledged");
+    let slot = slot_of_key(write.key.as_bytes());
+    let ownership = &timeline.ownership;
+    let name = |id| {
+        ownership
+            .name(id)
+            .map_or_else(|| format!("{id}"), ToString::to_string)
+    };
+    let mut told = BTreeSet::new();
+    for takeover in ownership
+        .takeovers()
+        .iter()
+        .filter(|change| change.slots.contains(slot))
+    {
+        if told.insert((takeover.time, takeover.config_epoch)) {
+            let what = format!(
+                "takes slot {slot} over from {} with epoch {}",
+                name(&takeover.from),
+                takeover.config_epoch
+            );
+            witness = witness.step(takeover.time, name(&takeover.to), what);
+        }
+    }
+    witness = witness.step(
+        read.completed,
+        format!("client {}", read.process),
+        format!("reads {} without it: {}", read.key, short(&read.result)),
+    );
+    witness.steps.sort_by_key(|step| step.time);
+    let node = write
+        .node
+        .as_ref()
+        .map_or_else(|| "a node".into(), ToString::to_string);
+    Violation {
+        clause: "HI-03".into(),
+        time: write.completed,
+        message: format!(
+            "{} acknowledged {} of {} at {} (op {}), and it is gone; no documented window \
+             allows that",
+            node,
+            short(&write.argument),
+            write.key,
+            seconds(write.completed),
+            write.index
+        ),
+        witness,
+        known: None,
+    }
+}

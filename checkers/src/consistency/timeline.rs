@@ -1,0 +1,299 @@
+//! What became of the slots over time: takeovers with their causes, restarts, and how much of the
+//! acknowledged writes the promoted replica provably had.
+//!
+//! For each takeover the header offsets on the bus tell until when writes were *retained*: the old
+//! owner's last header whose replication offset is not above the offset the replica had when it was
+//! promoted. What was acknowledged before that header left was on the replica. The evidence counts
+//! only if the replica was in step with this owner: its offset moved while it followed it, or is
+//! exactly one the owner had. Without evidence nothing is said to be retained.
+
+use std::collections::BTreeMap;
+
+use crate::checker::Happening;
+use crate::invariants::minority_stops_writing::note_pause;
+use crate::invariants::promotions::Promotions;
+use crate::observation::bounds::MILLISECOND;
+use crate::observation::{
+    Fault, FaultKind, FaultPhase, Incarnations, Lifecycle, LifecycleKind, NodeId, NodeName,
+    Ownership, Packet,
+};
+
+/// Why a takeover took place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// CLUSTER FAILOVER: nothing acknowledged may be lost.
+    Manual,
+    /// An election because the owner was taken for failed.
+    Automatic,
+    /// Nobody was seen asking for votes in its epoch: as good as manual, if no packet was missed.
+    Unasked,
+}
+
+/// What the bus says about one takeover; position as in [`Ownership::takeovers`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failover {
+    /// Why.
+    pub cause: Cause,
+    /// Writes acknowledged before this time were on the new owner, ns; 0 if there is no evidence.
+    pub retained: u64,
+}
+
+/// A partition that concerned a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// Begin, ns.
+    pub begun: u64,
+    /// When it was confirmed, ns.
+    pub installed: u64,
+    /// Heal, ns; `u64::MAX` if never.
+    pub healed: u64,
+    /// Directed pairs cut.
+    pub pairs: Vec<(NodeName, NodeName)>,
+    /// The side cut off.
+    pub targets: Vec<NodeName>,
+}
+
+impl Cut {
+    /// Whether the node is an end of a cut link.
+    pub fn touches(&self, node: &NodeName) -> bool {
+        self.targets.contains(node)
+            || self
+                .pairs
+                .iter()
+                .any(|(from, to)| from == node || to == node)
+    }
+
+    /// Whether some peer could still send to the node what the node could not answer.
+    pub fn is_one_way(&self, node: &NodeName) -> bool {
+        let mirrored = |pair: &(NodeName, NodeName)| {
+            self.pairs
+                .iter()
+                .any(|(from, to)| *from == pair.1 && *to == pair.0)
+        };
+        let touching = self
+            .pairs
+            .iter()
+            .filter(|(from, to)| from == node || to == node);
+        touching.into_iter().any(|pair| !mirrored(pair))
+    }
+}
+
+/// A time in which a process was not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// The node.
+    pub node: NodeName,
+    /// End of the process, ns.
+    pub ended: u64,
+    /// Start of the next one, ns; `u64::MAX` if there was none.
+    pub restarted: u64,
+}
+
+/// Collects what a run's windows follow from.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    /// Claims and takeovers.
+    pub ownership: Ownership,
+    /// One entry for each takeover.
+    pub failovers: Vec<Failover>,
+    /// Partitions.
+    pub cuts: BTreeMap<u32, Cut>,
+    /// Pauses by node: begin and end, ns.
+    pub pauses: BTreeMap<NodeName, Vec<(u64, u64)>>,
+    /// Processes that ended.
+    pub outages: Vec<Outage>,
+    promotions: Promotions,
+    incarnations: Incarnations,
+    masters: BTreeMap<NodeId, MasterOffsets>,
+    replicas: BTreeMap<NodeId, ReplicaOffsets>,
+    is_bus_seen: bool,
+}
+
+/// The offsets an owner showed, and when it showed each last. Offsets ascend.
+#[derive(Debug, Default)]
+struct MasterOffsets {
+    incarnation: u32,
+    shown: Vec<(u64, u64)>,
+}
+
+/// The offsets a replica showed while it followed one master in one life.
+#[derive(Debug)]
+struct ReplicaOffsets {
+    incarnation: u32,
+    master: NodeId,
+    first: u64,
+    last: u64,
+}
+
+impl Timeline {
+    /// Takes in a happening; operations do not matter.
+    pub fn observe(&mut self, happening: Happening<'_>) {
+        match happening {
+            Happening::Packet(packet) => self.observe_packet(packet),
+            Happening::View(view) => {
+                self.ownership.observe_view(view);
+                self.judge_takeovers();
+            }
+            Happening::Fault(fault) => self.observe_fault(fault),
+            Happening::Lifecycle(lifecycle) => self.observe_lifecycle(lifecycle),
+            Happening::Op(_) => {}
+        }
+    }
+
+    fn observe_packet(&mut self, packet: &Packet) {
+        self.is_bus_seen = true;
+        self.promotions.observe(packet);
+        self.ownership.observe_packet(packet);
+        self.judge_takeovers();
+        let header = &packet.header;
+        let incarnation = self.incarnations.life(&packet.from).incarnation;
+        if let Some(master) = &header.master {
+            self.masters.remove(&header.sender);
+            let offsets = self
+                .replicas
+                .entry(header.sender.clone())
+                .or_insert(ReplicaOffsets {
+                    incarnation,
+                    master: master.clone(),
+                    first: header.offset,
+                    last: header.offset,
+                });
+            if offsets.master != *master || offsets.incarnation != incarnation {
+                *offsets = ReplicaOffsets {
+                    incarnation,
+                    master: master.clone(),
+                    first: header.offset,
+                    last: header.offset,
+                };
+            }
+            offsets.last = offsets.last.max(header.offset);
+        } else if header.claims_slots() {
+            self.replicas.remove(&header.sender);
+            if !self.is_stalled(&packet.from, packet.time) {
+                let offsets = self.masters.entry(header.sender.clone()).or_default();
+                offsets.note(packet.time, header.offset, incarnation);
+            }
+        }
+    }
+
+    /// Judges takeovers that the last observation showed first, before the new owner's header
+    /// replaces what is known of it as a replica.
+    fn judge_takeovers(&mut self) {
+        while self.failovers.len() < self.ownership.takeovers().len() {
+            let takeover = &self.ownership.takeovers()[self.failovers.len()];
+            let request = self.promotions.request(&takeover.to, takeover.config_epoch);
+            let cause = match request {
+                Some(request) if request.manual => Cause::Manual,
+                None if self.is_bus_seen => Cause::Unasked,
+                Some(_) | None => Cause::Automatic,
+            };
+            let retained = self.retained(&takeover.from, &takeover.to, takeover.time);
+            self.failovers.push(Failover { cause, retained });
+        }
+    }
+
+    /// Whether packets of this node may be old content that was held up by a cut (R3): until as
+    /// long after the heal as the cut lasted, TCP may still be retransmitting.
+    fn is_stalled(&self, node: &NodeName, time: u64) -> bool {
+        self.cuts.values().any(|cut| {
+            let lasted = cut.healed - cut.begun.min(cut.healed);
+            let over = cut
+                .healed
+                .saturating_add(lasted)
+                .saturating_add(1000 * MILLISECOND);
+            cut.touches(node) && cut.begun <= time && time <= over
+        })
+    }
+
+    fn retained(&self, from: &NodeId, to: &NodeId, until: u64) -> u64 {
+        let (Some(owner), Some(replica)) = (self.masters.get(from), self.replicas.get(to)) else {
+            return 0;
+        };
+        let is_exact = owner
+            .shown
+            .iter()
+            .any(|(_, offset)| *offset == replica.last);
+        let is_in_step = replica.last > replica.first || is_exact;
+        if replica.master != *from || !is_in_step {
+            return 0;
+        }
+        let known = owner
+            .shown
+            .partition_point(|(_, offset)| *offset <= replica.last);
+        let last = owner.shown[..known].last().map_or(0, |(time, _)| *time);
+        last.min(until)
+    }
+
+    fn observe_fault(&mut self, fault: &Fault) {
+        match fault.kind {
+            FaultKind::Pause => {
+                for node in &fault.targets {
+                    let pauses = self.pauses.entry(node.clone()).or_default();
+                    note_pause(pauses, &fault.phase, fault.begun, fault.time);
+                }
+            }
+            FaultKind::Partition => match &fault.phase {
+                FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
+                    self.cuts.insert(
+                        fault.id,
+                        Cut {
+                            begun: fault.begun,
+                            installed: fault.time,
+                            healed: u64::MAX,
+                            pairs: fault.cuts.clone(),
+                            targets: fault.targets.clone(),
+                        },
+                    );
+                }
+                FaultPhase::Healed => {
+                    if let Some(cut) = self.cuts.get_mut(&fault.id) {
+                        cut.healed = fault.time;
+                    }
+                }
+                FaultPhase::Skipped(_) => {}
+            },
+            FaultKind::Kill | FaultKind::Failover => {}
+        }
+    }
+
+    fn observe_lifecycle(&mut self, lifecycle: &Lifecycle) {
+        self.promotions.observe_lifecycle(lifecycle);
+        self.incarnations.observe(lifecycle);
+        match lifecycle.what {
+            LifecycleKind::Killed | LifecycleKind::Died => self.outages.push(Outage {
+                node: lifecycle.node.clone(),
+                ended: lifecycle.time,
+                restarted: u64::MAX,
+            }),
+            LifecycleKind::Started => {
+                let mut open = self.outages.iter_mut().rev();
+                if let Some(outage) = open.find(|outage| outage.node == lifecycle.node)
+                    && outage.restarted == u64::MAX
+                {
+                    outage.restarted = lifecycle.time;
+                }
+            }
+        }
+    }
+}
+
+impl MasterOffsets {
+    fn note(&mut self, time: u64, offset: u64, incarnation: u32) {
+        // Offset 0: nothing was ever replicated, so it proves nothing.
+        if offset == 0 {
+            return;
+        }
+        if self.incarnation != incarnation {
+            *self = MasterOffsets {
+                incarnation,
+                shown: Vec::new(),
+            };
+        }
+        match self.shown.last_mut() {
+            Some(last) if last.1 == offset => last.0 = time,
+            // Old content that was sent again (R3) says nothing new.
+            Some(last) if last.1 > offset => {}
+            Some(_) | None => self.shown.push((time, offset)),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What a capture of the bus allows to conclude.
+//!
+//! A violation that was seen is one, whatever else the capture lost. That nothing was wrong can be
+//! concluded only from a bus that was captured at all; and where a single packet decides (a vote),
+//! only from one that lost none.
+
+use crate::observation::Setting;
+use crate::verdict::{Findings, Verdict, Word};
+
+/// Whether one lost packet could change the conclusion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completeness {
+    /// Heartbeats repeat what is judged: a lost packet only narrows what was examined.
+    Helpful,
+    /// Each packet counts: with one lost, "held" cannot be said.
+    Needed,
+}
+
+/// The verdict of a checker of the bus.
+pub fn conclude(
+    setting: &Setting,
+    completeness: Completeness,
+    examined: u64,
+    findings: Findings,
+    nothing: &str,
+) -> Verdict {
+    let nothing = match setting.bus_captured {
+        true => nothing,
+        false => NOT_CAPTURED,
+    };
+    let verdict = findings.conclude(examined, nothing);
+    if setting.bus_packets_lost == 0 || verdict.word != Word::Held {
+        return verdict;
+    }
+    let lost = format!("the capture lost {} packets", setting.bus_packets_lost);
+    match completeness {
+        Completeness::Helpful => verdict.with_remark(lost),
+        Completeness::Needed => Verdict::undecided(examined.max(1), lost),
+    }
+}
+
+/// Why nothing on the bus could be judged.
+pub const NOT_CAPTURED: &str = "the bus was not captured";

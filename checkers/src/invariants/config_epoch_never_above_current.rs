@@ -1,0 +1,112 @@
+//! CE-04: no configEpoch is above the currentEpoch that goes with it.
+//!
+//! Judged in each bus header and in each view. CLUSTER INFO and CLUSTER NODES are two commands: the
+//! table of a view is held against the currentEpoch of the node's next view, which is later for
+//! certain; the node's own epoch comes from the same answer and is compared at once.
+
+use std::collections::BTreeMap;
+
+use super::bus_evidence::{Completeness, conclude};
+use crate::checker::{Checker, Happening};
+use crate::observation::{Incarnations, NodeName, Packet, Setting, View};
+use crate::registry::{Entry, Evidence, Need};
+use crate::verdict::{Findings, Verdict, Violation};
+use crate::witness::Witness;
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "CE-04",
+    title: "configEpoch is never above currentEpoch",
+    clauses: &["CE-04"],
+    need: Need::Essential,
+    evidence: Evidence::Cluster,
+    help: "A new configEpoch is always a raised currentEpoch, so no node may show one that is \
+           above the other. Judged in every packet's header, in every view for the node itself, \
+           and for its node table against its next view.",
+    make: || Box::new(ConfigEpochNeverAboveCurrent::default()),
+};
+
+/// The checker of CE-04.
+#[derive(Debug, Default)]
+pub struct ConfigEpochNeverAboveCurrent {
+    incarnations: Incarnations,
+    /// Largest configEpoch in the table of the last view, by node and incarnation.
+    tables: BTreeMap<(NodeName, u32), (u64, u64)>,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for ConfigEpochNeverAboveCurrent {
+    fn observe(&mut self, happening: Happening<'_>) {
+        match happening {
+            Happening::Packet(packet) => self.judge_packet(packet),
+            Happening::View(view) => self.judge_view(view),
+            Happening::Lifecycle(lifecycle) => self.incarnations.observe(lifecycle),
+            Happening::Op(_) | Happening::Fault(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting) -> Verdict {
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no packet and no view was seen";
+        conclude(
+            setting,
+            Completeness::Helpful,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl ConfigEpochNeverAboveCurrent {
+    fn judge_packet(&mut self, packet: &Packet) {
+        self.examined += 1;
+        let header = &packet.header;
+        if header.config_epoch > header.current_epoch {
+            let what = format!(
+                "sends a {:?} to {} with configEpoch {} and currentEpoch {}",
+                packet.kind, packet.to, header.config_epoch, header.current_epoch
+            );
+            self.report(packet.time, &packet.from, what);
+        }
+    }
+
+    fn judge_view(&mut self, view: &View) {
+        self.examined += 1;
+        if view.my_epoch > view.current_epoch {
+            let what = format!(
+                "answers that its configEpoch is {} and its currentEpoch {}",
+                view.my_epoch, view.current_epoch
+            );
+            self.report(view.time, &view.node, what);
+        }
+        let life = self.incarnations.life(&view.node);
+        if view.asked < life.since || life.ended.is_some() {
+            return;
+        }
+        let largest = view.table.iter().map(|entry| entry.config_epoch).max();
+        let key = (view.node.clone(), life.incarnation);
+        let now = (view.time, largest.unwrap_or(0));
+        if let Some((time, table)) = self.tables.insert(key, now)
+            && table > view.current_epoch
+        {
+            let what = format!(
+                "lists a node with configEpoch {table}, and later answers that its currentEpoch \
+                 is {}",
+                view.current_epoch
+            );
+            self.report(time, &view.node, what);
+        }
+    }
+
+    fn report(&mut self, time: u64, node: &NodeName, what: String) {
+        self.findings.push(Violation {
+            clause: "CE-04".into(),
+            time,
+            message: format!("{node} {what}"),
+            witness: Witness::default().step(time, node, what),
+            known: None,
+        });
+    }
+}

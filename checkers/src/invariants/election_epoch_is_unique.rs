@@ -1,0 +1,109 @@
+//! CE-07: a configEpoch obtained by election is that of the election, and unique in the run.
+//!
+//! Each promotion's epoch must be one in which that node asked for votes, and no promotion before
+//! may have had it, of any node. Known for upstream servers when the votes of C.1 were used twice.
+
+use super::bus_evidence::{Completeness, conclude};
+use super::promotion_has_majority::reused_votes;
+use super::promotions::{Promotion, Promotions};
+use crate::checker::{Checker, Happening};
+use crate::observation::Setting;
+use crate::registry::{Entry, Evidence, Need};
+use crate::verdict::{Findings, Verdict, Violation, Word};
+use crate::witness::Witness;
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "CE-07",
+    title: "an election gives an epoch nobody else has",
+    clauses: &["CE-07"],
+    need: Need::WhenItHappens,
+    evidence: Evidence::Cluster,
+    help: "The configEpoch of a promoted replica is the epoch in which it asked for votes, and no \
+           other promotion of the run has it. Upstream servers use one twice when they reuse votes: \
+           part C.1 of the catalogue.",
+    make: || Box::new(ElectionEpochIsUnique::default()),
+};
+
+/// The checker of CE-07.
+#[derive(Debug, Default)]
+pub struct ElectionEpochIsUnique {
+    promotions: Promotions,
+}
+
+impl Checker for ElectionEpochIsUnique {
+    fn observe(&mut self, happening: Happening<'_>) {
+        match happening {
+            Happening::Packet(packet) => {
+                self.promotions.observe(packet);
+            }
+            Happening::Lifecycle(lifecycle) => self.promotions.observe_lifecycle(lifecycle),
+            Happening::Op(_) | Happening::View(_) | Happening::Fault(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting) -> Verdict {
+        let mut findings = Findings::default();
+        let all = self.promotions.promotions();
+        for (position, promotion) in all.iter().enumerate() {
+            let before = all[..position]
+                .iter()
+                .find(|other| other.epoch == promotion.epoch);
+            if let Some(before) = before {
+                findings.push(self.used_twice(setting, before, promotion));
+            } else if self
+                .promotions
+                .request(&promotion.id, promotion.epoch)
+                .is_none()
+            {
+                findings.push(not_asked(promotion));
+            }
+        }
+        let examined = all.len() as u64;
+        let nothing = "no replica was promoted";
+        let verdict = conclude(setting, Completeness::Needed, examined, findings, nothing);
+        let missing = verdict
+            .violations
+            .iter()
+            .any(|found| found.witness.steps.len() == 1);
+        match (setting.bus_packets_lost, verdict.word) {
+            (lost, Word::Violated) if lost > 0 && missing => Verdict::undecided(
+                examined,
+                format!("a request seems to be missing, but the capture lost {lost} packets"),
+            ),
+            (_, Word::Held | Word::Known | Word::Undecided | Word::Violated) => verdict,
+        }
+    }
+}
+
+impl ElectionEpochIsUnique {
+    fn used_twice(&self, setting: &Setting, before: &Promotion, after: &Promotion) -> Violation {
+        let request = self.promotions.request(&after.id, after.epoch);
+        let known = reused_votes(setting, after, request.map(|request| request.time));
+        let what = |promotion: &Promotion| format!("is promoted with epoch {}", promotion.epoch);
+        Violation {
+            clause: "CE-07".into(),
+            time: after.time,
+            message: format!(
+                "epoch {} was used for two promotions, of {} and of {}",
+                after.epoch, before.name, after.name
+            ),
+            witness: Witness::default()
+                .step(before.time, &before.name, what(before))
+                .step(after.time, &after.name, what(after)),
+            known: known.filter(|_| before.id == after.id),
+        }
+    }
+}
+
+fn not_asked(promotion: &Promotion) -> Violation {
+    let Promotion { name, epoch, .. } = promotion;
+    let message = format!("{name} was promoted with epoch {epoch}, for which it asked no votes");
+    Violation {
+        clause: "CE-07".into(),
+        time: promotion.time,
+        witness: Witness::default().step(promotion.time, name, message.clone()),
+        message,
+        known: None,
+    }
+}

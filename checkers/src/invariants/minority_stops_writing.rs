@@ -1,0 +1,207 @@
+//! ST-02: a master that hears less than a majority acknowledges no write after T_pfail.
+//!
+//! Judged without the nemesis: a master's silence begins with the last packet by which it still had
+//! heard a majority of the voters, itself included (whatever cut it off). An acknowledged write
+//! invoked later than T_pfail after that is a violation. Exempt: writes around a pause of that
+//! master (R4), and lives in which it never heard a majority. A packet that was only seen leaving
+//! counts as heard, so the check errs in the master's favour.
+
+use std::collections::BTreeMap;
+
+use super::bus_evidence::{Completeness, conclude};
+use crate::checker::{Checker, Happening};
+use crate::history::{Event, Function, Operation, Outcome, Pairing};
+use crate::observation::bounds::{CRON, MILLISECOND, seconds};
+use crate::observation::{
+    Bounds, FaultKind, FaultPhase, Incarnations, NodeName, Ownership, Packet, Setting,
+};
+use crate::registry::{Entry, Evidence, Need};
+use crate::verdict::{Findings, Verdict, Violation, Word};
+use crate::witness::Witness;
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "ST-02",
+    title: "a master cut off from the majority stops acknowledging writes",
+    clauses: &["ST-02"],
+    need: Need::WhenItHappens,
+    evidence: Evidence::Cluster,
+    help: "A master that has heard from less than a majority of the masters for 1.5 NT + 0.2 s + slack \
+           acknowledges no more writes. The public text says one node timeout; the timers of the \
+           implementation give up to one and a half. Writes around a pause of that master are exempt.",
+    make: || Box::new(MinorityStopsWriting::default()),
+};
+
+/// The checker of ST-02.
+#[derive(Debug, Default)]
+pub struct MinorityStopsWriting {
+    pairing: Pairing,
+    incarnations: Incarnations,
+    ownership: Ownership,
+    /// When the second heard the first last, ns.
+    heard: BTreeMap<NodeName, BTreeMap<NodeName, u64>>,
+    pauses: BTreeMap<NodeName, Vec<(u64, u64)>>,
+    answers: Vec<Answer>,
+}
+
+/// An answer of a master that had been hearing less than a majority for a while.
+#[derive(Debug)]
+struct Answer {
+    node: NodeName,
+    /// When it last had heard a majority, ns.
+    silent_since: u64,
+    operation: Operation,
+}
+
+impl Checker for MinorityStopsWriting {
+    fn observe(&mut self, happening: Happening<'_>) {
+        match happening {
+            Happening::Packet(packet) => self.observe_packet(packet),
+            Happening::Op(event) => self.observe_event(event),
+            Happening::Lifecycle(lifecycle) => self.incarnations.observe(lifecycle),
+            Happening::Fault(fault) => {
+                if fault.kind == FaultKind::Pause {
+                    for node in &fault.targets {
+                        let pauses = self.pauses.entry(node.clone()).or_default();
+                        note_pause(pauses, &fault.phase, fault.begun, fault.time);
+                    }
+                }
+            }
+            Happening::View(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting) -> Verdict {
+        let bounds = Bounds::of(setting);
+        let mut examined = 0;
+        let mut findings = Findings::default();
+        for answer in std::mem::take(&mut self.answers) {
+            let limit = answer.silent_since + bounds.suspected();
+            if answer.operation.invoked <= limit || self.is_paused_around(&answer, &bounds) {
+                continue;
+            }
+            examined += 1;
+            if answer.operation.outcome == Outcome::Ok {
+                findings.push(violation(&answer, limit));
+            }
+        }
+        let nothing = "no master was asked to write while it heard less than a majority for long";
+        let verdict = conclude(setting, Completeness::Helpful, examined, findings, nothing);
+        let lost = setting.bus_packets_lost;
+        match (verdict.word, setting.too_slow_to_time()) {
+            (Word::Violated, Some(why)) => Verdict::undecided(examined, why),
+            (Word::Violated, None) if lost > 0 => Verdict::undecided(
+                examined,
+                format!("masters seem cut off, but the capture lost {lost} packets"),
+            ),
+            (_, _) => verdict,
+        }
+    }
+}
+
+impl MinorityStopsWriting {
+    fn observe_packet(&mut self, packet: &Packet) {
+        self.ownership.observe_packet(packet);
+        let heard = self.heard.entry(packet.to.clone()).or_default();
+        // R2: the receiver knows what was delivered; what was only seen leaving may be known.
+        let time = packet.delivered.unwrap_or(packet.time);
+        match heard.get_mut(&packet.from) {
+            Some(last) => *last = time.max(*last),
+            None => {
+                heard.insert(packet.from.clone(), time);
+            }
+        }
+    }
+
+    fn observe_event(&mut self, event: &Event) {
+        let Some(operation) = self.pairing.observe(event) else {
+            return;
+        };
+        let is_write = match operation.f {
+            Function::Write | Function::Cas | Function::Add => true,
+            Function::Read => false,
+        };
+        let Some(node) = operation.node.clone().filter(|_| is_write) else {
+            return;
+        };
+        let Some(silent_since) = self.last_majority(&node) else {
+            return;
+        };
+        if operation.invoked > silent_since + SILENCE_MIN {
+            self.answers.push(Answer {
+                node,
+                silent_since,
+                operation,
+            });
+        }
+    }
+
+    /// When this master last had heard a majority in this life; none if it needs nobody.
+    fn last_majority(&self, node: &NodeName) -> Option<u64> {
+        let others_needed = (self.ownership.voters() / 2 + 1).checked_sub(2)?;
+        let heard = self.heard.get(node)?;
+        // Anyone who ever claimed slots counts, so that old and new owners of a slot both do.
+        let mut times: Vec<u64> = heard
+            .iter()
+            .filter(|(name, _)| *name != node && self.ownership.has_claimed(name))
+            .map(|(_, time)| *time)
+            .collect();
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        let since = times.get(others_needed).copied()?;
+        (since >= self.incarnations.life(node).since).then_some(since)
+    }
+
+    fn is_paused_around(&self, answer: &Answer, bounds: &Bounds) -> bool {
+        let Some(pauses) = self.pauses.get(&answer.node) else {
+            return false;
+        };
+        let operation = &answer.operation;
+        pauses.iter().any(|(begin, end)| {
+            *begin <= operation.completed
+                && end.saturating_add(bounds.suspected() + CRON) >= operation.invoked
+        })
+    }
+}
+
+/// Adds the step of a pause to the list of its begin and end times.
+pub fn note_pause(pauses: &mut Vec<(u64, u64)>, phase: &FaultPhase, begun: u64, time: u64) {
+    match phase {
+        FaultPhase::Installed | FaultPhase::Indeterminate(_) => pauses.push((begun, u64::MAX)),
+        FaultPhase::Healed => {
+            if let Some(open) = pauses.iter_mut().rfind(|pause| pause.1 == u64::MAX) {
+                open.1 = time;
+            }
+        }
+        FaultPhase::Skipped(_) => {}
+    }
+}
+
+fn violation(answer: &Answer, limit: u64) -> Violation {
+    let (node, operation) = (&answer.node, &answer.operation);
+    Violation {
+        clause: "ST-02".into(),
+        time: operation.completed,
+        message: format!(
+            "{node} acknowledged a write invoked {} after it last heard a majority: {}",
+            seconds(operation.invoked - answer.silent_since),
+            operation.told()
+        ),
+        witness: Witness::default()
+            .step(
+                answer.silent_since,
+                node,
+                "hears from a majority for the last time",
+            )
+            .step(limit, node, "must have stopped acknowledging writes")
+            .step(
+                operation.invoked,
+                format!("client {}", operation.process),
+                operation.told(),
+            )
+            .step(operation.completed, node, "has acknowledged it"),
+        known: None,
+    }
+}
+
+/// Silences shorter than this are below any T_pfail and not kept, ns.
+const SILENCE_MIN: u64 = 700 * MILLISECOND;

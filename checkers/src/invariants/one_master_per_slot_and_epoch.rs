@@ -1,0 +1,111 @@
+//! CF-01: no two masters claim the same slot with the same configEpoch.
+//!
+//! All claims of the run are kept by epoch, whatever their order: two of them are wrong even if
+//! they were never in force together. Epoch 0 is exempt: every node of a cluster in creation has
+//! it. A replica's header repeats its master's bitmap and is no claim.
+
+use std::collections::BTreeMap;
+
+use super::bus_evidence::{Completeness, conclude};
+use crate::checker::{Checker, Happening};
+use crate::observation::ownership::Claim;
+use crate::observation::{NodeId, Ownership, Setting, SlotSet};
+use crate::registry::{Entry, Evidence, Need};
+use crate::verdict::{Findings, Verdict, Violation};
+use crate::witness::Witness;
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "CF-01",
+    title: "one master per slot and configEpoch",
+    clauses: &["CF-01"],
+    need: Need::Essential,
+    evidence: Evidence::Cluster,
+    help: "Of two masters that claim a slot the one with the larger configEpoch wins; with equal \
+           epochs nobody could tell, and the slot maps would stay split. All claims of the run are \
+           compared, whenever they were made.",
+    make: || Box::new(OneMasterPerSlotAndEpoch::default()),
+};
+
+/// The checker of CF-01.
+#[derive(Debug, Default)]
+pub struct OneMasterPerSlotAndEpoch {
+    ownership: Ownership,
+    by_epoch: BTreeMap<u64, Vec<Claim>>,
+    reported: BTreeMap<(u64, NodeId, NodeId), ()>,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for OneMasterPerSlotAndEpoch {
+    fn observe(&mut self, happening: Happening<'_>) {
+        let changed = match happening {
+            Happening::Packet(packet) => {
+                self.examined += u64::from(packet.header.claims_slots());
+                self.ownership.observe_packet(packet)
+            }
+            Happening::View(view) => {
+                let changed = self.ownership.observe_view(view);
+                self.examined += u64::from(changed);
+                changed
+            }
+            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => false,
+        };
+        if changed && let Some(claim) = self.ownership.claims().last().cloned() {
+            self.judge(claim);
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting) -> Verdict {
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no master claimed a slot";
+        conclude(
+            setting,
+            Completeness::Helpful,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl OneMasterPerSlotAndEpoch {
+    fn judge(&mut self, claim: Claim) {
+        if claim.config_epoch == 0 || claim.slots.is_empty() {
+            return;
+        }
+        let claims = self.by_epoch.entry(claim.config_epoch).or_default();
+        for other in claims.iter().filter(|other| other.id != claim.id) {
+            let both = other.slots.intersection(&claim.slots);
+            let pair = (claim.config_epoch, other.id.clone(), claim.id.clone());
+            if !both.is_empty() && self.reported.insert(pair, ()).is_none() {
+                self.findings.push(violation(other, &claim, &both));
+            }
+        }
+        if !claims
+            .iter()
+            .any(|other| other.id == claim.id && other.slots == claim.slots)
+        {
+            claims.push(claim);
+        }
+    }
+}
+
+fn violation(first: &Claim, second: &Claim, both: &SlotSet) -> Violation {
+    let epoch = second.config_epoch;
+    let what = |claim: &Claim| format!("claims slots {} with configEpoch {epoch}", claim.slots);
+    Violation {
+        clause: "CF-01".into(),
+        time: second.time,
+        message: format!(
+            "{} and {} both claimed {} slots ({both}) with configEpoch {epoch}",
+            first.name,
+            second.name,
+            both.len()
+        ),
+        witness: Witness::default()
+            .step(first.time, &first.name, what(first))
+            .step(second.time, &second.name, what(second)),
+        known: None,
+    }
+}

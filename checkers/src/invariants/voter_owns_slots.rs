@@ -1,0 +1,79 @@
+//! VT-04: a voter is a master with at least one slot in its own view.
+//!
+//! The header of an AUTH_ACK is of the instant it was sent, so the check is exact.
+
+use super::bus_evidence::{Completeness, conclude};
+use crate::checker::{Checker, Happening};
+use crate::observation::{Packet, PacketKind, Setting};
+use crate::registry::{Entry, Evidence, Need};
+use crate::verdict::{Findings, Verdict, Violation};
+use crate::witness::Witness;
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "VT-04",
+    title: "only masters with slots vote",
+    clauses: &["VT-04"],
+    need: Need::WhenItHappens,
+    evidence: Evidence::Cluster,
+    help: "Only masters that own at least one slot may vote: the majority is counted among them. \
+           The header of each AUTH_ACK shows what its sender was when it voted.",
+    make: || Box::new(VoterOwnsSlots::default()),
+};
+
+/// The checker of VT-04.
+#[derive(Debug, Default)]
+pub struct VoterOwnsSlots {
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for VoterOwnsSlots {
+    fn observe(&mut self, happening: Happening<'_>) {
+        match happening {
+            Happening::Packet(packet) if packet.kind == PacketKind::AuthAck => self.judge(packet),
+            Happening::Packet(_)
+            | Happening::Op(_)
+            | Happening::View(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting) -> Verdict {
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no vote was cast";
+        conclude(
+            setting,
+            Completeness::Helpful,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl VoterOwnsSlots {
+    fn judge(&mut self, vote: &Packet) {
+        self.examined += 1;
+        if vote.header.claims_slots() {
+            return;
+        }
+        let what = match vote.header.is_master() {
+            true => "a master without slots",
+            false => "a replica",
+        };
+        let epoch = vote.header.current_epoch;
+        let message = format!(
+            "{} voted for {} in epoch {epoch} as {what}",
+            vote.from, vote.to
+        );
+        self.findings.push(Violation {
+            clause: "VT-04".into(),
+            time: vote.time,
+            witness: Witness::default().step(vote.time, &vote.from, message.clone()),
+            message,
+            known: None,
+        });
+    }
+}
