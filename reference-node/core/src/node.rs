@@ -1,17 +1,34 @@
 //! The only door: [`Node::step`]. It hands each input to one room and decides nothing itself.
+//!
+//! A turn: the input goes to its room; what that asks of other rooms is carried out, one effect at
+//! a time, until nothing is left; the cluster room ends the turn. Then whatever must be on disk is
+//! moved to the front of the outputs, so that no packet and no reply leaves before it (BUS-10).
 
 use bytes::Bytes;
 
+use crate::cluster::{Cluster, Effect, Surroundings};
+use crate::commands::{self, Applied, Clients, Parts, ReplicationDoor, Server};
 use crate::config::Config;
 use crate::input::Input;
-use crate::output::Outputs;
+use crate::keyspace::Keyspace;
+use crate::output::{Durability, File, LogLevel, Output, Outputs};
+use crate::replication::{self, Event, Pings, Replication};
+use crate::rng::Rng;
 use crate::time::Millis;
+
+mod cluster_door;
+
+use cluster_door::{Message, OpenDoor};
 
 /// What a node starts from.
 #[derive(Debug, Clone)]
 pub struct Boot {
     /// Settings.
     pub config: Config,
+    /// Path of redis.conf; empty if there is none.
+    pub config_file: String,
+    /// Content of redis.conf, for CONFIG REWRITE.
+    pub config_text: String,
     /// Content of nodes.conf; none or empty for a new node (PS-16).
     pub nodes_conf: Option<Bytes>,
     /// Content of the RDB file, if there is one.
@@ -35,19 +52,281 @@ pub enum BootError {
 
 /// A Redis Cluster member.
 #[derive(Debug)]
-pub struct Node {}
+pub struct Node {
+    config: Config,
+    cluster: Cluster,
+    keyspace: Keyspace,
+    clients: Clients,
+    replication: Replication,
+    server: Server,
+    rng: Rng,
+    effects: Vec<Effect>,
+    published: Vec<Message>,
+}
 
 impl Node {
     /// Starts a node at this time; the first outputs write nodes.conf if it is new.
-    pub fn boot(_boot: Boot, _now: Millis, _out: &mut Outputs) -> Result<Node, BootError> {
-        Ok(Node {})
+    ///
+    /// # Errors
+    /// A file that is not what it should be: the node must not start.
+    pub fn boot(boot: Boot, now: Millis, out: &mut Outputs) -> Result<Node, BootError> {
+        let mut rng = Rng::new(boot.seed);
+        let mut keyspace = Keyspace::default();
+        if let Some(rdb) = &boot.rdb {
+            let entries = replication::entries(rdb);
+            for (key, entry) in entries.map_err(|error| BootError::Rdb(error.to_string()))? {
+                keyspace.insert_entry(key, entry);
+            }
+        }
+        let server = Server {
+            started: now,
+            pid: boot.pid,
+            run_id: String::from_utf8_lossy(&rng.hex()).into_owned(),
+            config_file: boot.config_file,
+            config_text: boot.config_text,
+            last_save: now,
+            ..Server::default()
+        };
+        let replication = Replication::new(&mut rng, now);
+        let mut effects = Vec::new();
+        let nodes_conf = boot.nodes_conf.as_deref();
+        let cluster_rng = Rng::new(rng.next_u64());
+        let cluster = Cluster::boot(&boot.config, nodes_conf, cluster_rng, now, &mut effects)
+            .map_err(|error| BootError::NodesConf(error.to_string()))?;
+        let mut node = Node {
+            config: boot.config,
+            cluster,
+            keyspace,
+            clients: Clients::default(),
+            replication,
+            server,
+            rng,
+            effects,
+            published: Vec::new(),
+        };
+        if node.config.cluster_enabled {
+            node.with_cluster(now, |cluster, around, effects| {
+                cluster.claim_keys_at_start(around, effects);
+            });
+        } else {
+            node.effects.clear();
+        }
+        node.settle(now, out);
+        persist_first(out);
+        Ok(node)
     }
 
     /// Takes in one input and appends what is to be done.
-    pub fn step(&mut self, _now: Millis, _input: Input, _out: &mut Outputs) {}
+    pub fn step(&mut self, now: Millis, input: Input, out: &mut Outputs) {
+        let start = out.len();
+        match input {
+            Input::Wake => self.wake(now, out),
+            Input::LinkOpened { link, local_ip } => {
+                self.with_cluster(now, |cluster, around, effects| {
+                    cluster.on_link_opened(link, local_ip, around, effects);
+                });
+            }
+            Input::LinkAccepted { link, peer_ip, local_ip } => {
+                self.with_cluster(now, |cluster, around, effects| {
+                    cluster.on_link_accepted(link, peer_ip, local_ip, around, effects);
+                });
+            }
+            Input::LinkPacket { link, packet } => {
+                self.with_cluster(now, |cluster, around, effects| {
+                    cluster.on_packet(link, &packet, around, effects);
+                });
+            }
+            Input::LinkClosed { link } => {
+                self.with_cluster(now, |cluster, around, effects| {
+                    cluster.on_link_closed(link, around, effects);
+                });
+            }
+            Input::ClientOpened { client, peer, local } => self.with_parts(now, out, |parts| {
+                commands::client_opened(parts, client, peer, local);
+            }),
+            Input::ClientCommand { client, args } => {
+                self.with_parts(now, out, |parts| commands::client_command(parts, client, args));
+            }
+            Input::ClientClosed { client } => {
+                self.with_parts(now, out, |parts| commands::client_closed(parts, client));
+            }
+            Input::UpstreamOpened { upstream, local_ip: _ } => {
+                self.replication.upstream_opened(upstream, now, out);
+            }
+            Input::UpstreamBytes { upstream, bytes } => {
+                self.replication.upstream_bytes(upstream, &bytes, now);
+            }
+            Input::UpstreamClosed { upstream } => {
+                self.replication.upstream_closed(upstream, now, out);
+            }
+            Input::Terminate => self.terminate(now, out),
+        }
+        self.settle(now, out);
+        persist_first(&mut out[start..]);
+    }
 
     /// When it next needs an [`Input::Wake`], if nothing else comes first.
     pub fn next_wakeup(&self) -> Millis {
-        Millis(u64::MAX)
+        let commands = commands::next_wakeup(
+            &self.keyspace,
+            &self.clients,
+            &self.server,
+            &self.cluster,
+        );
+        let replication = self.replication.next_wakeup(&self.config);
+        let cluster = match self.config.cluster_enabled {
+            true => self.cluster.next_wakeup(),
+            false => Millis(u64::MAX),
+        };
+        commands.min(replication).min(cluster)
+    }
+
+    /// Settings as they are now; CONFIG SET changes them.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn wake(&mut self, now: Millis, out: &mut Outputs) {
+        if self.config.cluster_enabled && self.cluster.next_wakeup() <= now {
+            self.with_cluster(now, |cluster, around, effects| cluster.on_wake(around, effects));
+            self.settle(now, out);
+        }
+        // MF-07: the offset stands still while writes are held back.
+        let is_paused = self.server.failover_pause.is_some_and(|until| until > now);
+        let pings = if is_paused { Pings::HeldBack } else { Pings::Allowed };
+        self.replication.wake(&self.config, pings, &mut self.rng, now, out);
+        self.with_parts(now, out, commands::wake);
+    }
+
+    /// Carries out what the rooms ask of each other, then ends the cluster room's turn.
+    fn settle(&mut self, now: Millis, out: &mut Outputs) {
+        let mut has_slept = !self.config.cluster_enabled;
+        loop {
+            if !self.effects.is_empty() {
+                for effect in std::mem::take(&mut self.effects) {
+                    self.carry_out(effect, now, out);
+                }
+            } else if !self.published.is_empty() {
+                for Message { kind, channel, content } in std::mem::take(&mut self.published) {
+                    self.with_cluster(now, |cluster, around, effects| {
+                        cluster.publish(kind, channel, content, around, effects);
+                    });
+                }
+            } else if let Some(event) = self.replication.next_event(&self.config, now, out) {
+                self.happened(event, now, out);
+            } else if !has_slept {
+                has_slept = true;
+                self.with_cluster(now, |cluster, around, effects| {
+                    cluster.before_sleep(around, effects);
+                });
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect, now: Millis, out: &mut Outputs) {
+        match effect {
+            Effect::Do(output) => out.push(output),
+            Effect::Follow(master) => {
+                self.replication.follow(master, now, out);
+                self.with_parts(now, out, commands::demoted);
+            }
+            Effect::Lead => self.replication.lead(&mut self.rng, now, out),
+            Effect::DeleteSlot(slot) => {
+                self.with_parts(now, out, |parts| commands::delete_slot(parts, slot));
+            }
+            Effect::FlushAll => self.keyspace.flush(),
+            Effect::PauseWrites(until) => {
+                self.with_parts(now, out, |parts| commands::pause_writes(parts, until));
+            }
+            Effect::ResumeWrites => self.with_parts(now, out, commands::resume_writes),
+            Effect::Publish { channel, message, kind } => self.with_parts(now, out, |parts| {
+                commands::deliver(parts, &channel, &message, kind);
+            }),
+            Effect::SlotsChanged => self.with_parts(now, out, commands::slots_changed),
+        }
+    }
+
+    fn happened(&mut self, event: Event, now: Millis, out: &mut Outputs) {
+        match event {
+            Event::Replace(entries) => {
+                self.keyspace.flush();
+                for (key, entry) in entries {
+                    self.keyspace.insert_entry(key, entry);
+                }
+            }
+            Event::Run(received) => {
+                let replication::stream::Received { args, raw } = received;
+                let how: Applied = self.with_parts(now, out, |parts| {
+                    commands::apply_from_master(parts, args)
+                });
+                self.replication.applied(raw, how, out);
+            }
+            Event::LinkLost => self.with_parts(now, out, commands::master_link_lost),
+            Event::Close(client) => {
+                self.with_parts(now, out, |parts| commands::dispatch::close(parts, client));
+            }
+            Event::Acknowledged => self.with_parts(now, out, commands::replicas_acknowledged),
+        }
+    }
+
+    fn terminate(&mut self, now: Millis, out: &mut Outputs) {
+        let log = |text: &str| Output::Log { level: LogLevel::Warning, text: text.into() };
+        out.push(log("User requested shutdown..."));
+        if !self.config.save.is_empty() {
+            out.push(log("Saving the final RDB snapshot before exiting."));
+            let bytes = self.replication.snapshot(&self.keyspace, now);
+            let (file, durability) = (File::Rdb, Durability::Synced);
+            out.push(Output::Persist { file, bytes, durability });
+        }
+        out.push(log("Redis is now ready to exit, bye bye..."));
+        out.push(Output::Exit { status: 0 });
+    }
+
+    fn with_cluster(
+        &mut self,
+        now: Millis,
+        run: impl FnOnce(&mut Cluster, &Surroundings, &mut Vec<Effect>),
+    ) {
+        let around = Surroundings {
+            now,
+            config: &self.config,
+            keyspace: &self.keyspace,
+            replication: self.replication.figures(),
+        };
+        run(&mut self.cluster, &around, &mut self.effects);
+    }
+
+    fn with_parts<R>(
+        &mut self,
+        now: Millis,
+        out: &mut Outputs,
+        run: impl FnOnce(&mut Parts) -> R,
+    ) -> R {
+        let mut door = OpenDoor {
+            cluster: &mut self.cluster,
+            effects: &mut self.effects,
+            published: &mut self.published,
+        };
+        run(&mut Parts {
+            now,
+            config: &mut self.config,
+            keyspace: &mut self.keyspace,
+            clients: &mut self.clients,
+            cluster: &mut door,
+            replication: &mut self.replication,
+            rng: &mut self.rng,
+            server: &mut self.server,
+            out,
+        })
+    }
+}
+
+// BUS-10, PS-14: what must be on disk comes before everything that may depend on it.
+fn persist_first(outputs: &mut [Output]) {
+    let is_persist = |output: &Output| matches!(output, Output::Persist { .. });
+    if outputs.iter().any(is_persist) {
+        outputs.sort_by_key(|output| !is_persist(output));
     }
 }

@@ -16,7 +16,8 @@ pub mod replica;
 pub mod reports;
 pub mod room;
 pub mod stream;
+mod sync;
 pub mod transfer;
 
 pub use offset::{ReplId, ReplOffset};
-pub use room::{Event, Pings, Replication};
+pub use room::{Event, Pings, Replication, entries};

@@ -1,22 +1,19 @@
 //! The room itself: both sides, and what happens between them.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 use bytes::Bytes;
 
 use super::history::History;
-use super::primary::{Acked, Answer, Replicas};
+use super::primary::Replicas;
 use super::replica::{Follower, LinkState, MasterAddress, Progress};
 use super::stream::{Received, put_command};
 use super::{ReplId, ReplOffset};
-use crate::commands::ReplicationSurroundings;
 use crate::config::Config;
 use crate::ids::{ClientId, UpstreamId};
-use crate::keyspace::{Entry, Keyspace};
+use crate::keyspace::Entry;
 use crate::output::{LogLevel, Output, Outputs};
-use crate::rdb::{FileReader, FileWriter, Preamble, RdbError};
-use crate::resp::Reply;
+use crate::rdb::{FileReader, RdbError};
 use crate::rng::Rng;
 use crate::time::Millis;
 
@@ -29,12 +26,12 @@ pub struct Replication {
     /// Since when the link to the master is down; `Millis(0)` if it never was up (EL-04).
     pub(super) down_since: Millis,
     pub(super) counts: SyncCounts,
-    selected: Selected,
+    pub(super) selected: Selected,
     queued: Vec<Bytes>,
-    events: VecDeque<Event>,
+    pub(super) events: VecDeque<Event>,
     upstreams_opened: u64,
     next_ping: Millis,
-    replicas_gone_since: Option<Millis>,
+    pub(super) replicas_gone_since: Option<Millis>,
 }
 
 /// Synchronisations given, for INFO.
@@ -72,7 +69,7 @@ pub enum Pings {
 
 /// Whether the stream has said which database it is about (RW-32).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Selected {
+pub(super) enum Selected {
     Zero,
     Unknown,
 }
@@ -336,123 +333,6 @@ impl Replication {
         self.put(args, out);
     }
 
-    /// REPLCONF of a client.
-    pub(super) fn replconf(
-        &mut self,
-        client: ClientId,
-        args: &[Bytes],
-        peer: Option<IpAddr>,
-        now: Millis,
-    ) -> Reply {
-        match self.replicas.replconf(client, peer, args, now) {
-            Answer::Reply(reply) => reply,
-            Answer::Acknowledged => {
-                self.events.push_back(Event::Acknowledged);
-                Reply::None
-            }
-        }
-    }
-
-    /// PSYNC and SYNC: everything a client asks to become a replica.
-    pub(super) fn sync(
-        &mut self,
-        client: ClientId,
-        args: &[Bytes],
-        peer: Option<IpAddr>,
-        around: &mut ReplicationSurroundings,
-        out: &mut Outputs,
-    ) -> Reply {
-        if self.replicas.is_online(client) {
-            return Reply::None;
-        }
-        let is_linked = self.follower.as_ref().map(Follower::state);
-        if is_linked.is_some_and(|state| state != LinkState::Connected) {
-            // RW-14.
-            let text = "NOMASTERLINK Can't SYNC while not connected with my master";
-            return Reply::Error(text.into());
-        }
-        let wanted = match args {
-            [_, id, next] => ReplId::parse(id).zip(parse_offset(next)),
-            _ => None,
-        };
-        let missing = wanted.and_then(|(id, next)| self.history.since(id, next));
-        if wanted.is_some() && missing.is_none() {
-            self.counts.sync_partial_err += 1;
-        }
-        let bytes = match missing {
-            Some(missing) => self.partial(client, missing, out),
-            None => self.full(args.len() > 1, around, out),
-        };
-        let offset = ReplOffset(0);
-        let replica = self.replicas.entry(client, peer);
-        replica.online = Some(Acked {
-            offset,
-            at: around.now,
-        });
-        self.replicas_gone_since = None;
-        out.push(Output::SendBytes { client, bytes });
-        Reply::None
-    }
-
-    fn partial(&mut self, client: ClientId, missing: Bytes, out: &mut Outputs) -> Bytes {
-        self.counts.sync_partial_ok += 1;
-        let text = format!(
-            "Partial resynchronization accepted, sending {} bytes",
-            missing.len()
-        );
-        out.push(log(LogLevel::Notice, &text));
-        let line = match self.replicas.entry(client, None).knows_psync2 {
-            true => format!("+CONTINUE {}\r\n", self.history.id()),
-            false => "+CONTINUE\r\n".into(),
-        };
-        let mut bytes = line.into_bytes();
-        bytes.extend_from_slice(&missing);
-        bytes.into()
-    }
-
-    // RW-26: the snapshot is made in this step, so it is the data at this very offset.
-    fn full(
-        &mut self,
-        is_psync: bool,
-        around: &mut ReplicationSurroundings,
-        out: &mut Outputs,
-    ) -> Bytes {
-        self.counts.sync_full += 1;
-        match self.follower {
-            None => {
-                self.history
-                    .start_backlog(around.config.repl_backlog_size, around.rng);
-                // RW-32: after a full resync the stream names its database again.
-                self.selected = Selected::Unknown;
-            }
-            Some(_) => self.history.keep_backlog(around.config.repl_backlog_size),
-        }
-        let (id, offset) = self.place();
-        let snapshot = self.snapshot(around.keyspace, around.now);
-        let text = format!("Full resync at offset {offset}, {} bytes", snapshot.len());
-        out.push(log(LogLevel::Notice, &text));
-        let mut bytes = Vec::with_capacity(snapshot.len() + 128);
-        if is_psync {
-            bytes.extend_from_slice(format!("+FULLRESYNC {id} {offset}\r\n").as_bytes());
-        }
-        bytes.extend_from_slice(format!("${}\r\n", snapshot.len()).as_bytes());
-        bytes.extend_from_slice(&snapshot);
-        bytes.into()
-    }
-
-    /// The data as an RDB file of this history.
-    pub fn snapshot(&self, keyspace: &Keyspace, now: Millis) -> Bytes {
-        let (id, offset) = self.place();
-        let mut writer = FileWriter::new(&Preamble {
-            ctime_s: now.0 / 1000,
-            replication: Some((*id.as_bytes(), offset.0)),
-        });
-        for (key, entry) in keyspace.iter() {
-            writer.put(key, entry);
-        }
-        writer.finish()
-    }
-
     /// A client is gone; it may have been a replica.
     pub(super) fn forget(&mut self, client: ClientId) {
         self.replicas.remove(client);
@@ -552,10 +432,6 @@ pub fn entries(snapshot: &[u8]) -> Result<Vec<(Bytes, Entry)>, RdbError> {
     std::iter::from_fn(|| reader.next_entry().transpose()).collect()
 }
 
-fn parse_offset(text: &[u8]) -> Option<ReplOffset> {
-    std::str::from_utf8(text).ok()?.parse().ok().map(ReplOffset)
-}
-
 fn ping_period(config: &Config) -> Millis {
     Millis(
         config
@@ -569,7 +445,7 @@ fn backlog_ttl(config: &Config) -> Millis {
     Millis(config.repl_backlog_ttl_s.saturating_mul(1000))
 }
 
-fn log(level: LogLevel, text: &str) -> Output {
+pub(super) fn log(level: LogLevel, text: &str) -> Output {
     Output::Log {
         level,
         text: text.into(),

@@ -1,0 +1,152 @@
+//! How a client becomes a replica: REPLCONF, PSYNC and SYNC, snapshots.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+
+use super::primary::{Acked, Answer};
+use super::replica::{Follower, LinkState};
+use super::room::{Event, Selected, log};
+use super::{ReplId, ReplOffset, Replication};
+use crate::commands::ReplicationSurroundings;
+use crate::ids::ClientId;
+use crate::keyspace::Keyspace;
+use crate::output::{LogLevel, Output, Outputs};
+use crate::rdb::{FileWriter, Preamble};
+use crate::resp::Reply;
+use crate::time::Millis;
+
+impl Replication {
+    /// REPLCONF of a client.
+    pub(super) fn replconf(
+        &mut self,
+        client: ClientId,
+        args: &[Bytes],
+        peer: Option<IpAddr>,
+        now: Millis,
+    ) -> Reply {
+        match self.replicas.replconf(client, peer, args, now) {
+            Answer::Reply(reply) => reply,
+            Answer::Acknowledged => {
+                self.events.push_back(Event::Acknowledged);
+                Reply::None
+            }
+        }
+    }
+
+    /// PSYNC and SYNC: everything a client asks to become a replica.
+    pub(super) fn sync(
+        &mut self,
+        client: ClientId,
+        args: &[Bytes],
+        peer: Option<IpAddr>,
+        around: &mut ReplicationSurroundings,
+        out: &mut Outputs,
+    ) -> Reply {
+        if self.replicas.is_online(client) {
+            return Reply::None;
+        }
+        let is_linked = self.follower.as_ref().map(Follower::state);
+        if is_linked.is_some_and(|state| state != LinkState::Connected) {
+            // RW-14.
+            let text = "NOMASTERLINK Can't SYNC while not connected with my master";
+            return Reply::Error(text.into());
+        }
+        let wanted = match args {
+            [_, id, next] => ReplId::parse(id).zip(parse_offset(next)),
+            _ => None,
+        };
+        let missing = wanted.and_then(|(id, next)| self.history.since(id, next));
+        if wanted.is_some() && missing.is_none() {
+            self.counts.sync_partial_err += 1;
+        }
+        let form = if args.len() > 1 {
+            Form::Psync
+        } else {
+            Form::Sync
+        };
+        let bytes = match missing {
+            Some(missing) => self.partial(client, missing, out),
+            None => self.full(form, around, out),
+        };
+        let offset = ReplOffset(0);
+        let replica = self.replicas.entry(client, peer);
+        replica.online = Some(Acked {
+            offset,
+            at: around.now,
+        });
+        self.replicas_gone_since = None;
+        out.push(Output::SendBytes { client, bytes });
+        Reply::None
+    }
+
+    fn partial(&mut self, client: ClientId, missing: Bytes, out: &mut Outputs) -> Bytes {
+        self.counts.sync_partial_ok += 1;
+        let text = format!(
+            "Partial resynchronization accepted, sending {} bytes",
+            missing.len()
+        );
+        out.push(log(LogLevel::Notice, &text));
+        let line = match self.replicas.entry(client, None).knows_psync2 {
+            true => format!("+CONTINUE {}\r\n", self.history.id()),
+            false => "+CONTINUE\r\n".into(),
+        };
+        let mut bytes = line.into_bytes();
+        bytes.extend_from_slice(&missing);
+        bytes.into()
+    }
+
+    // RW-26: the snapshot is made in this step, so it is the data at this very offset.
+    fn full(
+        &mut self,
+        form: Form,
+        around: &mut ReplicationSurroundings,
+        out: &mut Outputs,
+    ) -> Bytes {
+        self.counts.sync_full += 1;
+        match self.follower {
+            None => {
+                self.history
+                    .start_backlog(around.config.repl_backlog_size, around.rng);
+                // RW-32: after a full resync the stream names its database again.
+                self.selected = Selected::Unknown;
+            }
+            Some(_) => self.history.keep_backlog(around.config.repl_backlog_size),
+        }
+        let (id, offset) = self.place();
+        let snapshot = self.snapshot(around.keyspace, around.now);
+        let text = format!("Full resync at offset {offset}, {} bytes", snapshot.len());
+        out.push(log(LogLevel::Notice, &text));
+        let mut bytes = Vec::with_capacity(snapshot.len() + 128);
+        if form == Form::Psync {
+            bytes.extend_from_slice(format!("+FULLRESYNC {id} {offset}\r\n").as_bytes());
+        }
+        bytes.extend_from_slice(format!("${}\r\n", snapshot.len()).as_bytes());
+        bytes.extend_from_slice(&snapshot);
+        bytes.into()
+    }
+
+    /// The data as an RDB file of this history.
+    pub fn snapshot(&self, keyspace: &Keyspace, now: Millis) -> Bytes {
+        let (id, offset) = self.place();
+        let mut writer = FileWriter::new(&Preamble {
+            ctime_s: now.0 / 1000,
+            replication: Some((*id.as_bytes(), offset.0)),
+        });
+        for (key, entry) in keyspace.iter() {
+            writer.put(key, entry);
+        }
+        writer.finish()
+    }
+}
+
+/// Whether the answer begins with a line that names the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Psync,
+    Sync,
+}
+
+fn parse_offset(text: &[u8]) -> Option<ReplOffset> {
+    std::str::from_utf8(text).ok()?.parse().ok().map(ReplOffset)
+}
