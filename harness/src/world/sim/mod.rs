@@ -1,1 +1,226 @@
-//! (in work)
+//! The simulated world: the node core in virtual time.
+//!
+//! ```text
+//! queue   what happens next, in one total order; time jumps from event to event
+//! net     connections between ends; bytes wait where a path is cut and flow when it heals
+//! hosts   a node, its disk, its sockets; killed, restarted, paused
+//! callers simulated clients, and the observer that asks nodes for their views
+//! faults  kill, pause, partition put in force and healed
+//! ```
+//!
+//! No clock, thread, socket, file or entropy: the same plan gives the same recording, byte for
+//! byte. Randomness comes from streams named by concern, so that one concern drawing more numbers
+//! does not reshuffle the others.
+
+mod adapter;
+mod boot;
+mod callers;
+mod disk;
+mod faults;
+mod host;
+mod net;
+mod outputs;
+mod queue;
+#[cfg(test)]
+mod tests;
+mod wires;
+
+use std::collections::VecDeque;
+
+use anyhow::{Context, bail};
+use slotquake_checkers::observation::{NodeName, NodeSetting, Packet, Setting};
+use slotquake_checkers::recording::RECORDING_FORMAT;
+use slotquake_workloads::rng::Rng;
+
+use self::callers::Callers;
+use self::host::Host;
+use self::net::Net;
+use self::queue::{Event, Queue};
+use super::{Command, Happening, Remains, World};
+use crate::plan::Plan;
+
+/// One ms of virtual time, ns.
+const MS: u64 = 1_000_000;
+/// Longest boot, virtual ns.
+const BOOT_NS_MAX: u64 = 60_000 * MS;
+
+/// A cluster in virtual time.
+pub struct SimWorld {
+    now: u64,
+    queue: Queue,
+    net: Net,
+    hosts: Vec<Host>,
+    callers: Callers,
+    settings: Vec<NodeSetting>,
+    node_timeout_ms: u64,
+    codec: Codec,
+    packets: Vec<Packet>,
+    happenings: VecDeque<Happening>,
+    disk_rng: Rng,
+    cluster_ok_ms: u64,
+}
+
+/// Whether packets travel as bytes or as types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Codec {
+    /// Each is encoded and decoded on its way.
+    InTheLoop,
+    /// As types: faster.
+    Typed,
+}
+
+impl SimWorld {
+    /// Boots the plan's cluster until every node says ok.
+    ///
+    /// # Errors
+    /// The nodes refuse to start, or do not form a cluster in a minute of virtual time.
+    pub fn boot(plan: &Plan) -> anyhow::Result<SimWorld> {
+        let settings = boot::settings(plan);
+        // One seed in sixteen keeps the codec honest.
+        let codec = match Rng::named(plan.seed, "codec").below(16) {
+            0 => Codec::InTheLoop,
+            _ => Codec::Typed,
+        };
+        let mut world = SimWorld {
+            now: 0,
+            queue: Queue::default(),
+            net: Net::new(settings.len(), Rng::named(plan.seed, "network")),
+            hosts: boot::hosts(plan, &settings),
+            callers: Callers::default(),
+            settings,
+            node_timeout_ms: plan.node_timeout_ms,
+            codec,
+            packets: Vec::new(),
+            happenings: VecDeque::new(),
+            disk_rng: Rng::named(plan.seed, "disk"),
+            cluster_ok_ms: 0,
+        };
+        for host in 0..world.hosts.len() {
+            world
+                .start(host)
+                .context("a node of the simulation does not start")?;
+        }
+        world.await_cluster()?;
+        Ok(world)
+    }
+
+    /// Runs until every node says ok, asking each of them again and again.
+    fn await_cluster(&mut self) -> anyhow::Result<()> {
+        let mut ok = vec![false; self.hosts.len()];
+        let mut next_look = 0;
+        while ok.iter().any(|is_ok| !is_ok) {
+            if self.now > BOOT_NS_MAX {
+                bail!("the simulated nodes form no cluster in 60 s of virtual time");
+            }
+            if self.now >= next_look {
+                (0..self.hosts.len()).for_each(|host| self.look(host));
+                next_look = self.now + 20 * MS;
+                self.queue.push(next_look, Event::Wake);
+            }
+            let happening = self.next()?;
+            if let Happening::View(view) = &happening
+                && let Some(host) = self.host_of(&view.node)
+            {
+                ok[host] = view.state_ok && view.table.len() == self.hosts.len();
+            }
+        }
+        self.cluster_ok_ms = self.now / MS;
+        // The lifecycles seen so far belong to the recording; the views do not.
+        self.happenings.clear();
+        for host in 0..self.hosts.len() {
+            self.happenings
+                .push_back(Happening::Lifecycle(self.hosts[host].first_start()));
+        }
+        Ok(())
+    }
+
+    fn host_of(&self, name: &NodeName) -> Option<usize> {
+        self.settings
+            .iter()
+            .position(|setting| setting.name == *name)
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        match event {
+            Event::NodeWake { host } => self.wake_node(host),
+            Event::Syn { conn } => self.on_syn(conn),
+            Event::Established { conn } => self.on_established(conn),
+            Event::Refused { conn } => self.on_refused(conn),
+            Event::Deliver { conn, way } => self.on_deliver(conn, way),
+            Event::ReplyDue { conn, request } => self.on_reply_due(conn, request),
+            Event::SessionWaited { process } => self.on_session_waited(process),
+            Event::Wake => self.happenings.push_back(Happening::Woke),
+        }
+    }
+
+    /// What the nodes wrote to their logs last, oldest first; for people who debug.
+    pub fn log_of(&self, name: &NodeName) -> Vec<String> {
+        let host = self.host_of(name).map(|host| &self.hosts[host]);
+        host.map(|host| host.log.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+}
+
+impl World for SimWorld {
+    fn now(&self) -> u64 {
+        self.now
+    }
+
+    fn nodes(&self) -> &[NodeSetting] {
+        &self.settings
+    }
+
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Invoke { process, op } => self.invoke(process, &op),
+            Command::Inject(spec) => self.inject(spec),
+            Command::Heal(spec) => self.heal(spec),
+            Command::Look(node) => {
+                if let Some(host) = self.host_of(&node) {
+                    self.look(host);
+                }
+            }
+            Command::Ask { node, args, tag } => match self.host_of(&node) {
+                Some(host) => self.ask(host, args, tag),
+                None => {
+                    let reply = Err(format!("no node is named {node}"));
+                    self.happenings.push_back(Happening::Answer { tag, reply });
+                }
+            },
+            Command::WakeAt(time) => self.queue.push(time.max(self.now), Event::Wake),
+        }
+    }
+
+    fn next(&mut self) -> anyhow::Result<Happening> {
+        loop {
+            if let Some(happening) = self.happenings.pop_front() {
+                return Ok(happening);
+            }
+            let (time, event) = self.queue.pop().context("nothing will ever happen again")?;
+            assert!(
+                time >= self.now,
+                "time goes forward: {time} after {}",
+                self.now
+            );
+            self.now = time;
+            self.dispatch(event);
+        }
+    }
+
+    fn finish(&mut self) -> anyhow::Result<Remains> {
+        let setting = Setting {
+            format: RECORDING_FORMAT,
+            world: "sim".into(),
+            nodes: self.settings.clone(),
+            node_timeout_ms: self.node_timeout_ms,
+            bus_captured: true,
+            bus_packets_lost: 0,
+            canary_delay_ms: 0,
+            cluster_ok_ms: self.cluster_ok_ms,
+            healed_at: None,
+            ended_at: self.now,
+        };
+        let packets = std::mem::take(&mut self.packets);
+        Ok(Remains { packets, setting })
+    }
+}

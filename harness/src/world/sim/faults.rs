@@ -1,0 +1,123 @@
+//! Kill, pause and partition in the simulation: in force at once, healed at once.
+
+use slotquake_checkers::observation::{Fault, FaultKind, FaultPhase, LifecycleKind, NodeName};
+
+use super::disk::Crash;
+use super::host::Gait;
+use super::queue::Event;
+use super::{Happening, SimWorld};
+use crate::world::FaultSpec;
+
+impl SimWorld {
+    pub(super) fn inject(&mut self, spec: FaultSpec) {
+        let done = match spec.kind {
+            FaultKind::Kill => self.each_target(&spec, SimWorld::kill),
+            FaultKind::Pause => self.each_target(&spec, SimWorld::pause),
+            FaultKind::Partition => self.cut(&spec),
+            FaultKind::Failover => Err("a failover is asked for, not injected".to_string()),
+        };
+        let phase = match done {
+            Ok(()) => FaultPhase::Installed,
+            Err(why) => FaultPhase::Skipped(why),
+        };
+        self.record_fault(spec, phase);
+    }
+
+    pub(super) fn heal(&mut self, spec: FaultSpec) {
+        let done = match spec.kind {
+            FaultKind::Kill => self.each_target(&spec, SimWorld::restart),
+            FaultKind::Pause => self.each_target(&spec, SimWorld::unpause),
+            FaultKind::Partition => self.mend(&spec),
+            FaultKind::Failover => Ok(()),
+        };
+        let phase = match done {
+            Ok(()) => FaultPhase::Healed,
+            Err(why) => FaultPhase::Indeterminate(why),
+        };
+        self.record_fault(spec, phase);
+    }
+
+    fn each_target(
+        &mut self,
+        spec: &FaultSpec,
+        act: fn(&mut SimWorld, usize) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let hosts: Result<Vec<usize>, String> =
+            spec.targets.iter().map(|name| self.known(name)).collect();
+        for host in hosts? {
+            act(self, host)?;
+        }
+        Ok(())
+    }
+
+    fn known(&self, name: &NodeName) -> Result<usize, String> {
+        self.host_of(name).ok_or(format!("no node is named {name}"))
+    }
+
+    fn kill(&mut self, host: usize) -> Result<(), String> {
+        if self.hosts[host].node.is_none() {
+            return Err(format!("{} is down already", self.hosts[host].name));
+        }
+        let crash = match self.disk_rng.chance(50) {
+            true => Crash::Machine,
+            false => Crash::Process,
+        };
+        self.stop(host, crash);
+        self.record_lifecycle(host, LifecycleKind::Killed, String::new());
+        Ok(())
+    }
+
+    fn restart(&mut self, host: usize) -> Result<(), String> {
+        if self.hosts[host].node.is_some() {
+            return Ok(());
+        }
+        self.start(host).map_err(|error| error.to_string())
+    }
+
+    fn pause(&mut self, host: usize) -> Result<(), String> {
+        let place = &mut self.hosts[host];
+        if place.node.is_none() {
+            return Err(format!("{} is down", place.name));
+        }
+        place.gait = Gait::Stopped;
+        Ok(())
+    }
+
+    fn unpause(&mut self, host: usize) -> Result<(), String> {
+        if self.hosts[host].gait == Gait::Stopped {
+            self.resume(host);
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, spec: &FaultSpec) -> Result<(), String> {
+        for (from, to) in &spec.cuts {
+            let (from, to) = (self.known(from)?, self.known(to)?);
+            self.net.cut(from, to);
+        }
+        Ok(())
+    }
+
+    fn mend(&mut self, spec: &FaultSpec) -> Result<(), String> {
+        for (from, to) in &spec.cuts {
+            let (from, to) = (self.known(from)?, self.known(to)?);
+            for (conn, way, at) in self.net.mend(from, to, self.now) {
+                self.queue.push(at, Event::Deliver { conn, way });
+            }
+        }
+        Ok(())
+    }
+
+    fn record_fault(&mut self, spec: FaultSpec, phase: FaultPhase) {
+        self.happenings.push_back(Happening::Fault(Fault {
+            time: self.now,
+            begun: self.now,
+            id: spec.id,
+            kind: spec.kind,
+            phase,
+            targets: spec.targets,
+            cuts: spec.cuts,
+            note: spec.note,
+        }));
+    }
+}

@@ -1,0 +1,212 @@
+//! A host: one node, its disk and its sockets, and how it starts, stops and stands still.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use slotquake_checkers::observation::{Lifecycle, LifecycleKind, NodeName};
+use slotquake_core::config::Config;
+use slotquake_core::output::{File, Output};
+use slotquake_core::time::Millis;
+use slotquake_core::{Boot, BootError, Input, Node};
+use slotquake_workloads::rng::Rng;
+
+use super::disk::{Crash, Disk};
+use super::net::{ConnId, Handle, Payload, Way};
+use super::queue::Event;
+use super::{Happening, MS, SimWorld};
+
+/// What the nodes' clocks say at the start of a run, ms since the Unix epoch.
+const EPOCH_MS: u64 = 1_700_000_000_000;
+/// Lines of log kept of each node.
+const LOG_LINES_MAX: usize = 500;
+
+/// One host.
+pub struct Host {
+    /// The node's name.
+    pub name: NodeName,
+    /// Its address.
+    pub ip: IpAddr,
+    /// Its settings.
+    pub config: Config,
+    /// Its files.
+    pub disk: Disk,
+    /// The process; none while it is down.
+    pub node: Option<Node>,
+    /// Times it was started.
+    pub incarnation: u32,
+    /// Whether it stands still.
+    pub gait: Gait,
+    /// Its ends of connections.
+    pub ends: BTreeMap<Handle, (ConnId, Way)>,
+    /// What reached it while it stood still.
+    pub inbox: VecDeque<Arrival>,
+    /// Last lines of its log.
+    pub log: VecDeque<String>,
+    /// Connections accepted so far.
+    pub accepted: u64,
+    wake_at: Option<u64>,
+    rng: Rng,
+}
+
+/// Whether a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gait {
+    /// It does.
+    Running,
+    /// SIGSTOP: the kernel works for it, it does not.
+    Stopped,
+}
+
+/// Something that reached a host.
+#[derive(Debug)]
+pub enum Arrival {
+    /// A connection was accepted.
+    Accepted(ConnId),
+    /// A connection it opened is open.
+    Opened(Handle),
+    /// A connection it opened was refused.
+    Refused(Handle),
+    /// Something came in on a connection.
+    Came(ConnId, Way, Payload),
+}
+
+impl Host {
+    /// A host whose node has not started yet.
+    pub fn new(name: NodeName, ip: IpAddr, config: Config, rng: Rng) -> Host {
+        Host {
+            name,
+            ip,
+            config,
+            disk: Disk::default(),
+            node: None,
+            incarnation: 0,
+            gait: Gait::Running,
+            ends: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            log: VecDeque::new(),
+            accepted: 0,
+            wake_at: None,
+            rng,
+        }
+    }
+
+    /// The record of its first start.
+    pub fn first_start(&self) -> Lifecycle {
+        Lifecycle {
+            time: 0,
+            node: self.name.clone(),
+            incarnation: 1,
+            what: LifecycleKind::Started,
+            detail: String::new(),
+        }
+    }
+
+    /// Adds a line to its log.
+    pub fn note(&mut self, now: u64, text: &str) {
+        if self.log.len() == LOG_LINES_MAX {
+            self.log.pop_front();
+        }
+        self.log
+            .push_back(format!("{}.{:03} {text}", now / 1000 / MS, now / MS % 1000));
+    }
+}
+
+impl SimWorld {
+    /// The node's clock, ms.
+    pub(super) fn millis(&self) -> Millis {
+        Millis(EPOCH_MS + self.now / MS)
+    }
+
+    /// Starts a host's node from its disk.
+    pub(super) fn start(&mut self, host: usize) -> Result<(), BootError> {
+        let now = self.millis();
+        let place = &mut self.hosts[host];
+        assert!(place.node.is_none(), "{} runs already", place.name);
+        place.incarnation += 1;
+        place.gait = Gait::Running;
+        let boot = Boot {
+            config: place.config.clone(),
+            nodes_conf: place.disk.read(File::NodesConf),
+            rdb: place.disk.read(File::Rdb),
+            seed: place.rng.next_u64(),
+            pid: 1000 + place.incarnation,
+        };
+        let mut outputs = Vec::new();
+        place.node = Some(Node::boot(boot, now, &mut outputs)?);
+        self.record_lifecycle(host, LifecycleKind::Started, String::new());
+        self.carry_out(host, outputs);
+        Ok(())
+    }
+
+    /// Ends a host's process; the kernel closes its sockets.
+    pub(super) fn stop(&mut self, host: usize, crash: Crash) {
+        let place = &mut self.hosts[host];
+        place.node = None;
+        place.wake_at = None;
+        place.inbox.clear();
+        place.disk.crash(crash);
+        let ends = std::mem::take(&mut place.ends);
+        for (conn, way) in ends.into_values() {
+            *self.net.conn(conn).receiver(way.reverse()) = super::net::End::Gone;
+            self.put(conn, way, Payload::Close);
+        }
+    }
+
+    pub(super) fn record_lifecycle(&mut self, host: usize, what: LifecycleKind, detail: String) {
+        let place = &self.hosts[host];
+        self.happenings.push_back(Happening::Lifecycle(Lifecycle {
+            time: self.now,
+            node: place.name.clone(),
+            incarnation: place.incarnation,
+            what,
+            detail,
+        }));
+    }
+
+    /// Lets a host that stood still go on: what came in first, then its timers (R4).
+    pub(super) fn resume(&mut self, host: usize) {
+        self.hosts[host].gait = Gait::Running;
+        while let Some(arrival) = self.hosts[host].inbox.pop_front() {
+            self.handle(host, arrival);
+        }
+        self.wake_node(host);
+    }
+
+    pub(super) fn wake_node(&mut self, host: usize) {
+        let place = &mut self.hosts[host];
+        let is_due = place.wake_at.is_some_and(|at| at <= self.now);
+        if !is_due || place.node.is_none() || place.gait == Gait::Stopped {
+            return;
+        }
+        place.wake_at = None;
+        self.step(host, Input::Wake);
+    }
+
+    /// One input, then all its outputs.
+    pub(super) fn step(&mut self, host: usize, input: Input) {
+        let now = self.millis();
+        let Some(node) = &mut self.hosts[host].node else {
+            return;
+        };
+        let mut outputs: Vec<Output> = Vec::new();
+        node.step(now, input, &mut outputs);
+        self.carry_out(host, outputs);
+    }
+
+    /// Arranges the node's next wake-up, if it is earlier than the one arranged.
+    pub(super) fn arrange_wake(&mut self, host: usize) {
+        let place = &mut self.hosts[host];
+        let Some(node) = &place.node else {
+            return;
+        };
+        let wakeup = node.next_wakeup();
+        if wakeup == Millis(u64::MAX) {
+            return;
+        }
+        let at = (wakeup.0.saturating_sub(EPOCH_MS) * MS).max(self.now + 1);
+        if place.wake_at.is_none_or(|arranged| at < arranged) {
+            place.wake_at = Some(at);
+            self.queue.push(at, Event::NodeWake { host });
+        }
+    }
+}

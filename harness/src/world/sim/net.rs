@@ -1,0 +1,334 @@
+//! Connections with the manners of TCP.
+//!
+//! What goes into a lane comes out whole and in order, or the connection ends. Where a path is cut
+//! the lane stalls: what is in it waits, and flows some time after the heal, as retransmissions do.
+//! Requests to connect are repeated with growing pauses. Only paths between nodes can be cut.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use slotquake_core::bus::Packet;
+use slotquake_core::ids::{ClientId, LinkId, UpstreamId};
+use slotquake_core::resp::request::RequestParser;
+use slotquake_workloads::rng::Rng;
+
+use super::MS;
+
+/// Number of a connection; never used twice.
+pub type ConnId = usize;
+
+/// Direction within a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// From who opened it.
+    Out,
+    /// To who opened it.
+    Back,
+}
+
+impl Way {
+    /// The other one.
+    pub fn reverse(self) -> Way {
+        match self {
+            Way::Out => Way::Back,
+            Way::Back => Way::Out,
+        }
+    }
+}
+
+/// What a node calls its end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Handle {
+    /// A bus link.
+    Link(LinkId),
+    /// A client.
+    Client(ClientId),
+    /// The connection to its master.
+    Upstream(UpstreamId),
+}
+
+/// Who holds an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// A node.
+    Node {
+        /// Its host.
+        host: usize,
+        /// Its name for it.
+        handle: Handle,
+    },
+    /// A simulated client.
+    Caller,
+    /// Nobody: not accepted yet, or closed.
+    Gone,
+}
+
+/// What a node listens for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// The cluster bus.
+    Bus,
+    /// Clients.
+    Clients,
+}
+
+/// What travels.
+#[derive(Debug)]
+pub enum Payload {
+    /// A bus packet; its place in the record.
+    Packet(Box<Packet>, usize),
+    /// Commands of a client.
+    Commands(Vec<Vec<Bytes>>),
+    /// Bytes of the replication stream, or replies.
+    Bytes(Bytes),
+    /// The sender closed its end.
+    Close,
+}
+
+/// One direction of a connection.
+#[derive(Debug, Default)]
+pub struct Lane {
+    queue: VecDeque<Payload>,
+    /// When the last thing put in will come out, ns.
+    last_at: u64,
+    /// How many of the things in it met a cut.
+    stalled: usize,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Conn {
+    /// Who opened it.
+    pub opener: End,
+    /// Who accepted it.
+    pub acceptor: End,
+    /// Host of the opener; none for simulated clients.
+    pub from: Option<usize>,
+    /// Host it goes to.
+    pub to: usize,
+    /// What it asks for there.
+    pub service: Service,
+    /// Requests to connect sent so far.
+    pub tries: u32,
+    /// Reads the commands in the bytes that reach the acceptor.
+    pub parser: RequestParser,
+    out: Lane,
+    back: Lane,
+}
+
+impl Conn {
+    /// The end that this way leads to.
+    pub fn receiver(&mut self, way: Way) -> &mut End {
+        match way {
+            Way::Out => &mut self.acceptor,
+            Way::Back => &mut self.opener,
+        }
+    }
+
+    fn lane(&mut self, way: Way) -> &mut Lane {
+        match way {
+            Way::Out => &mut self.out,
+            Way::Back => &mut self.back,
+        }
+    }
+
+    /// The hosts this way leads from and to; none if a simulated client is at one end.
+    fn path(&self, way: Way) -> Option<(usize, usize)> {
+        let from = self.from?;
+        Some(match way {
+            Way::Out => (from, self.to),
+            Way::Back => (self.to, from),
+        })
+    }
+}
+
+/// All connections, and the paths that are cut.
+#[derive(Debug)]
+pub struct Net {
+    conns: Vec<Conn>,
+    /// How many cuts lie on the path from one host to another; row by row.
+    cuts: Vec<u16>,
+    hosts: usize,
+    rng: Rng,
+}
+
+/// Shortest time on the way, ns.
+const LATENCY_NS_MIN: u64 = 50_000;
+/// Most that is added to it, ns.
+const LATENCY_NS_SPREAD: u64 = 450_000;
+/// First pause before a request to connect is repeated, ns; it doubles.
+const SYN_RETRY_NS: u64 = 1000 * MS;
+/// Longest time from a heal to the retransmission of what waited, ns.
+const RETRANSMIT_NS_MAX: u64 = 400 * MS;
+
+impl Net {
+    /// No connections yet, no cuts.
+    pub fn new(hosts: usize, rng: Rng) -> Net {
+        Net {
+            conns: Vec::new(),
+            cuts: vec![0; hosts * hosts],
+            hosts,
+            rng,
+        }
+    }
+
+    /// A new connection, not accepted yet.
+    pub fn open(
+        &mut self,
+        opener: End,
+        from: Option<usize>,
+        to: usize,
+        service: Service,
+    ) -> ConnId {
+        self.conns.push(Conn {
+            opener,
+            acceptor: End::Gone,
+            from,
+            to,
+            service,
+            tries: 0,
+            parser: RequestParser::default(),
+            out: Lane::default(),
+            back: Lane::default(),
+        });
+        self.conns.len() - 1
+    }
+
+    /// A connection.
+    pub fn conn(&mut self, id: ConnId) -> &mut Conn {
+        &mut self.conns[id]
+    }
+
+    /// Time on the way, ns.
+    pub fn latency(&mut self) -> u64 {
+        LATENCY_NS_MIN + self.rng.below(LATENCY_NS_SPREAD)
+    }
+
+    /// Pause before the next request to connect, ns.
+    pub fn syn_pause(&mut self, id: ConnId) -> u64 {
+        let conn = &mut self.conns[id];
+        conn.tries += 1;
+        SYN_RETRY_NS << conn.tries.min(6)
+    }
+
+    /// Puts something into a lane. Gives when it comes out; nothing while the lane is stalled.
+    pub fn put(&mut self, id: ConnId, way: Way, payload: Payload, now: u64) -> Option<u64> {
+        let at = now + self.latency();
+        let lane = self.conns[id].lane(way);
+        lane.queue.push_back(payload);
+        if lane.stalled > 0 {
+            lane.stalled += 1;
+            return None;
+        }
+        lane.last_at = lane.last_at.max(at);
+        Some(lane.last_at)
+    }
+
+    /// Takes the next thing out of a lane, unless its path is cut: then it waits.
+    pub fn take(&mut self, id: ConnId, way: Way) -> Option<Payload> {
+        let is_cut = self.is_way_cut(id, way);
+        let lane = self.conns[id].lane(way);
+        if is_cut {
+            lane.stalled += 1;
+            return None;
+        }
+        lane.queue.pop_front()
+    }
+
+    /// Whether a connection can be made: both ways are free.
+    pub fn is_reachable(&self, id: ConnId) -> bool {
+        !self.is_way_cut(id, Way::Out) && !self.is_way_cut(id, Way::Back)
+    }
+
+    fn is_way_cut(&self, id: ConnId, way: Way) -> bool {
+        let path = self.conns[id].path(way);
+        path.is_some_and(|(from, to)| self.cuts[from * self.hosts + to] > 0)
+    }
+
+    /// Cuts the path from one host to another, once more.
+    pub fn cut(&mut self, from: usize, to: usize) {
+        self.cuts[from * self.hosts + to] += 1;
+    }
+
+    /// Undoes one cut. Gives what flows again: connection, way, time; one entry per waiting thing.
+    pub fn mend(&mut self, from: usize, to: usize, now: u64) -> Vec<(ConnId, Way, u64)> {
+        let cuts = &mut self.cuts[from * self.hosts + to];
+        *cuts = cuts.saturating_sub(1);
+        if *cuts > 0 {
+            return Vec::new();
+        }
+        let mut flowing = Vec::new();
+        for id in 0..self.conns.len() {
+            for way in [Way::Out, Way::Back] {
+                let conn = &mut self.conns[id];
+                if conn.path(way) != Some((from, to)) || conn.lane(way).stalled == 0 {
+                    continue;
+                }
+                let at = now + self.rng.below(RETRANSMIT_NS_MAX);
+                let lane = self.conns[id].lane(way);
+                lane.last_at = lane.last_at.max(at);
+                flowing.extend(std::iter::repeat_n((id, way, lane.last_at), lane.stalled));
+                lane.stalled = 0;
+            }
+        }
+        flowing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn net() -> (Net, ConnId) {
+        let mut net = Net::new(2, Rng::new(1));
+        let id = net.open(End::Gone, Some(0), 1, Service::Bus);
+        (net, id)
+    }
+
+    fn bytes(text: &'static str) -> Payload {
+        Payload::Bytes(Bytes::from(text))
+    }
+
+    fn text(payload: Option<Payload>) -> Option<Bytes> {
+        match payload? {
+            Payload::Bytes(bytes) => Some(bytes),
+            Payload::Packet(..) | Payload::Commands(_) | Payload::Close => None,
+        }
+    }
+
+    #[test]
+    fn keeps_the_order_of_what_is_sent() {
+        let (mut net, id) = net();
+        let times: Vec<u64> = (0..50)
+            .filter_map(|step| net.put(id, Way::Out, bytes("x"), step))
+            .collect();
+        assert_eq!(times.len(), 50);
+        assert!(times.is_sorted());
+    }
+
+    #[test]
+    fn holds_back_what_meets_a_cut_and_lets_it_flow_after_the_heal() {
+        let (mut net, id) = net();
+        net.put(id, Way::Out, bytes("first"), 0);
+        net.cut(0, 1);
+        assert!(net.take(id, Way::Out).is_none());
+        assert_eq!(net.put(id, Way::Out, bytes("second"), 10), None);
+        let flowing = net.mend(0, 1, 1000);
+        assert_eq!(flowing.len(), 2);
+        assert_eq!(text(net.take(id, Way::Out)), Some(Bytes::from("first")));
+        assert_eq!(text(net.take(id, Way::Out)), Some(Bytes::from("second")));
+    }
+
+    #[test]
+    fn a_cut_is_of_one_direction_and_lifted_when_all_who_made_it_lift_it() {
+        let (mut net, id) = net();
+        net.put(id, Way::Back, bytes("back"), 0);
+        net.cut(0, 1);
+        net.cut(0, 1);
+        assert_eq!(text(net.take(id, Way::Back)), Some(Bytes::from("back")));
+        net.mend(0, 1, 5);
+        assert!(!net.is_reachable(id));
+        net.mend(0, 1, 6);
+        assert!(net.is_reachable(id));
+    }
+}

@@ -1,0 +1,315 @@
+//! Carries out what a node asks for, and gives it what reaches it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use slotquake_checkers::observation::LifecycleKind;
+use slotquake_core::bus::{Packet, codec};
+use slotquake_core::ids::{ClientId, LinkId};
+use slotquake_core::output::{Output, Protocol};
+use slotquake_core::resp::Reply;
+use slotquake_core::{Input, Outputs};
+
+use super::disk::Crash;
+use super::host::{Arrival, Gait};
+use super::net::{ConnId, End, Handle, Payload, Service, Way};
+use super::queue::Event;
+use super::{Codec, SimWorld, adapter};
+
+impl SimWorld {
+    /// Carries out all outputs in order; those after an exit are lost with the process.
+    pub(super) fn carry_out(&mut self, host: usize, outputs: Outputs) {
+        for output in outputs {
+            self.carry_out_one(host, output);
+            if self.hosts[host].node.is_none() {
+                return;
+            }
+        }
+        self.arrange_wake(host);
+    }
+
+    fn carry_out_one(&mut self, host: usize, output: Output) {
+        match output {
+            Output::Persist {
+                file,
+                bytes,
+                durability,
+            } => self.hosts[host].disk.write(file, bytes, durability),
+            Output::OpenLink { link, ip, port } => {
+                self.connect(host, Handle::Link(link), (ip, port), Service::Bus);
+            }
+            Output::CloseLink { link } => self.hang_up(host, Handle::Link(link)),
+            Output::SendPacket { link, packet } => self.send_packet(host, link, packet),
+            Output::Reply {
+                client,
+                reply,
+                protocol,
+            } => self.send_reply(host, client, &reply, protocol),
+            Output::SendBytes { client, bytes } => {
+                self.send_from(host, Handle::Client(client), Payload::Bytes(bytes));
+            }
+            Output::CloseClient { client } => self.hang_up(host, Handle::Client(client)),
+            Output::OpenUpstream { upstream, ip, port } => {
+                self.connect(
+                    host,
+                    Handle::Upstream(upstream),
+                    (ip, port),
+                    Service::Clients,
+                );
+            }
+            Output::SendUpstream { upstream, bytes } => {
+                self.send_from(host, Handle::Upstream(upstream), Payload::Bytes(bytes));
+            }
+            Output::CloseUpstream { upstream } => self.hang_up(host, Handle::Upstream(upstream)),
+            Output::Log { text, .. } => self.hosts[host].note(self.now, &text),
+            Output::Exit { status } => {
+                self.stop(host, Crash::Process);
+                self.record_lifecycle(host, LifecycleKind::Died, format!("exit status {status}"));
+            }
+        }
+    }
+
+    fn connect(&mut self, host: usize, handle: Handle, to: (IpAddr, u16), service: Service) {
+        let opener = End::Node { host, handle };
+        let target = self.hosts.iter().position(|other| {
+            let port = match service {
+                Service::Bus => other.config.bus_port(),
+                Service::Clients => other.config.port,
+            };
+            (other.ip, port) == to
+        });
+        // An address of nobody is refused by the opener's own kernel.
+        let conn = self
+            .net
+            .open(opener, Some(host), target.unwrap_or(host), service);
+        self.hosts[host].ends.insert(handle, (conn, Way::Out));
+        let event = match target {
+            Some(_) => Event::Syn { conn },
+            None => Event::Refused { conn },
+        };
+        let at = self.now + self.net.latency();
+        self.queue.push(at, event);
+    }
+
+    fn hang_up(&mut self, host: usize, handle: Handle) {
+        if let Some((conn, way)) = self.hosts[host].ends.remove(&handle) {
+            *self.net.conn(conn).receiver(way.reverse()) = End::Gone;
+            self.put(conn, way, Payload::Close);
+        }
+    }
+
+    fn send_from(&mut self, host: usize, handle: Handle, payload: Payload) {
+        if let Some((conn, way)) = self.hosts[host].ends.get(&handle).copied() {
+            self.put(conn, way, payload);
+        }
+    }
+
+    fn send_reply(&mut self, host: usize, client: ClientId, reply: &Reply, protocol: Protocol) {
+        let mut bytes = Vec::new();
+        reply.encode(protocol, &mut bytes);
+        if !bytes.is_empty() {
+            let payload = Payload::Bytes(Bytes::from(bytes));
+            self.send_from(host, Handle::Client(client), payload);
+        }
+    }
+
+    fn send_packet(&mut self, host: usize, link: LinkId, packet: Box<Packet>) {
+        let Some((conn, way)) = self.hosts[host].ends.get(&Handle::Link(link)).copied() else {
+            return;
+        };
+        let (from, to) = match way {
+            Way::Out => (host, self.net.conn(conn).to),
+            Way::Back => (host, self.net.conn(conn).from.unwrap_or(host)),
+        };
+        let packet = match self.codec {
+            Codec::Typed => packet,
+            Codec::InTheLoop => match codec::decode(&codec::encode(&packet)) {
+                Ok(decoded) => Box::new(decoded),
+                Err(reason) => panic!("a node's own packet does not decode: {reason}"),
+            },
+        };
+        let ends = (&self.settings[from], &self.settings[to]);
+        let place = self.packets.len();
+        let seen = adapter::observed(&packet, self.now, ends);
+        self.packets.push(seen);
+        self.put(conn, way, Payload::Packet(packet, place));
+    }
+
+    /// Puts something into a lane and arranges its arrival.
+    pub(super) fn put(&mut self, conn: ConnId, way: Way, payload: Payload) {
+        if let Some(at) = self.net.put(conn, way, payload, self.now) {
+            self.queue.push(at, Event::Deliver { conn, way });
+        }
+    }
+
+    pub(super) fn on_syn(&mut self, conn: ConnId) {
+        if self.net.conn(conn).opener == End::Gone {
+            return;
+        }
+        if !self.net.is_reachable(conn) {
+            let pause = self.net.syn_pause(conn);
+            self.queue.push(self.now + pause, Event::Syn { conn });
+            return;
+        }
+        let back = self.now + self.net.latency();
+        let host = self.net.conn(conn).to;
+        if self.hosts[host].node.is_none() {
+            self.queue.push(back, Event::Refused { conn });
+            return;
+        }
+        self.queue.push(back, Event::Established { conn });
+        let place = &mut self.hosts[host];
+        place.accepted += 1;
+        let handle = match self.net.conn(conn).service {
+            Service::Bus => Handle::Link(LinkId::inbound(place.accepted)),
+            Service::Clients => Handle::Client(ClientId(place.accepted)),
+        };
+        place.ends.insert(handle, (conn, Way::Back));
+        self.net.conn(conn).acceptor = End::Node { host, handle };
+        self.arrive(host, Arrival::Accepted(conn));
+    }
+
+    pub(super) fn on_established(&mut self, conn: ConnId) {
+        match self.net.conn(conn).opener {
+            End::Node { host, handle } => self.arrive(host, Arrival::Opened(handle)),
+            End::Caller => self.on_wire_open(conn),
+            End::Gone => {}
+        }
+    }
+
+    pub(super) fn on_refused(&mut self, conn: ConnId) {
+        let opener = std::mem::replace(&mut self.net.conn(conn).opener, End::Gone);
+        match opener {
+            End::Node { host, handle } => self.arrive(host, Arrival::Refused(handle)),
+            End::Caller => self.on_wire_closed(conn),
+            End::Gone => {}
+        }
+    }
+
+    pub(super) fn on_deliver(&mut self, conn: ConnId, way: Way) {
+        let Some(payload) = self.net.take(conn, way) else {
+            return;
+        };
+        let receiver = *self.net.conn(conn).receiver(way);
+        if let Payload::Packet(_, place) = payload
+            && receiver != End::Gone
+        {
+            self.packets[place].delivered = Some(self.now);
+        }
+        match receiver {
+            End::Node { host, .. } => self.arrive(host, Arrival::Came(conn, way, payload)),
+            End::Caller => match payload {
+                Payload::Bytes(bytes) => self.on_wire_bytes(conn, &bytes),
+                Payload::Close => self.on_wire_closed(conn),
+                Payload::Packet(..) | Payload::Commands(_) => {}
+            },
+            End::Gone => {}
+        }
+    }
+
+    /// Something reached a host: handled now, or when it goes on.
+    fn arrive(&mut self, host: usize, arrival: Arrival) {
+        match self.hosts[host].gait {
+            Gait::Running => self.handle(host, arrival),
+            Gait::Stopped => self.hosts[host].inbox.push_back(arrival),
+        }
+    }
+
+    pub(super) fn handle(&mut self, host: usize, arrival: Arrival) {
+        let local_ip = self.hosts[host].ip;
+        match arrival {
+            Arrival::Accepted(conn) => self.handle_accepted(host, conn),
+            Arrival::Opened(handle) => {
+                if !self.hosts[host].ends.contains_key(&handle) {
+                    return;
+                }
+                match handle {
+                    Handle::Link(link) => self.step(host, Input::LinkOpened { link, local_ip }),
+                    Handle::Upstream(upstream) => {
+                        self.step(host, Input::UpstreamOpened { upstream, local_ip });
+                    }
+                    Handle::Client(_) => {}
+                }
+            }
+            Arrival::Refused(handle) => self.handle_closed(host, handle),
+            Arrival::Came(conn, way, payload) => {
+                // Closed by the node since it arrived: nobody reads it.
+                if let End::Node { handle, .. } = *self.net.conn(conn).receiver(way) {
+                    self.handle_payload(host, conn, handle, payload);
+                }
+            }
+        }
+    }
+
+    fn handle_accepted(&mut self, host: usize, conn: ConnId) {
+        let local_ip = self.hosts[host].ip;
+        let End::Node { handle, .. } = self.net.conn(conn).acceptor else {
+            return;
+        };
+        let peer_ip = match self.net.conn(conn).from {
+            Some(from) => self.hosts[from].ip,
+            None => IpAddr::from([10, 255, 255, 254]),
+        };
+        let input = match handle {
+            Handle::Link(link) => Input::LinkAccepted {
+                link,
+                peer_ip,
+                local_ip,
+            },
+            Handle::Client(client) => Input::ClientOpened {
+                client,
+                peer: SocketAddr::new(peer_ip, 40_000 + (conn % 20_000) as u16),
+                local: SocketAddr::new(local_ip, self.hosts[host].config.port),
+            },
+            Handle::Upstream(_) => return,
+        };
+        self.step(host, input);
+    }
+
+    fn handle_closed(&mut self, host: usize, handle: Handle) {
+        if self.hosts[host].ends.remove(&handle).is_none() {
+            return;
+        }
+        let input = match handle {
+            Handle::Link(link) => Input::LinkClosed { link },
+            Handle::Client(client) => Input::ClientClosed { client },
+            Handle::Upstream(upstream) => Input::UpstreamClosed { upstream },
+        };
+        self.step(host, input);
+    }
+
+    fn handle_payload(&mut self, host: usize, conn: ConnId, handle: Handle, payload: Payload) {
+        match (handle, payload) {
+            (Handle::Link(link), Payload::Packet(packet, _)) => {
+                self.step(host, Input::LinkPacket { link, packet });
+            }
+            (Handle::Client(client), Payload::Commands(commands)) => {
+                for args in commands {
+                    self.step(host, Input::ClientCommand { client, args });
+                }
+            }
+            (Handle::Client(client), Payload::Bytes(bytes)) => {
+                self.net.conn(conn).parser.feed(&bytes);
+                while let Ok(Some(args)) = self.net.conn(conn).parser.next_command() {
+                    self.step(host, Input::ClientCommand { client, args });
+                }
+            }
+            (Handle::Upstream(upstream), Payload::Bytes(bytes)) => {
+                self.step(host, Input::UpstreamBytes { upstream, bytes });
+            }
+            (_, Payload::Close) => {
+                let conn = self.net.conn(conn);
+                for end in [&mut conn.opener, &mut conn.acceptor] {
+                    if matches!(end, End::Node { host: at, handle: of } if (*at, *of) == (host, handle))
+                    {
+                        *end = End::Gone;
+                    }
+                }
+                self.handle_closed(host, handle);
+            }
+            (Handle::Link(_), Payload::Commands(_) | Payload::Bytes(_))
+            | (Handle::Client(_), Payload::Packet(..))
+            | (Handle::Upstream(_), Payload::Packet(..) | Payload::Commands(_)) => {}
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What will happen, in one total order: by time, then by arrival.
+//!
+//! Events are small and of one size; what they carry waits in the lanes of [`super::net`].
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use slotquake_checkers::history::Process;
+
+use super::net::{ConnId, Way};
+
+/// Something that will happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Event {
+    /// A node asked to be woken.
+    NodeWake {
+        /// Its host.
+        host: usize,
+    },
+    /// A connection request reaches its target, or is sent again.
+    Syn {
+        /// Which.
+        conn: ConnId,
+    },
+    /// The opener learns that its connection is open.
+    Established {
+        /// Which.
+        conn: ConnId,
+    },
+    /// The opener learns that nobody listens.
+    Refused {
+        /// Which.
+        conn: ConnId,
+    },
+    /// The first thing in a lane reaches its end.
+    Deliver {
+        /// The connection.
+        conn: ConnId,
+        /// Which lane of it.
+        way: Way,
+    },
+    /// The replies to a request have been waited for long enough.
+    ReplyDue {
+        /// The connection.
+        conn: ConnId,
+        /// The request.
+        request: u64,
+    },
+    /// A client's pause is over.
+    SessionWaited {
+        /// Whose.
+        process: Process,
+    },
+    /// The director asked to be woken.
+    Wake,
+}
+
+/// The events to come.
+#[derive(Debug, Default)]
+pub struct Queue {
+    heap: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    sequence: u64,
+}
+
+impl Queue {
+    /// Adds an event at this time, ns.
+    pub fn push(&mut self, time: u64, event: Event) {
+        self.heap.push(Reverse((time, self.sequence, event)));
+        self.sequence += 1;
+    }
+
+    /// Takes out the earliest event.
+    pub fn pop(&mut self) -> Option<(u64, Event)> {
+        let Reverse((time, _, event)) = self.heap.pop()?;
+        Some((time, event))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_one_time_come_in_the_order_of_their_arrival() {
+        let mut queue = Queue::default();
+        queue.push(5, Event::Wake);
+        queue.push(5, Event::NodeWake { host: 1 });
+        queue.push(4, Event::NodeWake { host: 2 });
+        let order: Vec<Event> =
+            std::iter::from_fn(|| queue.pop().map(|(_, event)| event)).collect();
+        let expected = [
+            Event::NodeWake { host: 2 },
+            Event::Wake,
+            Event::NodeWake { host: 1 },
+        ];
+        assert_eq!(order, expected);
+    }
+}

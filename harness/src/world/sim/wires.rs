@@ -1,0 +1,227 @@
+//! Connections of simulated clients: requests go out in order, replies come back in order.
+//!
+//! A request whose replies do not come in time breaks the connection, and with it every request
+//! behind it. What that means for an operation is decided by its session, not here.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use slotquake_checkers::history::Process;
+use slotquake_workloads::client::{Breakage, REPLY_TIMEOUT_MS, RespParser, RespValue};
+
+use super::net::{ConnId, End, Payload, Service, Way};
+use super::queue::Event;
+use super::{MS, SimWorld};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// A client of the run.
+    Session(Process),
+    /// The harness itself.
+    Observer,
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// An operation of this process.
+    Operation(Process),
+    /// A view of this host, asked for at this time, ns.
+    Look {
+        /// The host.
+        host: usize,
+        /// When.
+        asked: u64,
+    },
+    /// A question of the director.
+    Ask {
+        /// Its tag.
+        tag: u64,
+    },
+}
+
+/// Whether a connection is open yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    Open,
+}
+
+#[derive(Debug)]
+struct Wire {
+    owner: Owner,
+    host: usize,
+    stage: Stage,
+    parser: RespParser,
+    requests: VecDeque<Request>,
+}
+
+#[derive(Debug)]
+struct Request {
+    id: u64,
+    purpose: Purpose,
+    commands: Vec<Vec<Bytes>>,
+    replies_due: usize,
+    replies: Vec<RespValue>,
+}
+
+/// All connections of simulated clients.
+#[derive(Debug, Default)]
+pub struct Wires {
+    wires: BTreeMap<ConnId, Wire>,
+    by_owner: BTreeMap<(Owner, usize), ConnId>,
+    requests_made: u64,
+}
+
+impl Wires {
+    /// The owner's connection to a host, if there is one.
+    pub fn of(&self, owner: Owner, host: usize) -> Option<ConnId> {
+        self.by_owner.get(&(owner, host)).copied()
+    }
+
+    /// All connections of an owner.
+    pub fn all_of(&self, owner: Owner) -> Vec<ConnId> {
+        let range = (owner, 0)..=(owner, usize::MAX);
+        self.by_owner.range(range).map(|(_, conn)| *conn).collect()
+    }
+
+    fn remove(&mut self, conn: ConnId) -> Option<Wire> {
+        let wire = self.wires.remove(&conn)?;
+        self.by_owner.remove(&(wire.owner, wire.host));
+        Some(wire)
+    }
+}
+
+impl SimWorld {
+    /// Sends commands on the owner's connection to a host; opens it if there is none.
+    pub(super) fn call(
+        &mut self,
+        owner: Owner,
+        host: usize,
+        commands: Vec<Vec<Bytes>>,
+        purpose: Purpose,
+    ) {
+        let conn = match self.callers.wires.of(owner, host) {
+            Some(conn) => conn,
+            None => self.open_wire(owner, host),
+        };
+        let wires = &mut self.callers.wires;
+        wires.requests_made += 1;
+        let id = wires.requests_made;
+        let wire = wires
+            .wires
+            .get_mut(&conn)
+            .expect("found or opened just now");
+        let replies_due = commands.len();
+        let (kept, sent) = match wire.stage {
+            Stage::Opening => (commands, None),
+            Stage::Open => (Vec::new(), Some(commands)),
+        };
+        wire.requests.push_back(Request {
+            id,
+            purpose,
+            commands: kept,
+            replies_due,
+            replies: Vec::new(),
+        });
+        if let Some(commands) = sent {
+            self.put(conn, Way::Out, Payload::Commands(commands));
+        }
+        let due = self.now + REPLY_TIMEOUT_MS * MS;
+        self.queue.push(due, Event::ReplyDue { conn, request: id });
+    }
+
+    fn open_wire(&mut self, owner: Owner, host: usize) -> ConnId {
+        let conn = self.net.open(End::Caller, None, host, Service::Clients);
+        let at = self.now + self.net.latency();
+        self.queue.push(at, Event::Syn { conn });
+        let wire = Wire {
+            owner,
+            host,
+            stage: Stage::Opening,
+            parser: RespParser::default(),
+            requests: VecDeque::new(),
+        };
+        self.callers.wires.wires.insert(conn, wire);
+        self.callers.wires.by_owner.insert((owner, host), conn);
+        conn
+    }
+
+    pub(super) fn on_wire_open(&mut self, conn: ConnId) {
+        let Some(wire) = self.callers.wires.wires.get_mut(&conn) else {
+            return;
+        };
+        wire.stage = Stage::Open;
+        let requests = wire.requests.iter_mut();
+        let waiting: Vec<_> = requests
+            .map(|request| std::mem::take(&mut request.commands))
+            .collect();
+        for commands in waiting {
+            self.put(conn, Way::Out, Payload::Commands(commands));
+        }
+    }
+
+    pub(super) fn on_wire_bytes(&mut self, conn: ConnId, bytes: &[u8]) {
+        let Some(wire) = self.callers.wires.wires.get_mut(&conn) else {
+            return;
+        };
+        wire.parser.feed(bytes);
+        while let Some(wire) = self.callers.wires.wires.get_mut(&conn) {
+            let reply = match wire.parser.next_reply() {
+                Ok(Some(reply)) => reply,
+                Ok(None) => return,
+                Err(_) => return self.hang_up_wire(conn, Breakage::Lost),
+            };
+            let Some(request) = wire.requests.front_mut() else {
+                return self.hang_up_wire(conn, Breakage::Lost);
+            };
+            request.replies.push(reply);
+            if request.replies.len() < request.replies_due {
+                continue;
+            }
+            let done = wire.requests.pop_front();
+            if let Some(Request {
+                purpose, replies, ..
+            }) = done
+            {
+                self.on_answered(purpose, replies);
+            }
+        }
+    }
+
+    /// The peer closed the connection, or it could not be opened.
+    pub(super) fn on_wire_closed(&mut self, conn: ConnId) {
+        self.net.conn(conn).opener = End::Gone;
+        self.break_wire(conn, Breakage::Lost);
+    }
+
+    pub(super) fn on_reply_due(&mut self, conn: ConnId, request: u64) {
+        let Some(wire) = self.callers.wires.wires.get(&conn) else {
+            return;
+        };
+        if wire.requests.iter().any(|waiting| waiting.id == request) {
+            self.hang_up_wire(conn, Breakage::TimedOut);
+        }
+    }
+
+    /// Closes a connection from the client's side.
+    pub(super) fn hang_up_wire(&mut self, conn: ConnId, breakage: Breakage) {
+        self.net.conn(conn).opener = End::Gone;
+        self.put(conn, Way::Out, Payload::Close);
+        self.break_wire(conn, breakage);
+    }
+
+    fn break_wire(&mut self, conn: ConnId, breakage: Breakage) {
+        let Some(wire) = self.callers.wires.remove(conn) else {
+            return;
+        };
+        let breakage = match wire.stage {
+            Stage::Opening => Breakage::NotSent,
+            Stage::Open => breakage,
+        };
+        for request in wire.requests {
+            self.on_unanswered(request.purpose, breakage);
+        }
+    }
+}
