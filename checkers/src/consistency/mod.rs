@@ -13,3 +13,6 @@ pub mod set_full;
 pub mod spec;
 pub mod timeline;
 pub mod windows;
+
+#[cfg(test)]
+mod tests;

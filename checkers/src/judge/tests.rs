@@ -1,1 +1,137 @@
-//! x
+//! What a run as a whole is called, from its checks and from what it put its cluster through.
+
+use super::*;
+use crate::builder::{RecordingBuilder, int, ints};
+use crate::observation::{FaultKind, FaultPhase, Server};
+
+fn word_of(judgement: &Judgement, id: &str) -> Word {
+    let mut checks = judgement.checks.iter();
+    checks
+        .find(|check| check.id == id)
+        .expect("a check of this name")
+        .verdict
+}
+
+#[test]
+fn a_good_run_holds_in_every_check_it_had_a_subject_for() {
+    let judgement = judge(&RecordingBuilder::good().build());
+    assert_eq!(judgement.verdict, Word::Held, "{judgement:#?}");
+    assert_eq!(judgement.exit_status(Strictness::Strict), 0);
+    for check in &judgement.checks {
+        // Nobody was cut off from the majority, so that one had nothing to judge.
+        let expected = if check.id == "ST-02" {
+            Word::Undecided
+        } else {
+            Word::Held
+        };
+        assert_eq!(check.verdict, expected, "{check:#?}");
+    }
+    let coverage = &judgement.coverage;
+    assert_eq!(
+        (coverage.kills, coverage.elections, coverage.votes),
+        (1, 1, 2)
+    );
+    assert_eq!((coverage.promotions, coverage.failovers), (1, 1));
+    assert_eq!((coverage.ok_ops, coverage.indeterminate_ops), (5, 1));
+}
+
+#[test]
+fn the_same_recording_is_judged_alike_online_and_again() {
+    let recording = RecordingBuilder::good().build();
+    assert_eq!(judge(&recording), judge(&recording.clone()));
+    let written = serde_json::to_string(&judge(&recording)).unwrap();
+    assert!(
+        written.starts_with(r#"{"verdict":"held","why":"#),
+        "{written}"
+    );
+    assert_eq!(
+        serde_json::from_str::<Judgement>(&written).unwrap(),
+        judge(&recording)
+    );
+}
+
+#[test]
+fn a_run_without_load_and_faults_is_undecided() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 3000);
+    let judgement = judge(&run.build());
+    assert_eq!(judgement.verdict, Word::Undecided);
+    assert_eq!(judgement.exit_status(Strictness::Lenient), 4);
+    assert_eq!(judgement.why, "the run had neither load nor faults");
+}
+
+#[test]
+fn a_run_with_load_and_without_faults_holds() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 3000);
+    run.add(1000, 0, "set", 1, 2);
+    run.final_read(2000, "set", ints(&[1]), 2);
+    let judgement = judge(&run.build());
+    assert_eq!(judgement.verdict, Word::Held, "{judgement:#?}");
+}
+
+#[test]
+fn a_run_whose_faults_nobody_noticed_is_undecided() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 3000);
+    run.fault(500, 1, FaultKind::Pause, FaultPhase::Installed, 5);
+    run.fault(600, 1, FaultKind::Pause, FaultPhase::Healed, 5);
+    run.add(1000, 0, "set", 1, 2);
+    run.final_read(2000, "set", ints(&[1]), 2);
+    let judgement = judge(&run.build());
+    assert_eq!(judgement.verdict, Word::Undecided);
+    assert!(
+        judgement.why.starts_with("the faults did not bite"),
+        "{}",
+        judgement.why
+    );
+}
+
+#[test]
+fn a_run_in_which_nothing_succeeded_is_undecided() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 3000);
+    let end = crate::builder::Ends::Fail;
+    run.op(500, 5, 0, crate::history::Function::Write, "r", int(1), end);
+    assert_eq!(judge(&run.build()).why, "not one operation succeeded");
+}
+
+#[test]
+fn a_run_whose_bus_was_not_captured_is_undecided() {
+    let mut recording = RecordingBuilder::good().build();
+    recording.setting.bus_captured = false;
+    recording.packets.clear();
+    let judgement = judge(&recording);
+    assert_eq!(word_of(&judgement, "VT-01"), Word::Undecided);
+    assert_eq!(word_of(&judgement, "CF-05"), Word::Held);
+}
+
+#[test]
+fn votes_are_undecided_when_the_capture_lost_packets() {
+    let mut recording = RecordingBuilder::good().build();
+    recording.setting.bus_packets_lost = 3;
+    let judgement = judge(&recording);
+    assert_eq!(word_of(&judgement, "VT-01"), Word::Undecided);
+    assert_eq!(word_of(&judgement, "CE-01"), Word::Held);
+    assert_eq!(judgement.verdict, Word::Undecided);
+}
+
+#[test]
+fn a_violation_outweighs_everything_else() {
+    let mut recording = RecordingBuilder::good().build();
+    recording.packets[40].header.config_epoch = 77;
+    recording.setting.bus_packets_lost = 3;
+    let judgement = judge(&recording);
+    assert_eq!(word_of(&judgement, "CE-04"), Word::Violated);
+    assert_eq!(judgement.exit_status(Strictness::Lenient), 1);
+    assert!(judgement.why.contains("CE-04: n"), "{}", judgement.why);
+}
+
+#[test]
+fn a_bare_history_is_judged_by_the_history_checkers_alone() {
+    let events = RecordingBuilder::good().build().events;
+    let judgement = judge_history(&events);
+    assert_eq!(judgement.verdict, Word::Held, "{judgement:#?}");
+    assert_eq!(judgement.checks.len(), 3);
+    assert_eq!(judge_history(&[]).verdict, Word::Undecided);
+}

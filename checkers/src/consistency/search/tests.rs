@@ -140,12 +140,8 @@ fn says_so_when_the_budget_is_used_up() {
         .collect();
     ops.push(required(RegisterOp::Read(value(&mut values, 99)), 50, 90));
     let decision = decide(&Register, initial(true), &ops, &[], 1000);
-    let expected = Decision::OutOfBudget {
-        first_open: 0,
-        candidates: 1,
-    };
     assert!(
         matches!(decision, Decision::OutOfBudget { .. }),
-        "{decision:?} {expected:?}"
+        "{decision:?}"
     );
 }
