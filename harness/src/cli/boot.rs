@@ -7,19 +7,43 @@ use super::exit::{Exit, Failure};
 use crate::plan::{Plan, WorldKind};
 use crate::sandbox::{self, Entered, Isolation, Sandbox, Wanted};
 use crate::store::RunFolder;
+use crate::target::{self, Launch, TargetError};
 use crate::world::World;
+use crate::world::sim::SimWorld;
 
 /// What a run needs from the machine, looked up.
 #[derive(Debug)]
-pub struct Ground {}
+pub struct Ground {
+    /// How to start the server of each node; none for virtual time.
+    launches: Vec<Launch>,
+}
 
 impl Ground {
     /// Looks up the target.
     ///
     /// # Errors
-    /// Unknown targets, missing binaries, binaries that are no server.
-    pub fn survey(_plan: &Plan) -> Result<Ground, Failure> {
-        Ok(Ground {})
+    /// Unknown targets, missing binaries, binaries that are no server; servers that cannot be
+    /// fetched.
+    pub fn survey(plan: &Plan) -> Result<Ground, Failure> {
+        match plan.world {
+            WorldKind::Sim if plan.target != "reference" => Err(Failure::bad_input(format!(
+                "the simulated world runs the reference node only, not {:?}: leave out --target, \
+                 or --world sim",
+                plan.target
+            ))),
+            WorldKind::Sim => Ok(Ground {
+                launches: Vec::new(),
+            }),
+            WorldKind::Local => {
+                let launches = target::resolve(&plan.target, plan.node_count() as usize);
+                launches
+                    .map(|launches| Ground { launches })
+                    .map_err(|error| match error {
+                        TargetError::Spec(_) | TargetError::Program(_) => Failure::bad_input(error),
+                        TargetError::Fetch(_) => Failure::machine(error),
+                    })
+            }
+        }
     }
 }
 
@@ -75,10 +99,24 @@ pub fn enter(plan: &Plan) -> Result<Place, Failure> {
 /// # Errors
 /// When it does not come up.
 pub fn boot(
-    _plan: &Plan,
-    _ground: &Ground,
-    _here: &Here,
-    _folder: &RunFolder,
+    plan: &Plan,
+    ground: &Ground,
+    here: &Here,
+    folder: &RunFolder,
 ) -> Result<Box<dyn World>, Failure> {
-    Err(Failure::machine("no world yet"))
+    match here {
+        Here::Nowhere => {
+            let world = SimWorld::boot(plan).map_err(|error| Failure::machine(chain(&error)))?;
+            Ok(Box::new(world))
+        }
+        Here::Sandbox(_sandbox) => {
+            let _ = (&ground.launches, folder);
+            Err(Failure::machine("no local world yet"))
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &anyhow::Error) -> String {
+    format!("{error:#}")
 }

@@ -9,6 +9,7 @@ use slotquake_checkers::judge::Check;
 use slotquake_checkers::verdict::{Violation, Word};
 
 use super::junit::escaped;
+use super::ledger::Loss;
 use super::model::{Model, grouped, seconds};
 
 /// The page.
@@ -68,7 +69,20 @@ fn strip(page: &mut String, model: &Model) {
     if let Some(command) = &model.command {
         push(page, format_args!("<pre>{}</pre>", escaped(command)));
     }
-    page.push_str("</section>\n");
+    page.push_str("<p class=\"chips\">");
+    for check in &model.checks {
+        push(
+            page,
+            format_args!(
+                "<a class=\"chip {}\" href=\"#checks\" title=\"{}\">{} {}</a>",
+                word_name(check.verdict),
+                escaped(&check.title),
+                escaped(&check.id),
+                word_name(check.verdict),
+            ),
+        );
+    }
+    page.push_str("</p></section>\n");
     figures(page, model);
 }
 
@@ -234,17 +248,40 @@ fn ledger(page: &mut String, model: &Model) {
     if ledger.losses.is_empty() {
         return;
     }
+    let (shown, more) = ledger
+        .losses
+        .split_at(ledger.losses.len().min(LOSSES_SHOWN));
+    loss_table(page, shown);
+    if !more.is_empty() {
+        push(
+            page,
+            format_args!(
+                "<details><summary>{} more</summary>",
+                grouped(more.len() as u64)
+            ),
+        );
+        loss_table(page, &more[..more.len().min(LOSSES_MAX)]);
+        page.push_str("</details>\n");
+    }
+}
+
+fn loss_table(page: &mut String, losses: &[Loss]) {
     page.push_str(
         "<div class=\"scroll\"><table><thead><tr><th class=\"number\">value</th><th>key</th>\
          <th class=\"number\">slot</th><th>acknowledged by</th><th class=\"number\">at</th>\
-         <th>near</th><th class=\"number\">operation</th></tr></thead><tbody>",
+         <th>documented window</th><th>near</th><th class=\"number\">operation</th></tr></thead>\
+         <tbody>",
     );
-    for loss in ledger.losses.iter().take(LOSSES_MAX) {
+    for loss in losses {
+        let window = match loss.window {
+            Some((clause, name)) => format!("<b>{clause}</b> {}", escaped(name)),
+            None => "<span class=\"word violated\">none: a violation</span>".to_string(),
+        };
         push(
             page,
             format_args!(
                 "<tr><td class=\"number\">{}</td><td>{}</td><td class=\"number\">{}</td><td>{}</td>\
-                 <td class=\"number\"><a href=\"{}\">{} s</a></td><td>{}</td>\
+                 <td class=\"number\"><a href=\"{}\">{} s</a></td><td>{window}</td><td>{}</td>\
                  <td class=\"number\">{}</td></tr>",
                 escaped(&loss.value),
                 escaped(&loss.key),
@@ -258,10 +295,6 @@ fn ledger(page: &mut String, model: &Model) {
         );
     }
     page.push_str("</tbody></table></div>\n");
-    let hidden = ledger.losses.len().saturating_sub(LOSSES_MAX);
-    if hidden > 0 {
-        push(page, format_args!("<p>{hidden} more are not listed.</p>"));
-    }
 }
 
 fn outages(page: &mut String, model: &Model) {
@@ -378,5 +411,6 @@ const ERROR_TRAP: &str =
     "window.onerror=(m,u,l)=>{document.documentElement.dataset.error=m+' at line '+l}";
 const STORIES_MAX: usize = 100;
 const STEPS_MAX: usize = 60;
+const LOSSES_SHOWN: usize = 20;
 const LOSSES_MAX: usize = 2_000;
 const LINK_MARGIN_NS: u64 = 250_000_000;

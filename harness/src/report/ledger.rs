@@ -1,14 +1,20 @@
-//! The lost-write ledger: each acknowledged write that the final reads do not have.
+//! The lost-write ledger: each acknowledged addition that the final reads do not have.
 //!
-//! Made from unique adds to sets, whose loss is certain. It shows; the checkers judge.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! Found and held against the documented windows by the checkers' own means; here it is only put
+//! in rows, with the fault that was near.
 
 use serde::Serialize;
-use slotquake_checkers::history::{EventKind, Function, Key, Value};
+use slotquake_checkers::checker::Happening;
+use slotquake_checkers::consistency::set_full::Sets;
+use slotquake_checkers::consistency::timeline::Timeline;
+use slotquake_checkers::consistency::windows::Windows;
+use slotquake_checkers::history::operation::short;
+use slotquake_checkers::history::{Operation, Pairing};
+use slotquake_checkers::observation::slots::slot_of_key;
+use slotquake_checkers::recording::Recording;
 
 use super::bands::{Band, Certainty};
-use super::evidence::{Evidence, NS_PER_TICK, Operation};
+use super::evidence::NS_PER_TICK;
 
 /// One acknowledged and missing write.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +33,8 @@ pub struct Loss {
     pub invoked: u64,
     /// When it was acknowledged, ns.
     pub acknowledged: u64,
+    /// The documented window that allows the loss, as clause and name; none: a violation.
+    pub window: Option<(&'static str, &'static str)>,
     /// What was going on: the fault nearest to the acknowledgement.
     pub near: String,
 }
@@ -40,81 +48,60 @@ pub struct Ledger {
     pub losses: Vec<Loss>,
 }
 
-/// Compares acknowledged adds with the last final read of their key.
-pub fn ledger(evidence: &Evidence<'_>, operations: &[Operation<'_>], bands: &[Band]) -> Ledger {
-    let finals = final_sets(operations);
-    let mut ledger = Ledger::default();
-    for operation in operations {
-        let invoke = operation.invoke;
-        let (Some(key), Some(done)) = (&invoke.key, operation.completion) else {
-            continue;
-        };
-        let Some(present) = finals.get(key).filter(|_| invoke.f == Function::Add) else {
-            continue;
-        };
-        if done.kind != EventKind::Ok {
-            continue;
+/// Holds the acknowledged additions of a recording against its final reads.
+pub fn ledger(recording: &Recording, bands: &[Band]) -> Ledger {
+    let (mut pairing, mut sets) = (Pairing::default(), Sets::default());
+    let mut timeline = Timeline::default();
+    for happening in recording.merged() {
+        match happening {
+            Happening::Op(event) => {
+                if let Some(operation) = pairing.observe(event) {
+                    sets.keep(&operation);
+                }
+            }
+            Happening::Packet(_)
+            | Happening::View(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => timeline.observe(happening),
         }
-        ledger.examined += 1;
-        if present.contains(&invoke.value) {
-            continue;
-        }
-        let node = done
-            .node
-            .as_ref()
-            .map_or("?".to_string(), ToString::to_string);
-        ledger.losses.push(Loss {
-            index: invoke.index,
-            key: key.to_string(),
-            slot: slotquake_checkers::observation::slots::slot_of_key(key.as_bytes()),
-            value: text_of(&invoke.value),
-            near: near(bands, evidence, done.time, &node),
-            node,
-            invoked: invoke.time,
-            acknowledged: done.time,
-        });
     }
-    ledger
-        .losses
-        .sort_by_key(|loss| (loss.acknowledged, loss.index));
-    ledger
-}
-
-/// The value as a person would write it.
-pub fn text_of(value: &Value) -> String {
-    match value {
-        Value::Nil => "nil".to_string(),
-        Value::Int(value) => value.to_string(),
-        Value::Text(text) => text.to_string(),
-        Value::List(items) => {
-            let items: Vec<String> = items.iter().map(text_of).collect();
-            format!("[{}]", items.join(", "))
-        }
+    let windows = Windows::new(&timeline, &recording.setting);
+    let findings = sets.findings();
+    let mut losses: Vec<Loss> = findings
+        .lost
+        .iter()
+        .map(|(add, _)| loss(recording, bands, &windows, add))
+        .collect();
+    losses.sort_by_key(|loss| (loss.acknowledged, loss.index));
+    Ledger {
+        examined: findings.examined,
+        losses,
     }
 }
 
-fn final_sets(operations: &[Operation<'_>]) -> BTreeMap<Key, BTreeSet<Value>> {
-    let mut finals = BTreeMap::new();
-    for operation in operations {
-        let (Some(key), Some(done)) = (&operation.invoke.key, operation.completion) else {
-            continue;
-        };
-        let is_final = operation.invoke.final_read || done.final_read;
-        if !is_final || done.kind != EventKind::Ok || done.f != Function::Read {
-            continue;
-        }
-        match &done.value {
-            Value::List(items) => finals.insert(key.clone(), items.iter().cloned().collect()),
-            Value::Nil => finals.insert(key.clone(), BTreeSet::new()),
-            Value::Int(_) | Value::Text(_) => None,
-        };
+fn loss(recording: &Recording, bands: &[Band], windows: &Windows<'_>, add: &Operation) -> Loss {
+    let node = add
+        .node
+        .as_ref()
+        .map_or("?".to_string(), ToString::to_string);
+    Loss {
+        index: add.index,
+        key: add.key.to_string(),
+        slot: slot_of_key(add.key.as_bytes()),
+        value: short(&add.argument),
+        invoked: add.invoked,
+        acknowledged: add.completed,
+        window: windows
+            .excuse(add)
+            .map(|window| (window.clause(), window.name())),
+        near: near(bands, recording, add.completed, &node),
+        node,
     }
-    finals
 }
 
 /// The fault on the acknowledging node that was in force, or the next one to come.
-fn near(bands: &[Band], evidence: &Evidence<'_>, at: u64, node: &str) -> String {
-    let position = evidence
+fn near(bands: &[Band], recording: &Recording, at: u64, node: &str) -> String {
+    let position = recording
         .setting
         .nodes
         .iter()

@@ -80,7 +80,7 @@ impl Model {
             coverage: judgement.coverage.clone(),
             timing: judgement.timing.clone(),
             outages: outages(&operations, &film, evidence.end()),
-            ledger: ledger(evidence, &operations, &film.bands),
+            ledger: ledger(recording, &film.bands),
             facts: facts(evidence, about),
             film,
         }

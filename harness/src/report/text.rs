@@ -169,13 +169,15 @@ fn losses(out: &mut String, model: &Model) {
         line(
             out,
             format_args!(
-                "              {} in {} (slot {}), acknowledged by {} at {} s, {}",
+                "              {} in {} (slot {}), acknowledged by {} at {} s, {}: {}",
                 loss.value,
                 loss.key,
                 loss.slot,
                 loss.node,
                 seconds(loss.acknowledged),
-                loss.near
+                loss.near,
+                loss.window
+                    .map_or("OUTSIDE all windows", |(clause, _)| clause)
             ),
         );
     }
