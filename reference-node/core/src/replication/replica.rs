@@ -61,8 +61,11 @@ pub enum Progress {
     Continued(Option<ReplId>),
     /// A snapshot is here.
     Snapshot {
+        /// The RDB file.
         bytes: Bytes,
+        /// Of this history.
         id: ReplId,
+        /// At this place.
         offset: ReplOffset,
     },
     /// A command is here.

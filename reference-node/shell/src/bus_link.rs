@@ -1,0 +1,101 @@
+//! Bus links: packets in, packets out (cluster-bus.md sections 1 and 9).
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
+
+use bytes::{Buf, BytesMut};
+use slotquake_core::Input;
+use slotquake_core::bus::codec;
+use slotquake_core::ids::LinkId;
+use slotquake_core::output::LogLevel;
+
+use crate::connection::{Connection, Protocol, serve};
+use crate::listen;
+use crate::shell::{SharedShell, Shell};
+
+/// What a bus link carries.
+pub struct LinkProtocol {
+    link: LinkId,
+    buffer: BytesMut,
+}
+
+impl LinkProtocol {
+    /// Of a link that is open.
+    pub fn new(link: LinkId) -> LinkProtocol {
+        LinkProtocol {
+            link,
+            buffer: BytesMut::new(),
+        }
+    }
+}
+
+impl Protocol for LinkProtocol {
+    fn received(&mut self, bytes: &[u8], shell: &mut Shell) -> ControlFlow<()> {
+        self.buffer.extend_from_slice(bytes);
+        loop {
+            // BUS-08: a wrong signature or length closes the connection.
+            let length = match codec::frame_length(&self.buffer) {
+                Ok(Some(length)) if length <= FRAME_BYTES_MAX => length,
+                Ok(None) => return ControlFlow::Continue(()),
+                Ok(Some(_)) | Err(_) => {
+                    shell.log(
+                        LogLevel::Warning,
+                        "Bad message length or signature received",
+                    );
+                    return ControlFlow::Break(());
+                }
+            };
+            if self.buffer.len() < length {
+                return ControlFlow::Continue(());
+            }
+            // BUS-09: other malformations drop only this packet.
+            match codec::decode(&self.buffer[..length]) {
+                Ok(packet) => {
+                    let packet = Box::new(packet);
+                    shell.take_in(Input::LinkPacket {
+                        link: self.link,
+                        packet,
+                    });
+                }
+                Err(reason) => {
+                    let text = format!("Received an invalid bus packet, dropped: {reason}");
+                    shell.log(LogLevel::Verbose, &text);
+                }
+            }
+            self.buffer.advance(length);
+            if !shell.has_link(self.link) {
+                return ControlFlow::Break(());
+            }
+        }
+    }
+
+    fn lost(&mut self, shell: &mut Shell) {
+        shell.link_lost(self.link);
+    }
+}
+
+/// Opens a link and serves it.
+pub async fn open(link: LinkId, to: SocketAddr, source: Option<IpAddr>, shell: SharedShell) {
+    let stream = listen::connect(to, source).await;
+    let opened = stream.and_then(|stream| Ok((stream.local_addr()?.ip(), stream)));
+    let connection = {
+        let mut shell = shell.borrow_mut();
+        match opened {
+            Ok((local_ip, stream)) => {
+                let connection = Connection::new(stream, shell.link_limit());
+                shell.link_opened(link, connection.clone(), local_ip);
+                shell.end_turn();
+                connection
+            }
+            Err(_) => {
+                shell.link_lost(link);
+                shell.end_turn();
+                return;
+            }
+        }
+    };
+    serve(connection, LinkProtocol::new(link), shell).await;
+}
+
+/// Longer packets than this are taken for nonsense.
+const FRAME_BYTES_MAX: usize = 64 << 20;

@@ -1,0 +1,219 @@
+//! One TCP connection, whatever it carries: reads feed its [`Protocol`], writes leave its outbox.
+//!
+//! A connection that is slow to read its replies is not read from either, until it caught up; one
+//! that lets too much gather is closed.
+
+use std::cell::{Cell, RefCell};
+use std::io::ErrorKind;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::outbox::{Flushed, Outbox};
+use crate::shell::{SharedShell, Shell};
+
+/// A connection, shared by its task and the shell.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    outbox: RefCell<Outbox>,
+    state: Cell<State>,
+    changed: Notify,
+    is_dirty: Cell<bool>,
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Nothing more is read; it ends when all is written.
+    Closing,
+    Broken,
+}
+
+/// What a connection carries.
+pub trait Protocol {
+    /// Bytes came: feed the shell. Break if the connection is to be closed.
+    fn received(&mut self, bytes: &[u8], shell: &mut Shell) -> ControlFlow<()>;
+    /// Whether bytes received before are left over for lack of room for what they ask for.
+    fn is_behind(&self) -> bool {
+        false
+    }
+    /// Goes on with them.
+    fn resume(&mut self, _shell: &mut Shell) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+    /// The connection is gone, and the shell had not closed it itself.
+    fn lost(&mut self, shell: &mut Shell);
+}
+
+impl Connection {
+    /// Around a stream; at most so many bytes may wait to be written.
+    pub fn new(stream: TcpStream, limit: usize) -> Rc<Connection> {
+        // BUS-05, and as redis-server does for clients. A socket that is gone already says so
+        // at the first read.
+        let _gone = stream.set_nodelay(true);
+        Rc::new(Connection {
+            stream,
+            outbox: RefCell::new(Outbox::new(limit)),
+            state: Cell::new(State::Open),
+            changed: Notify::new(),
+            is_dirty: Cell::new(false),
+        })
+    }
+
+    /// Gives access to what is to be written; true if the shell must see to its flush.
+    pub fn write(&self, write: impl FnOnce(&mut Outbox)) -> bool {
+        if self.state.get() != State::Open {
+            return false;
+        }
+        write(&mut self.outbox.borrow_mut());
+        !self.is_dirty.replace(true)
+    }
+
+    /// Whether it should not be asked for more: too much is waiting to be written.
+    pub fn is_congested(&self) -> bool {
+        self.outbox.borrow().length() > CONGESTED_BYTES
+    }
+
+    /// Whether what it sends is still of interest.
+    pub fn is_open(&self) -> bool {
+        self.state.get() == State::Open
+    }
+
+    /// Closes it once all is written.
+    pub fn close(&self) {
+        if self.state.get() == State::Open {
+            self.state.set(State::Closing);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Writes what it can now; its task does the rest.
+    pub fn flush(&self) {
+        self.is_dirty.set(false);
+        let mut outbox = self.outbox.borrow_mut();
+        match outbox.flush(&self.stream) {
+            Flushed::All => {}
+            Flushed::Some if !outbox.is_over_limit() => self.changed.notify_one(),
+            Flushed::Some | Flushed::Broken => {
+                self.state.set(State::Broken);
+                self.changed.notify_one();
+            }
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        self.outbox.borrow().length() > 0
+    }
+}
+
+/// Serves a connection until it ends.
+pub async fn serve(connection: Rc<Connection>, mut protocol: impl Protocol, shell: SharedShell) {
+    let is_ours = serve_open(&connection, &mut protocol, &shell).await;
+    if is_ours == Ended::ByPeer {
+        let mut shell = shell.borrow_mut();
+        protocol.lost(&mut shell);
+        shell.end_turn();
+    }
+    let last_words = async {
+        while connection.state.get() != State::Broken && connection.has_output() {
+            if connection.stream.writable().await.is_err() {
+                return;
+            }
+            connection.flush();
+        }
+    };
+    let _too_slow = tokio::time::timeout(LAST_WORDS_TIME, last_words).await;
+}
+
+/// Who ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    ByShell,
+    ByPeer,
+}
+
+async fn serve_open(
+    connection: &Connection,
+    protocol: &mut impl Protocol,
+    shell: &SharedShell,
+) -> Ended {
+    loop {
+        match connection.state.get() {
+            State::Open => {}
+            State::Closing => return Ended::ByShell,
+            State::Broken => return Ended::ByPeer,
+        }
+        let is_congested = connection.is_congested();
+        if protocol.is_behind() && !is_congested {
+            let mut shell = shell.borrow_mut();
+            if protocol.resume(&mut shell).is_break() {
+                return Ended::ByPeer;
+            }
+            shell.end_turn();
+            drop(shell);
+            tokio::task::yield_now().await;
+            continue;
+        }
+        let interest = match (
+            is_congested || protocol.is_behind(),
+            connection.has_output(),
+        ) {
+            (true, _) => Interest::WRITABLE,
+            (false, true) => Interest::READABLE | Interest::WRITABLE,
+            (false, false) => Interest::READABLE,
+        };
+        let ready = tokio::select! {
+            ready = connection.stream.ready(interest) => ready,
+            () = connection.changed.notified() => continue,
+        };
+        let Ok(ready) = ready else {
+            return Ended::ByPeer;
+        };
+        if ready.is_writable() {
+            connection.flush();
+        }
+        let is_readable = ready.is_readable() || ready.is_read_closed();
+        if !is_readable || !interest.is_readable() {
+            continue;
+        }
+        let flow = read(connection, protocol, &mut shell.borrow_mut());
+        if flow.is_break() {
+            // Last words may have been written; the peer gets them, then the end.
+            return if connection.is_open() {
+                Ended::ByPeer
+            } else {
+                Ended::ByShell
+            };
+        }
+    }
+}
+
+fn read(
+    connection: &Connection,
+    protocol: &mut impl Protocol,
+    shell: &mut Shell,
+) -> ControlFlow<()> {
+    let mut buffer = shell.take_read_buffer();
+    let flow = match connection.stream.try_read(&mut buffer) {
+        Ok(0) => ControlFlow::Break(()),
+        Ok(count) => protocol.received(&buffer[..count], shell),
+        Err(error) => match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::Interrupted => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        },
+    };
+    shell.put_read_buffer(buffer);
+    shell.end_turn();
+    flow
+}
+
+/// More than this waiting to be written, and nothing more is read.
+const CONGESTED_BYTES: usize = 1 << 20;
+/// How long a closed connection may take to be told its last words.
+const LAST_WORDS_TIME: Duration = Duration::from_secs(10);
