@@ -38,7 +38,8 @@ pub trait Checker {
     /// Takes in one happening.
     fn observe(&mut self, happening: Happening<'_>);
 
-    /// Says what it found. `setting` holds what is known only at the end: capture losses, heal time.
+    /// Says what it found. `setting` holds what is known only at the end: losses of the capture,
+    /// the time of the heal.
     fn finish(&mut self, setting: &Setting) -> Verdict;
 
     /// Figures for the coverage of the run, asked after `finish`: name and count.

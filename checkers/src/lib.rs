@@ -10,8 +10,6 @@
 //! over one recording), [`verdict`] (what they may say).
 
 pub mod availability;
-#[cfg(test)]
-pub(crate) mod builder;
 pub mod checker;
 pub mod consistency;
 pub mod history;
@@ -23,3 +21,6 @@ pub mod recording;
 pub mod registry;
 pub mod verdict;
 pub mod witness;
+
+#[cfg(test)]
+pub(crate) mod test_support;

@@ -240,7 +240,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::builder::RecordingBuilder;
+    use crate::test_support::RecordingBuilder;
 
     fn files_of(recording: &Recording) -> BTreeMap<&'static str, Vec<u8>> {
         let mut files = BTreeMap::new();

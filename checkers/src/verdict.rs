@@ -95,7 +95,7 @@ impl Verdict {
     }
 }
 
-/// Violations as a checker finds them: the first [`Findings::LISTED_MAX`] are kept, all are counted.
+/// Violations as a checker finds them: the first [`Findings::LISTED_MAX`] are kept, all counted.
 #[derive(Debug, Clone, Default)]
 pub struct Findings {
     listed: Vec<Violation>,

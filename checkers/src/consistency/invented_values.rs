@@ -20,9 +20,9 @@ pub const ENTRY: Entry = Entry {
     clauses: &["HI-09"],
     need: Need::WhenItHappens,
     evidence: Evidence::History,
-    help: "Whatever a failover loses, it invents nothing: each value read, of a register or in a \
-           set, was written to that key by an operation that was invoked before the read ended and \
-           did not definitely fail. Elements of a set appear once.",
+    help: "Whatever a failover loses, it invents nothing: each value read, of a register or in \
+           a set, was written to that key by an operation that was invoked before the read \
+           ended and did not definitely fail. Elements of a set appear once.",
     make: || Box::new(InventedValues::default()),
 };
 

@@ -36,9 +36,9 @@ pub const ENTRY: Entry = Entry {
     evidence: Evidence::History,
     help: "Reads, writes and compare-and-sets of one key must fit one order that respects real \
            time, as long as one master serves the key: histories are cut where its slot failed \
-           over, because asynchronous replication may lose writes there. Each piece is decided by \
-           a complete search; if that runs out of budget the verdict is undecided and names the \
-           window.",
+           over, because asynchronous replication may lose writes there. Each piece is decided \
+           by a complete search; if that runs out of budget the verdict is undecided and names \
+           the window.",
     make: || Box::new(Linearizable::default()),
 };
 

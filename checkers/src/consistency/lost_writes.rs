@@ -29,12 +29,12 @@ pub const ENTRY: Entry = Entry {
     ],
     need: Need::WhenItHappens,
     evidence: Evidence::History,
-    help: "Replication is asynchronous: a failover may lose writes that the failed master had not \
-           passed on yet (HI-04, judged by the replication offsets on the bus), that a master cut \
-           off acknowledged before it noticed (HI-05), or that a deposed master acknowledged right \
-           after a heal (HI-06), after a restart without data (HI-07) or after a pause (HI-08). \
-           Those are counted and shown. Any other lost write is a violation, and so is each one \
-           lost by a manual failover (MF-01).",
+    help: "Replication is asynchronous: a failover may lose writes that the failed master had \
+           not passed on yet (HI-04, judged by the replication offsets on the bus), that a \
+           master cut off acknowledged before it noticed (HI-05), or that a deposed master \
+           acknowledged right after a heal (HI-06), after a restart without data (HI-07) or \
+           after a pause (HI-08). Those are counted and shown. Any other lost write is a \
+           violation, and so is each one lost by a manual failover (MF-01).",
     make: || Box::new(LostWrites::default()),
 };
 

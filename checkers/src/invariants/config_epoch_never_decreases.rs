@@ -21,8 +21,8 @@ pub const ENTRY: Entry = Entry {
     need: Need::WhenItHappens,
     evidence: Evidence::Cluster,
     help: "A master's configEpoch says how new its claim to its slots is; were it to go back, a \
-           deposed owner could win them again. Compared are the claims of one master on one link; \
-           a replica's header carries its master's epoch and is left out.",
+           deposed owner could win them again. Compared are the claims of one master on one \
+           link; a replica's header carries its master's epoch and is left out.",
     make: || Box::new(ConfigEpochNeverDecreases::default()),
 };
 

@@ -20,9 +20,9 @@ pub const ENTRY: Entry = Entry {
     clauses: &["CE-01"],
     need: Need::Essential,
     evidence: Evidence::Cluster,
-    help: "currentEpoch is the logical clock of the cluster: each node raises it to the largest it \
-           has seen. Compared are the headers of successive packets of one link, and successive \
-           answers of one process. A restart begins anew.",
+    help: "currentEpoch is the logical clock of the cluster: each node raises it to the largest \
+           it has seen. Compared are the headers of successive packets of one link, and \
+           successive answers of one process. A restart begins anew.",
     make: || Box::new(CurrentEpochNeverDecreases::default()),
 };
 

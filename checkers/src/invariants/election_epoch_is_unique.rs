@@ -19,9 +19,9 @@ pub const ENTRY: Entry = Entry {
     clauses: &["CE-07"],
     need: Need::WhenItHappens,
     evidence: Evidence::Cluster,
-    help: "The configEpoch of a promoted replica is the epoch in which it asked for votes, and no \
-           other promotion of the run has it. Upstream servers use one twice when they reuse votes: \
-           part C.1 of the catalogue.",
+    help: "The configEpoch of a promoted replica is the epoch in which it asked for votes, and \
+           no other promotion of the run has it. Upstream servers use one twice when they reuse \
+           votes: part C.1 of the catalogue.",
     make: || Box::new(ElectionEpochIsUnique::default()),
 };
 

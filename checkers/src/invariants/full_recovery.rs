@@ -20,9 +20,9 @@ pub const ENTRY: Entry = Entry {
     clauses: &["ST-06"],
     need: Need::Essential,
     evidence: Evidence::Cluster,
-    help: "Within 4 NT + 7 s + slack after the last heal or restart, with all nodes alive, every node \
-           answers cluster_state:ok and no client gets CLUSTERDOWN. A process that died by itself \
-           and stayed dead counts as a failure.",
+    help: "Within 4 NT + 7 s + slack after the last heal or restart, with all nodes alive, \
+           every node answers cluster_state:ok and no client gets CLUSTERDOWN. A process that \
+           died by itself and stayed dead counts as a failure.",
     make: || Box::new(FullRecovery::default()),
 };
 

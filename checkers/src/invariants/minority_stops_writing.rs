@@ -26,9 +26,10 @@ pub const ENTRY: Entry = Entry {
     clauses: &["ST-02"],
     need: Need::WhenItHappens,
     evidence: Evidence::Cluster,
-    help: "A master that has heard from less than a majority of the masters for 1.5 NT + 0.2 s + slack \
-           acknowledges no more writes. The public text says one node timeout; the timers of the \
-           implementation give up to one and a half. Writes around a pause of that master are exempt.",
+    help: "A master that has heard from less than a majority of the masters for 1.5 NT + 0.2 s \
+           + slack acknowledges no more writes. The public text says one node timeout; the \
+           timers of the implementation give up to one and a half. Writes around a pause of \
+           that master are exempt.",
     make: || Box::new(MinorityStopsWriting::default()),
 };
 

@@ -21,9 +21,9 @@ pub const ENTRY: Entry = Entry {
     clauses: &["CF-01"],
     need: Need::Essential,
     evidence: Evidence::Cluster,
-    help: "Of two masters that claim a slot the one with the larger configEpoch wins; with equal \
-           epochs nobody could tell, and the slot maps would stay split. All claims of the run are \
-           compared, whenever they were made.",
+    help: "Of two masters that claim a slot the one with the larger configEpoch wins; with \
+           equal epochs nobody could tell, and the slot maps would stay split. All claims of \
+           the run are compared, whenever they were made.",
     make: || Box::new(OneMasterPerSlotAndEpoch::default()),
 };
 

@@ -20,9 +20,9 @@ pub const ENTRY: Entry = Entry {
     clauses: &["VT-01"],
     need: Need::WhenItHappens,
     evidence: Evidence::Cluster,
-    help: "A master votes at most once in an epoch, also across restarts: two votes could elect two \
-           owners of the same slots. Each AUTH_ACK seen on the bus is one vote; its header names \
-           the voter and the epoch.",
+    help: "A master votes at most once in an epoch, also across restarts: two votes could elect \
+           two owners of the same slots. Each AUTH_ACK seen on the bus is one vote; its header \
+           names the voter and the epoch.",
     make: || Box::new(OneVotePerEpoch::default()),
 };
 

@@ -24,10 +24,10 @@ pub const ENTRY: Entry = Entry {
     clauses: &["VT-08", "VT-09", "MF-03"],
     need: Need::WhenItHappens,
     evidence: Evidence::Cluster,
-    help: "A replica that becomes a master must have been voted for by more than half of the masters \
-           that own slots, in that epoch, after it asked. Votes used by an earlier promotion do not \
-           count again. Upstream servers are known to reuse them: part C.1 of the catalogue, a quick \
-           second manual failover of the same node.",
+    help: "A replica that becomes a master must have been voted for by more than half of the \
+           masters that own slots, in that epoch, after it asked. Votes used by an earlier \
+           promotion do not count again. Upstream servers are known to reuse them: part C.1 of \
+           the catalogue, a quick second manual failover of the same node.",
     make: || Box::new(PromotionHasMajority::default()),
 };
 

@@ -19,9 +19,9 @@ pub const ENTRY: Entry = Entry {
     clauses: &["CF-05", "CF-02"],
     need: Need::Essential,
     evidence: Evidence::Cluster,
-    help: "Within 2 NT + 2 s + slack after the last fault is healed (or after the last failover, if \
-           that is later) all nodes show the same owner for every slot, and go on to. The measured \
-           time is part of the verdict.",
+    help: "Within 2 NT + 2 s + slack after the last fault is healed (or after the last \
+           failover, if that is later) all nodes show the same owner for every slot, and go on \
+           to. The measured time is part of the verdict.",
     make: || Box::new(SlotMapsAgree::default()),
 };
 

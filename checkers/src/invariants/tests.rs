@@ -3,11 +3,11 @@
 //! Every bad recording is the good one with a single thing changed; that the good one is green is
 //! shown in the tests of `judge`.
 
-use crate::builder::{RecordingBuilder, id, name};
 use crate::judge::{Check, judge};
 use crate::observation::bounds::MILLISECOND;
 use crate::observation::{FaultKind, FaultPhase, LifecycleKind, Packet, PacketKind, Server};
 use crate::recording::Recording;
+use crate::test_support::{RecordingBuilder, id, name};
 use crate::verdict::Word;
 
 fn check(recording: &Recording, clause: &str) -> Check {

@@ -16,8 +16,8 @@ pub const ENTRY: Entry = Entry {
     clauses: &["VT-04"],
     need: Need::WhenItHappens,
     evidence: Evidence::Cluster,
-    help: "Only masters that own at least one slot may vote: the majority is counted among them. \
-           The header of each AUTH_ACK shows what its sender was when it voted.",
+    help: "Only masters that own at least one slot may vote: the majority is counted among \
+           them. The header of each AUTH_ACK shows what its sender was when it voted.",
     make: || Box::new(VoterOwnsSlots::default()),
 };
 

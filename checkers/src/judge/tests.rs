@@ -1,8 +1,8 @@
 //! What a run as a whole is called, from its checks and from what it put its cluster through.
 
 use super::*;
-use crate::builder::{RecordingBuilder, int, ints};
 use crate::observation::{FaultKind, FaultPhase, Server};
+use crate::test_support::{RecordingBuilder, int, ints};
 
 fn word_of(judgement: &Judgement, id: &str) -> Word {
     let mut checks = judgement.checks.iter();
@@ -91,7 +91,7 @@ fn a_run_whose_faults_nobody_noticed_is_undecided() {
 fn a_run_in_which_nothing_succeeded_is_undecided() {
     let mut run = RecordingBuilder::cluster(Server::Reference);
     run.calm(100, 3000);
-    let end = crate::builder::Ends::Fail;
+    let end = crate::test_support::Ends::Fail;
     run.op(500, 5, 0, crate::history::Function::Write, "r", int(1), end);
     assert_eq!(judge(&run.build()).why, "not one operation succeeded");
 }

@@ -3,10 +3,10 @@
 //! Key `{06S}` lies in slot 0, of n1 and its replica n4.
 
 use super::check;
-use crate::builder::{Ends, RecordingBuilder, int, ints};
 use crate::history::{Function, Value};
 use crate::observation::Server;
 use crate::observation::slots::slot_of_key;
+use crate::test_support::{Ends, RecordingBuilder, int, ints};
 use crate::verdict::Word;
 
 fn cluster() -> RecordingBuilder {

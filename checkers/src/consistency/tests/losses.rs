@@ -3,9 +3,9 @@
 //! Key `{06S}` lies in slot 0, of n1 and its replica n4; NT is 1 s and T_pfail 2.2 s.
 
 use super::check;
-use crate::builder::{RecordingBuilder, int, ints};
 use crate::judge::{Check, judge};
 use crate::observation::{FaultKind, FaultPhase, LifecycleKind, Server};
+use crate::test_support::{RecordingBuilder, int, ints};
 use crate::verdict::Word;
 
 const SET: &str = "{06S}set";
@@ -89,7 +89,7 @@ fn a_lagging_replica_widens_the_window() {
         .packets
         .iter_mut()
         .filter(|packet| packet.header.offset > 120);
-    for packet in lagging.filter(|packet| packet.from == crate::builder::name(4)) {
+    for packet in lagging.filter(|packet| packet.from == crate::test_support::name(4)) {
         packet.header.offset = 120;
     }
     run.add(1000, 0, SET, 2, 1);

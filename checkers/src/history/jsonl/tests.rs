@@ -13,9 +13,8 @@ fn refusal(text: &str) -> String {
 }
 
 fn line(index: u64, time: u64, process: u32, kind: &str) -> String {
-    format!(
-        r#"{{"index":{index},"time":{time},"process":{process},"type":"{kind}","f":"write","key":"k","value":1}}"#
-    ) + "\n"
+    format!("{{\"index\":{index},\"time\":{time},\"process\":{process},\"type\":\"{kind}\",")
+        + "\"f\":\"write\",\"key\":\"k\",\"value\":1}\n"
 }
 
 #[test]
