@@ -109,6 +109,15 @@ impl SlotSet {
         SlotSet { words }
     }
 
+    /// The slots that are in both sets.
+    pub fn intersection(&self, other: &SlotSet) -> SlotSet {
+        let mut words = self.words;
+        for (word, theirs) in words.iter_mut().zip(other.words) {
+            *word &= theirs;
+        }
+        SlotSet { words }
+    }
+
     /// Adds all slots of another set.
     pub fn insert_all(&mut self, other: &SlotSet) {
         for (word, theirs) in self.words.iter_mut().zip(other.words) {
@@ -125,7 +134,11 @@ impl SlotSet {
 
     /// The slots in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        let full = self.words.iter().enumerate().filter(|(_, word)| **word != 0);
+        let full = self
+            .words
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| **word != 0);
         full.flat_map(|(index, word)| {
             let bits = (0..64).filter(move |bit| word & (1 << bit) != 0);
             bits.map(move |bit| Slot((index * 64 + bit) as u16))

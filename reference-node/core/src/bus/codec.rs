@@ -218,11 +218,18 @@ impl BodyReader<'_> {
         let (gossip, rest) = self.body.split_at(gossip_bytes);
         // BUS-45: the count means nothing without the flag.
         let has_extensions = self.head[2253] & 4 != 0;
-        let count = if has_extensions { u16_at(self.head, 2214) } else { 0 };
+        let count = if has_extensions {
+            u16_at(self.head, 2214)
+        } else {
+            0
+        };
         let (extensions, extension_bytes) = ext::decode_all(rest, count)?;
         self.expect((gossip_bytes + extension_bytes) as u64)?;
         Ok(Heartbeat {
-            gossip: gossip.chunks_exact(GOSSIP_BYTES).filter_map(decode_gossip).collect(),
+            gossip: gossip
+                .chunks_exact(GOSSIP_BYTES)
+                .filter_map(decode_gossip)
+                .collect(),
             extensions,
         })
     }
@@ -232,7 +239,10 @@ impl BodyReader<'_> {
         let (channel_bytes, message_bytes) = (u32_at(self.body, 0), u32_at(self.body, 4));
         self.expect(8 + u64::from(channel_bytes) + u64::from(message_bytes))?;
         let (channel, message) = self.body[8..].split_at(channel_bytes as usize);
-        Ok((Bytes::copy_from_slice(channel), Bytes::copy_from_slice(message)))
+        Ok((
+            Bytes::copy_from_slice(channel),
+            Bytes::copy_from_slice(message),
+        ))
     }
 
     fn update(&self) -> Result<Body, DropReason> {
@@ -277,7 +287,11 @@ pub fn encode(packet: &Packet) -> Vec<u8> {
             out.extend_from_slice(channel);
             out.extend_from_slice(message);
         }
-        Body::Update { owner, config_epoch, slots } => {
+        Body::Update {
+            owner,
+            config_epoch,
+            slots,
+        } => {
             out.extend_from_slice(&config_epoch.0.to_be_bytes());
             out.extend_from_slice(&id_bytes(*owner));
             out.extend_from_slice(&slots.to_wire());

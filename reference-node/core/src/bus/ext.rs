@@ -30,7 +30,10 @@ pub(super) fn decode_all(bytes: &[u8], count: u16) -> Result<(Vec<Extension>, us
     for _ in 0..count {
         let left = bytes.len() - at;
         if left < HEAD_BYTES {
-            return Err(DropReason::Extension { length: HEAD_BYTES, left });
+            return Err(DropReason::Extension {
+                length: HEAD_BYTES,
+                left,
+            });
         }
         let length = u32_at(bytes, at) as usize;
         if length % 8 != 0 {
@@ -54,7 +57,10 @@ fn decode(kind: u16, data: &[u8]) -> Extension {
         HOSTNAME => name(data).map(Extension::Hostname),
         HUMAN_NODENAME => name(data).map(Extension::HumanNodename),
         FORGOTTEN_NODE => forgotten(data),
-        SHARD_ID => data.first_chunk::<40>().and_then(|id| NodeId::parse(id)).map(Extension::ShardId),
+        SHARD_ID => data
+            .first_chunk::<40>()
+            .and_then(|id| NodeId::parse(id))
+            .map(Extension::ShardId),
         _ => None,
     };
     known.unwrap_or(Extension::Unknown(kind))

@@ -2,87 +2,189 @@
 //!
 //! [`Cluster`] is a state machine of its own: it takes links, packets, time and commands, reads the
 //! rest of the node through [`Surroundings`], and asks for changes elsewhere with [`Effect`]s.
+//! After every input [`Cluster::before_sleep`] ends the turn: it evaluates what was flagged, writes
+//! nodes.conf if it must, and only then lets the packets of the turn leave (BUS-10).
+//!
+//! One topic per file; decisions (a vote, a candidacy, a claim, a FAIL mark) are rule tables.
+
+mod blacklist;
+mod boot;
+mod claims;
+mod commands;
+mod cron;
+mod election;
+mod epochs;
+mod extensions;
+mod failure;
+mod gossip;
+mod handshake;
+mod heartbeat;
+mod help;
+mod links;
+mod manual_failover;
+pub mod members;
+pub mod nodes_conf;
+mod profile;
+mod pubsub;
+mod reads;
+mod receive;
+mod replica_migration;
+mod reset;
+mod roles;
+mod routing;
+mod shards_view;
+mod slot_commands;
+mod slot_migration;
+mod slot_table;
+mod state;
+mod surroundings;
+mod turn;
+mod update;
+mod views;
+mod voting;
+
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::bus::Packet;
 use crate::config::Config;
-use crate::keyspace::Keyspace;
-use crate::output::Output;
-use crate::slot::Slot;
+use crate::epoch::CurrentEpoch;
+use crate::ids::LinkId;
+use crate::resp::Reply;
+use crate::rng::Rng;
+use crate::slot::SlotSet;
 use crate::time::Millis;
 
-/// What the cluster room may read of the rest of the node.
-pub struct Surroundings<'a> {
-    /// Now.
-    pub now: Millis,
-    /// Settings.
-    pub config: &'a Config,
-    /// The data: counts and keys by slot.
-    pub keyspace: &'a Keyspace,
-    /// Replication, in figures.
-    pub replication: ReplicationFigures,
+pub use members::{Member, Members, Role};
+pub use nodes_conf::NodesConfError;
+pub use profile::{PROFILE_DIRECTIVE, Profile};
+pub use surroundings::{
+    Effect, KeysBySlot, LinkFigures, PublishKind, ReplicationFigures, Surroundings,
+};
+
+use turn::{Pending, Turn};
+
+/// The cluster as this node sees it, and this node's part in it.
+#[derive(Debug)]
+pub struct Cluster {
+    members: Members,
+    slots: slot_table::SlotTable,
+    links: links::Links,
+    current_epoch: CurrentEpoch,
+    last_vote_epoch: CurrentEpoch,
+    election: election::Election,
+    manual: manual_failover::ManualFailover,
+    state: state::State,
+    blacklist: blacklist::Blacklist,
+    counters: views::Counters,
+    clockwork: cron::Clockwork,
+    following: roles::Following,
+    pending: Pending,
+    profile: Profile,
+    rng: Rng,
+    no_slots: Arc<SlotSet>,
 }
 
-/// What replication looks like from the cluster room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReplicationFigures {
-    /// Master: bytes of the stream so far; replica: bytes applied (RP-13); 0 if never synced.
-    pub offset: u64,
-    /// The link of a replica to its master.
-    pub link: LinkFigures,
-}
+impl Cluster {
+    /// Starts from nodes.conf, or as a new node (PS-16); the effects write the file if it is new,
+    /// and follow the master if this node is a replica (RP-04).
+    ///
+    /// # Errors
+    /// nodes.conf is not one (PS-08): the node must not start.
+    pub fn boot(
+        config: &Config,
+        nodes_conf: Option<&[u8]>,
+        rng: Rng,
+        now: Millis,
+        fx: &mut Vec<Effect>,
+    ) -> Result<Cluster, NodesConfError> {
+        boot::boot(config, nodes_conf, rng, now, fx)
+    }
 
-/// State of a replica's link to its master (EL-02).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkFigures {
-    /// Connected and synced; when the last byte came.
-    Up {
-        /// Last byte.
-        last_interaction: Millis,
-    },
-    /// Down since then; `Millis(0)` if it was never up (EL-04).
-    Down {
-        /// Since when.
-        since: Millis,
-    },
-}
+    /// An outbound link is open; `local_ip` is our own address on it.
+    pub fn on_link_opened(
+        &mut self,
+        link: LinkId,
+        local_ip: IpAddr,
+        around: &Surroundings,
+        fx: &mut Vec<Effect>,
+    ) {
+        self.link_opened(link, local_ip, &mut Turn::new(around, fx));
+    }
 
-/// What the cluster room asks of the rest of the node, in order.
-#[derive(Debug, Clone)]
-pub enum Effect {
-    /// Do this: links, packets, nodes.conf, log lines.
-    Do(Output),
-    /// Be a replica of that address, or of another one than so far (RP-03, RP-05). `None`: the
-    /// master has no address yet; stop the present link.
-    Follow(Option<(std::net::IpAddr, u16)>),
-    /// Be a master: stop replicating, shift the replication id (RP-06).
-    Lead,
-    /// Delete all keys of a slot (UP-07).
-    DeleteSlot(Slot),
-    /// Delete all keys (RESET of a replica, RS-07).
-    FlushAll,
-    /// Hold back write commands until then (MF-05).
-    PauseWrites(Millis),
-    /// Let them run again (MF-11).
-    ResumeWrites,
-    /// Deliver a message that came over the bus to local subscribers (PU-03).
-    Publish {
-        /// Channel.
-        channel: Bytes,
-        /// Message.
-        message: Bytes,
-        /// SPUBLISH or PUBLISH.
+    /// A peer opened a link to us.
+    pub fn on_link_accepted(
+        &mut self,
+        link: LinkId,
+        peer_ip: IpAddr,
+        local_ip: IpAddr,
+        around: &Surroundings,
+        fx: &mut Vec<Effect>,
+    ) {
+        self.link_accepted(link, peer_ip, local_ip, &mut Turn::new(around, fx));
+    }
+
+    /// A well-formed packet came in.
+    pub fn on_packet(
+        &mut self,
+        link: LinkId,
+        packet: &Packet,
+        around: &Surroundings,
+        fx: &mut Vec<Effect>,
+    ) {
+        self.receive(link, packet, &mut Turn::new(around, fx));
+    }
+
+    /// A link broke, or could not be opened.
+    pub fn on_link_closed(&mut self, link: LinkId, around: &Surroundings, fx: &mut Vec<Effect>) {
+        self.link_closed(link, &mut Turn::new(around, fx));
+    }
+
+    /// The time of [`Cluster::next_wakeup`] has come.
+    pub fn on_wake(&mut self, around: &Surroundings, fx: &mut Vec<Effect>) {
+        self.wake(&mut Turn::new(around, fx));
+    }
+
+    /// When [`Cluster::on_wake`] is due, if nothing else comes first.
+    pub fn next_wakeup(&self) -> Millis {
+        self.next_due()
+    }
+
+    /// Ends the turn: to be called after every input, once its other effects are taken.
+    pub fn before_sleep(&mut self, around: &Surroundings, fx: &mut Vec<Effect>) {
+        self.end_turn(&mut Turn::new(around, fx));
+    }
+
+    /// CLUSTER and its subcommands; `args[0]` is the command's name.
+    pub fn command(
+        &mut self,
+        args: &[Bytes],
+        around: &Surroundings,
+        fx: &mut Vec<Effect>,
+    ) -> Reply {
+        self.run_command(args, &mut Turn::new(around, fx))
+    }
+
+    /// Sends a message to the other nodes (PU-02, PU-08).
+    pub fn publish(
+        &mut self,
         kind: PublishKind,
-    },
-    /// Slots or state changed: blocked clients and shard subscribers are to be looked at.
-    SlotsChanged,
+        channel: Bytes,
+        message: Bytes,
+        around: &Surroundings,
+        fx: &mut Vec<Effect>,
+    ) {
+        self.broadcast_message(kind, channel, message, &mut Turn::new(around, fx));
+    }
+
+    /// Takes the slots of keys that nobody owns; opens those of others (SM-22). To be called once,
+    /// when the data of the disk is loaded.
+    pub fn claim_keys_at_start(&mut self, around: &Surroundings, fx: &mut Vec<Effect>) {
+        self.claim_slots_of_keys(&mut Turn::new(around, fx));
+    }
 }
 
-/// Which of the two kinds of publishing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PublishKind {
-    /// PUBLISH: to every node.
-    Global,
-    /// SPUBLISH: within the shard.
-    Sharded,
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! Slot claims: what a master says it owns, against what this node believes.
+//!
+//! Accepting a claim on one slot is a rule table. After all slots of a claim are weighed, this node
+//! may find itself without slots and follow the claimant (UP-08). A claim by the slots of a replica
+//! is never one (BUS-12, GO-22). Clauses: UP-01 to UP-12, UP-18.
+
+use super::Cluster;
+use super::members::MemberIndex;
+use super::turn::Turn;
+use super::{Effect, Profile};
+use crate::bus::packet::{Body, Header};
+use crate::epoch::ConfigEpoch;
+use crate::output::{Durability, LogLevel};
+use crate::rules::{Rule, first_objection};
+use crate::slot::{Slot, SlotSet};
+
+/// What is weighed before a claimed slot is rebound.
+pub(super) struct ClaimFacts {
+    pub is_being_imported: bool,
+    /// The owner's configEpoch; none if nobody owns the slot or its owner stopped claiming it.
+    pub owner_epoch: Option<ConfigEpoch>,
+    pub claimed_epoch: ConfigEpoch,
+}
+
+/// Why a claim on a slot is not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotRebound {
+    BeingImported,
+    OwnerIsAsNew,
+}
+
+/// Accepting a claim on a slot that is not bound to the claimant.
+pub(super) const CLAIM_RULES: &[Rule<ClaimFacts, NotRebound>] = &[
+    Rule {
+        clause: "UP-03",
+        objects: |facts| facts.is_being_imported.then_some(NotRebound::BeingImported),
+    },
+    Rule {
+        // UP-04, UP-05: only a strictly newer claim takes a slot; nobody's slot is free (UP-06).
+        clause: "UP-05",
+        objects: |facts| {
+            let owner_epoch = facts.owner_epoch?;
+            (owner_epoch >= facts.claimed_epoch).then_some(NotRebound::OwnerIsAsNew)
+        },
+    },
+];
+
+/// A claim: who, at which version, what.
+pub(super) struct Claim<'a> {
+    pub by: MemberIndex,
+    pub epoch: ConfigEpoch,
+    pub slots: &'a SlotSet,
+}
+
+/// What a claim took from this node's shard.
+#[derive(Default)]
+struct Losses {
+    of_my_shard: usize,
+    mine_with_keys: Vec<Slot>,
+}
+
+impl Cluster {
+    /// UP-01: weighs a claim slot by slot, then what it means for this node.
+    pub(super) fn weigh_claim(&mut self, claim: &Claim, turn: &mut Turn) {
+        if claim.by == self.members.my_index() {
+            return;
+        }
+        let shard_master = self.members.my_shard_master();
+        let bound = self.members[claim.by].slots.clone();
+        // UP-02: claimed and bound already. UP-06: bound, but no longer claimed.
+        let kept = bound.intersection(claim.slots);
+        self.slots.unclaimed.remove_all(&kept);
+        self.slots
+            .unclaimed
+            .insert_all(&bound.difference(claim.slots));
+        let mut losses = Losses::default();
+        let mut rebound = 0;
+        for slot in claim.slots.difference(&bound).iter() {
+            if first_objection(CLAIM_RULES, &self.claim_facts(slot, claim)).is_some() {
+                continue;
+            }
+            self.note_loss(slot, shard_master, turn, &mut losses);
+            self.slots.bind(&mut self.members, slot, claim.by);
+            rebound += 1;
+        }
+        if rebound > 0 {
+            self.clockwork.slots_changed = true;
+            self.pending.evaluate_state = true;
+            self.pending.save(Durability::Synced);
+        }
+        self.after_claim(claim, shard_master, losses, turn);
+    }
+
+    fn claim_facts(&self, slot: Slot, claim: &Claim) -> ClaimFacts {
+        let owner = self
+            .slots
+            .owner(slot)
+            .filter(|_| self.slots.is_claimed(slot));
+        ClaimFacts {
+            is_being_imported: self.slots.importing.contains_key(&slot),
+            owner_epoch: owner.map(|owner| self.members[owner].config_epoch),
+            claimed_epoch: claim.epoch,
+        }
+    }
+
+    fn note_loss(&self, slot: Slot, shard_master: MemberIndex, turn: &Turn, losses: &mut Losses) {
+        let Some(owner) = self.slots.owner(slot) else {
+            return;
+        };
+        losses.of_my_shard += usize::from(owner == shard_master);
+        if owner == self.members.my_index() && turn.keys.count_in_slot(slot) > 0 {
+            losses.mine_with_keys.push(slot);
+        }
+    }
+
+    /// UP-07, UP-08, UP-10: demotion, a detour in the chain of masters, or keys to delete.
+    fn after_claim(
+        &mut self,
+        claim: &Claim,
+        shard_master: MemberIndex,
+        losses: Losses,
+        turn: &mut Turn,
+    ) {
+        let is_emptied = losses.of_my_shard > 0 && self.members[shard_master].slot_count == 0;
+        let may_follow =
+            turn.config.cluster_allow_replica_migration || claim.slots.len() == losses.of_my_shard;
+        // UP-08: who took the last slot of the shard is its master now.
+        if is_emptied && may_follow {
+            let id = self.members[claim.by].id;
+            turn.log(
+                LogLevel::Notice,
+                format!("Configuration change detected. Reconfiguring myself as a replica of {id}"),
+            );
+            self.become_replica_of(claim.by, turn);
+            self.pending.save(Durability::Synced);
+            return;
+        }
+        if self.skip_sub_replica(turn) {
+            return;
+        }
+        // UP-07: keys of slots that are another node's now.
+        for slot in losses.mine_with_keys {
+            turn.fx.push(Effect::DeleteSlot(slot));
+        }
+    }
+
+    /// UP-10: a replica of a replica moves up to the latter's master.
+    fn skip_sub_replica(&mut self, turn: &mut Turn) -> bool {
+        let grand_master = self
+            .members
+            .me()
+            .master()
+            .and_then(|master| self.members[master].master())
+            .filter(|grand_master| *grand_master != self.members.my_index());
+        let Some(grand_master) = grand_master else {
+            return false;
+        };
+        self.become_replica_of(grand_master, turn);
+        self.pending.save(Durability::Synced);
+        true
+    }
+
+    /// UP-12: tells a sender about owners that claim what it claims, at a newer version.
+    pub(super) fn answer_stale_claim(&mut self, sender: MemberIndex, header: &Header, turn: &Turn) {
+        let mut owners: Vec<MemberIndex> = Vec::new();
+        for slot in header.slots.iter() {
+            let Some(owner) = self.slots.owner(slot) else {
+                continue;
+            };
+            let is_newer = owner != sender
+                && !owners.contains(&owner)
+                && self.slots.is_claimed(slot)
+                && self.members[owner].config_epoch > header.config_epoch;
+            if is_newer {
+                owners.push(owner);
+            }
+            // DEVIATION(UP-12): one UPDATE for each owner, not one per packet (KW-05).
+            if is_newer && self.profile == Profile::Upstream70 {
+                break;
+            }
+        }
+        for owner in owners {
+            let update = self.update_about(owner);
+            self.send_to(sender, update, turn);
+        }
+    }
+
+    /// An UPDATE about a node, without the slots it stopped claiming (UP-06).
+    pub(super) fn update_about(&self, owner: MemberIndex) -> Body {
+        let member = &self.members[owner];
+        Body::Update {
+            owner: Some(member.id),
+            config_epoch: member.config_epoch,
+            slots: std::sync::Arc::new(member.slots.difference(&self.slots.unclaimed)),
+        }
+    }
+}

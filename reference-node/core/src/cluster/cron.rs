@@ -1,0 +1,184 @@
+//! The room's clockwork: the tick every 100 ms, what is due earlier, and the end of a turn.
+//!
+//! Clauses: GO-01 to GO-03, GO-15, FD-21, ST-06, EL-01, PS-15, BUS-10, CF-06, CF-12, CF-13, CF-14.
+
+use std::net::IpAddr;
+
+use super::election::ElectionStage;
+use super::members::MemberIndex;
+use super::turn::Turn;
+use super::{Cluster, Effect};
+use crate::bus::ext::is_valid_name;
+use crate::config::Config;
+use crate::output::Output;
+use crate::time::Millis;
+
+/// One tick (GO-01).
+const TICK: Millis = Millis(100);
+
+/// What the clockwork keeps between turns.
+#[derive(Debug, Default)]
+pub(super) struct Clockwork {
+    next_tick: Millis,
+    last_tick: Millis,
+    woken_at: Millis,
+    ticks: u64,
+    /// Number of PFAIL nodes at the last tick (GO-09).
+    pub suspects: usize,
+    /// Somebody else's routing may be stale: tell at the end of the turn.
+    pub slots_changed: bool,
+    /// `cluster-announce-ip`, parsed.
+    pub announced_ip: Option<IpAddr>,
+    announced_text: String,
+}
+
+impl Clockwork {
+    /// A clockwork whose first tick is due at once.
+    pub fn new(now: Millis) -> Clockwork {
+        Clockwork {
+            next_tick: now,
+            last_tick: now,
+            ..Clockwork::default()
+        }
+    }
+}
+
+impl Cluster {
+    pub(super) fn next_due(&self) -> Millis {
+        let election = match self.election.stage {
+            ElectionStage::Waiting { .. } => self.election.start_at,
+            ElectionStage::Idle | ElectionStage::Asked { .. } => None,
+        };
+        // One that is due already has had its look.
+        let ahead = election.filter(|at| *at > self.clockwork.woken_at);
+        ahead.map_or(self.clockwork.next_tick, |at| {
+            at.min(self.clockwork.next_tick)
+        })
+    }
+
+    pub(super) fn wake(&mut self, turn: &mut Turn) {
+        self.clockwork.woken_at = turn.now;
+        if turn.now >= self.clockwork.next_tick {
+            self.tick(turn);
+        } else {
+            self.pending.run_election = true;
+        }
+    }
+
+    fn tick(&mut self, turn: &mut Turn) {
+        let slept = turn.now.since(self.clockwork.last_tick);
+        self.clockwork.last_tick = turn.now;
+        self.clockwork.next_tick = turn.now + TICK;
+        self.clockwork.ticks += 1;
+        self.refresh_myself(turn.config);
+        self.expire_handshakes(turn);
+        self.open_missing_links(turn);
+        // GO-02: once a second.
+        if self.clockwork.ticks.is_multiple_of(10) {
+            self.ping_random(turn);
+        }
+        self.refresh_links(turn);
+        self.ping_overdue(turn);
+        self.ping_failing_over(turn);
+        // FD-21: after a pause of our own the silence may be ours; what came in is read first.
+        if slept.0.saturating_mul(2) <= turn.node_timeout().0.max(TICK.0 * 4) {
+            self.suspect_silent(turn);
+        }
+        self.retarget_replication(turn.fx);
+        self.pending.run_election = true;
+        if self.is_replica() {
+            self.migrate_replica(turn);
+        }
+        // ST-06: while it is fail, every tick may end it.
+        self.pending.evaluate_state |= !self.state.is_ok();
+    }
+
+    /// GO-03: nobody stays unheard for more than half the node timeout.
+    fn ping_overdue(&mut self, turn: &Turn) {
+        let half = Millis(turn.node_timeout().0 / 2);
+        let overdue: Vec<MemberIndex> = self
+            .members
+            .others()
+            .filter(|(_, member)| member.is_known() && !member.is_without_address)
+            .filter(|(_, member)| member.outbound.is_some() && member.ping_sent.is_none())
+            .filter(|(_, member)| turn.now.since(member.pong_received.unwrap_or_default()) > half)
+            .map(|(index, _)| index)
+            .collect();
+        for index in overdue {
+            self.ping(index, turn);
+        }
+    }
+
+    /// GO-15: a link that brings no answer is made anew; the ping keeps its time.
+    fn refresh_links(&mut self, turn: &mut Turn) {
+        let timeout = turn.node_timeout();
+        let half = Millis(timeout.0 / 2);
+        let now = turn.now;
+        let is_quiet = |at: Option<Millis>| now.since(at.unwrap_or_default()) > half;
+        let stuck: Vec<MemberIndex> = self
+            .members
+            .others()
+            .filter(|(_, member)| {
+                let is_old = |created_at: Millis| now.since(created_at) > timeout;
+                member.outbound.is_some_and(|link| is_old(link.created_at))
+                    && member.ping_sent.is_some()
+                    && is_quiet(member.ping_sent)
+                    && is_quiet(member.data_received)
+            })
+            .map(|(index, _)| index)
+            .collect();
+        for index in stuck {
+            self.close_outbound(index, turn);
+        }
+    }
+
+    /// CF-06, CF-12 to CF-14: what this node says about itself follows the settings.
+    pub(super) fn refresh_myself(&mut self, config: &Config) {
+        if self.clockwork.announced_text != config.cluster_announce_ip {
+            self.clockwork
+                .announced_text
+                .clone_from(&config.cluster_announce_ip);
+            self.clockwork.announced_ip = config.cluster_announce_ip.parse().ok();
+            // CF-12: clearing it blanks the address until it is learnt again.
+            self.members.me_mut().address.ip = self.clockwork.announced_ip;
+        }
+        let me = self.members.me_mut();
+        me.refuses_failover = config.cluster_replica_no_failover;
+        me.address.port = or_else(config.cluster_announce_port, config.port);
+        me.address.bus_port = or_else(config.cluster_announce_bus_port, config.bus_port());
+        if me.hostname != config.cluster_announce_hostname
+            && is_valid_name(config.cluster_announce_hostname.as_bytes())
+        {
+            me.hostname.clone_from(&config.cluster_announce_hostname);
+        }
+    }
+
+    /// Carries out what was flagged, then nodes.conf, then the packets (BUS-10, PS-15).
+    pub(super) fn end_turn(&mut self, turn: &mut Turn) {
+        // A clock that stepped back must not silence the tick.
+        if self.clockwork.next_tick.since(turn.now) > TICK {
+            self.clockwork.next_tick = turn.now + TICK;
+        }
+        if std::mem::take(&mut self.pending.run_election) {
+            self.run_manual_failover(turn);
+            self.run_election(turn);
+        }
+        if std::mem::take(&mut self.pending.evaluate_state) {
+            self.evaluate_state(turn);
+        }
+        if std::mem::take(&mut self.clockwork.slots_changed) {
+            turn.fx.push(Effect::SlotsChanged);
+        }
+        if let Some(durability) = self.pending.save.take() {
+            turn.persist(self.nodes_conf_text(), durability);
+        }
+        for (link, packet) in std::mem::take(&mut self.pending.packets) {
+            let packet = Box::new(packet);
+            turn.ask(Output::SendPacket { link, packet });
+        }
+    }
+}
+
+fn or_else(announced: u16, own: u16) -> u16 {
+    if announced == 0 { own } else { announced }
+}

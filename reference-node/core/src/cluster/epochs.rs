@@ -1,0 +1,87 @@
+//! Epochs: the logical clock, and the versions of claims.
+//!
+//! Absorbing those of others, resolving collisions, and bumping one's own. Every change of a
+//! configEpoch is on disk before a packet that shows it leaves (PS-14).
+//! Clauses: EP-01, EP-02, EP-05, EP-09, EP-20 to EP-24.
+
+use super::Cluster;
+use super::members::MemberIndex;
+use super::turn::Turn;
+use crate::bus::packet::Header;
+use crate::epoch::{ConfigEpoch, CurrentEpoch};
+use crate::output::{Durability, LogLevel};
+
+/// What came of a bump (EP-05).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bump {
+    /// This node has a new epoch.
+    Bumped(ConfigEpoch),
+    /// It had the greatest already.
+    Still(ConfigEpoch),
+}
+
+impl Cluster {
+    /// EP-01, EP-02: takes in the epochs of a header from a known node.
+    pub(super) fn absorb_epochs(&mut self, sender: MemberIndex, header: &Header) {
+        self.current_epoch = self.current_epoch.max(header.current_epoch);
+        let is_claim_of_sender = header.master.is_none();
+        let member = &mut self.members[sender];
+        // DEVIATION(EP-02): only from a master, as in Valkey 8: a replica shows its master's epoch.
+        if is_claim_of_sender && header.config_epoch > member.config_epoch {
+            member.config_epoch = header.config_epoch;
+            self.pending.save(Durability::Synced);
+        }
+    }
+
+    /// EP-20: two masters with one configEpoch: the one with the smaller id moves.
+    pub(super) fn resolve_collision(
+        &mut self,
+        sender: MemberIndex,
+        header: &Header,
+        turn: &mut Turn,
+    ) {
+        let me = self.members.me();
+        let other = &self.members[sender];
+        // EP-23: between masters only.
+        let collides = me.is_master()
+            && other.is_master()
+            && header.master.is_none()
+            && header.config_epoch == me.config_epoch;
+        if !collides || me.id >= other.id {
+            return;
+        }
+        let epoch = self.take_next_epoch();
+        turn.log(
+            LogLevel::Verbose,
+            format!("WARNING: configEpoch collision, mine is now {}", epoch.0),
+        );
+    }
+
+    /// EP-05: makes sure that this node's claim is the newest known.
+    pub(super) fn bump_epoch(&mut self) -> Bump {
+        let mine = self.members.me().config_epoch;
+        if mine != ConfigEpoch(0) && mine == self.greatest_epoch() {
+            return Bump::Still(mine);
+        }
+        Bump::Bumped(self.take_next_epoch())
+    }
+
+    /// The greatest of currentEpoch and all known configEpochs.
+    pub(super) fn greatest_epoch(&self) -> ConfigEpoch {
+        let known = self.members.iter().map(|(_, member)| member.config_epoch);
+        known.fold(self.current_epoch.as_config(), ConfigEpoch::max)
+    }
+
+    fn take_next_epoch(&mut self) -> ConfigEpoch {
+        let before = self.members.me().config_epoch;
+        self.current_epoch = CurrentEpoch(self.greatest_epoch().0).next();
+        let epoch = self.current_epoch.as_config();
+        assert!(
+            epoch > before || epoch.0 == u64::MAX,
+            "a bump grows: {before:?} to {epoch:?}"
+        );
+        self.members.me_mut().config_epoch = epoch;
+        self.pending.save(Durability::Synced);
+        epoch
+    }
+}

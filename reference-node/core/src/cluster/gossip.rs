@@ -1,0 +1,194 @@
+//! Gossip: what heartbeats say about third nodes, and what is made of it.
+//!
+//! Selecting what to tell (GO-07 to GO-09, GO-25, BUS-31) and believing what is told (GO-10 to
+//! GO-12, FD-05, FD-06, HS-09). Marks of failure are decided in `failure`.
+
+use super::Cluster;
+use super::handshake::{health_of, role_of};
+use super::members::{Address, Health, LinkPhase, Member, MemberIndex, Stage};
+use super::turn::Turn;
+use crate::bus::packet::{Gossip, NodeFlags};
+use crate::output::{Durability, LogLevel};
+use crate::time::Millis;
+
+impl Cluster {
+    /// The entries for a heartbeat to a node; none is about the receiver or this node.
+    pub(super) fn gossip_for(&mut self, to: Option<MemberIndex>) -> Vec<Gossip> {
+        let known = self.members.len();
+        // GO-07: a tenth of the nodes, at least 3; not the two ends of the link.
+        let wanted = (known / 10).max(3).min(known.saturating_sub(2));
+        let mut chosen: Vec<MemberIndex> = Vec::with_capacity(wanted);
+        for _ in 0..wanted * 3 {
+            if chosen.len() == wanted {
+                break;
+            }
+            let index = self.members.random(&mut self.rng);
+            // DEVIATION(GO-08): nothing about the receiver, as 7.4 does: it knows better.
+            let is_fresh = Some(index) != to && !chosen.contains(&index);
+            if is_fresh && self.is_worth_telling(index) {
+                chosen.push(index);
+            }
+        }
+        // GO-09, FD-19: every suspect, at once.
+        if self.clockwork.suspects > 0 {
+            let suspects = self
+                .members
+                .others()
+                .filter(|(_, member)| member.health == Health::Suspected && is_tellable(member));
+            chosen.extend(suspects.map(|(index, _)| index));
+        }
+        chosen
+            .iter()
+            .map(|index| entry_about(&self.members[*index]))
+            .collect()
+    }
+
+    /// GO-08, GO-25: whether a random draw may be told.
+    fn is_worth_telling(&self, index: MemberIndex) -> bool {
+        let member = &self.members[index];
+        index != self.members.my_index()
+            && member.health != Health::Suspected
+            && is_tellable(member)
+            && (member.outbound.is_some() || member.slot_count > 0)
+    }
+
+    /// Takes in the entries of one heartbeat; the sender is none if it is unknown (HS-09).
+    pub(super) fn hear_gossip(
+        &mut self,
+        entries: &[Gossip],
+        sender: Option<MemberIndex>,
+        turn: &mut Turn,
+    ) {
+        for entry in entries {
+            match self.members.find(entry.id) {
+                Some(about) => self.hear_about(about, entry, sender, turn),
+                None if sender.is_some() => self.hear_of_stranger(entry, turn),
+                None => {}
+            }
+        }
+    }
+
+    fn hear_about(
+        &mut self,
+        about: MemberIndex,
+        entry: &Gossip,
+        sender: Option<MemberIndex>,
+        turn: &mut Turn,
+    ) {
+        if about == self.members.my_index() {
+            return;
+        }
+        let is_failing = entry.flags.0 & (NodeFlags::FAIL | NodeFlags::PFAIL) != 0;
+        if let Some(sender) = sender {
+            self.hear_report(about, sender, is_failing, turn);
+        }
+        if !is_failing && entry.flags.0 & NodeFlags::NOADDR == 0 {
+            self.hear_address(about, entry, turn);
+        }
+        if !is_failing {
+            self.hear_pong(about, entry, turn);
+        }
+    }
+
+    /// GO-10: others vouch for a node, so it need not be pinged that soon.
+    fn hear_pong(&mut self, about: MemberIndex, entry: &Gossip, turn: &Turn) {
+        self.expire_reports(about, turn);
+        let member = &mut self.members[about];
+        let heard_at = Millis(u64::from(entry.pong_received_s) * 1000);
+        let is_plausible = heard_at <= turn.now + Millis(500);
+        let is_idle = member.ping_sent.is_none() && member.reports.is_empty();
+        if is_idle && is_plausible && Some(heard_at) > member.pong_received {
+            member.pong_received = Some(heard_at);
+        }
+    }
+
+    /// GO-11: a node that I cannot reach is alive elsewhere.
+    fn hear_address(&mut self, about: MemberIndex, entry: &Gossip, turn: &mut Turn) {
+        let told = Address {
+            ip: entry.ip,
+            port: entry.port,
+            bus_port: entry.bus_port,
+            second_port: entry.second_port,
+        };
+        let member = &mut self.members[about];
+        let is_elsewhere = member.address.ip != told.ip
+            || member.address.port != told.port
+            || member.address.bus_port != told.bus_port;
+        if member.health == Health::Alive || told.ip.is_none() || !is_elsewhere {
+            return;
+        }
+        member.address = told;
+        member.is_without_address = false;
+        self.close_outbound(about, turn);
+        self.pending.save(Durability::Buffered);
+    }
+
+    /// GO-12: a node learnt from others is known at once, by its real id.
+    fn hear_of_stranger(&mut self, entry: &Gossip, turn: &mut Turn) {
+        let untellable = NodeFlags::NOADDR | NodeFlags::HANDSHAKE | NodeFlags::MYSELF;
+        let is_adoptable = entry.flags.0 & untellable == 0 && entry.ip.is_some();
+        if !is_adoptable || self.blacklist.contains(entry.id, turn.now) {
+            return;
+        }
+        let role = role_of(entry.flags);
+        let mut member = Member::new(entry.id, role, turn.now, self.no_slots.clone());
+        member.health = health_of(entry.flags, turn.now);
+        member.refuses_failover = entry.flags.has(NodeFlags::NOFAILOVER);
+        member.is_migration_target = entry.flags.has(NodeFlags::MIGRATE_TO);
+        member.address = Address {
+            ip: entry.ip,
+            port: entry.port,
+            bus_port: entry.bus_port,
+            second_port: entry.second_port,
+        };
+        if self.members.add(member).is_some() {
+            turn.log(
+                LogLevel::Debug,
+                format!("node {} learnt by gossip", entry.id),
+            );
+            self.pending.save(Durability::Buffered);
+        }
+    }
+
+    /// GO-02: every tenth tick, the least recently heard of five random nodes is pinged.
+    pub(super) fn ping_random(&mut self, turn: &Turn) {
+        let mut oldest: Option<MemberIndex> = None;
+        for _ in 0..5 {
+            let index = self.members.random(&mut self.rng);
+            let member = &self.members[index];
+            let is_open = member
+                .outbound
+                .is_some_and(|link| link.phase == LinkPhase::Open);
+            let is_idle = is_open && member.ping_sent.is_none();
+            if index == self.members.my_index() || !is_idle || member.stage == Stage::Handshake {
+                continue;
+            }
+            let heard = |index: MemberIndex| self.members[index].pong_received;
+            if oldest.is_none_or(|other| heard(index) < heard(other)) {
+                oldest = Some(index);
+            }
+        }
+        if let Some(index) = oldest {
+            self.ping(index, turn);
+        }
+    }
+}
+
+/// BUS-31: never about nodes in handshake or without address.
+fn is_tellable(member: &Member) -> bool {
+    member.is_known() && !member.is_without_address && member.address.ip.is_some()
+}
+
+fn entry_about(member: &Member) -> Gossip {
+    let seconds = |at: Option<Millis>| at.map_or(0, |at| (at.0 / 1000) as u32);
+    Gossip {
+        id: member.id,
+        ping_sent_s: seconds(member.ping_sent),
+        pong_received_s: seconds(member.pong_received),
+        ip: member.address.ip,
+        port: member.address.port,
+        bus_port: member.address.bus_port,
+        second_port: member.address.second_port,
+        flags: member.flags(),
+    }
+}

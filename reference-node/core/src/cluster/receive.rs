@@ -1,0 +1,230 @@
+//! A packet comes in: who sent it, what any packet tells, then one room per type.
+//!
+//! The order is that of cluster-bus.md section 9 from step 7 on.
+//! Clauses: BUS-03, BUS-04, BUS-41, BUS-42, BUS-44, BUS-46, GO-04, GO-06, GO-18, GO-23, HS-07,
+//! HS-15, HS-16, UP-01, UP-12, EP-20, PU-03, PU-14.
+
+use super::claims::Claim;
+use super::handshake::Introduction;
+use super::heartbeat::Beat;
+use super::members::MemberIndex;
+use super::turn::Turn;
+use super::{Cluster, Effect, PublishKind};
+use crate::bus::packet::{Body, Header, Heartbeat, NodeFlags, Packet};
+use crate::ids::LinkId;
+
+impl Cluster {
+    pub(super) fn receive(&mut self, link: LinkId, packet: &Packet, turn: &mut Turn) {
+        if self.links.get(link).is_none() {
+            return;
+        }
+        self.counters.count_received(&packet.body);
+        if self.counters.drops(&packet.body) {
+            return;
+        }
+        let header = &packet.header;
+        let sender = self.resolve_sender(link, header, turn);
+        if let Some(sender) = sender {
+            self.absorb_header(sender, link, header, turn);
+        }
+        match (&packet.body, sender) {
+            (Body::Ping(heartbeat), _) => {
+                self.on_heartbeat(Beat::Ping, heartbeat, link, sender, header, turn);
+            }
+            (Body::Pong(heartbeat), _) => {
+                self.on_heartbeat(Beat::Pong, heartbeat, link, sender, header, turn);
+            }
+            (Body::Meet(heartbeat), _) => {
+                self.on_heartbeat(Beat::Meet, heartbeat, link, sender, header, turn);
+            }
+            (body, Some(sender)) => self.on_message(body, link, sender, header, turn),
+            // BUS-41: nothing else counts from strangers.
+            (_, None) => {}
+        }
+    }
+
+    /// BUS-03, BUS-04: by the link's node where it is bound, else by the header's name.
+    fn resolve_sender(
+        &mut self,
+        link: LinkId,
+        header: &Header,
+        turn: &mut Turn,
+    ) -> Option<MemberIndex> {
+        let bound = self.links.get(link).and_then(|entry| entry.member);
+        let named = header.sender.and_then(|id| self.members.find(id));
+        let named = named.filter(|index| self.members[*index].is_known());
+        if let Some(bound) = bound.filter(|_| link.is_inbound()) {
+            return Some(bound);
+        }
+        if let Some(bound) = bound {
+            // A handshake may turn out to be an old acquaintance; but on the link to a known node
+            // a foreign name is no known sender, and BUS-42 deals with it.
+            let is_handshake = !self.members[bound].is_known();
+            return named.filter(|index| is_handshake || *index == bound);
+        }
+        if let Some(sender) = named.filter(|sender| *sender != self.members.my_index()) {
+            self.bind_inbound(link, sender, turn);
+        }
+        named
+    }
+
+    /// Steps 8 to 10: what every packet of a known node tells.
+    fn absorb_header(&mut self, sender: MemberIndex, link: LinkId, header: &Header, turn: &Turn) {
+        if header.message_flags.ext_data {
+            self.members[sender].speaks_extensions = true;
+            if let Some(entry) = self.links.get_mut(link) {
+                entry.speaks_extensions = true;
+            }
+        }
+        // GO-23, BUS-44.
+        self.members[sender].data_received = Some(turn.now);
+        if sender == self.members.my_index() {
+            return;
+        }
+        self.absorb_epochs(sender, header);
+        self.members[sender].repl_offset = header.offset;
+        self.hear_paused_offset(sender, header);
+    }
+
+    fn on_heartbeat(
+        &mut self,
+        beat: Beat,
+        heartbeat: &Heartbeat,
+        link: LinkId,
+        sender: Option<MemberIndex>,
+        header: &Header,
+        turn: &mut Turn,
+    ) {
+        self.answer(beat, heartbeat, link, sender, header, turn);
+        let expected = self.links.get(link).and_then(|entry| entry.member);
+        let own_link = expected.filter(|_| !link.is_inbound());
+        if let Some(expected) = own_link {
+            let introduction = self.check_introduction(expected, link, header, turn);
+            if introduction == Introduction::Dismissed {
+                return;
+            }
+            self.note_answer(beat, expected, turn);
+            if introduction == Introduction::Completed {
+                // HS-15: slots, epochs and gossip are taken from later packets.
+                return;
+            }
+        }
+        let Some(sender) = sender.filter(|sender| *sender != self.members.my_index()) else {
+            return;
+        };
+        self.members[sender].refuses_failover = header.flags.has(NodeFlags::NOFAILOVER);
+        if beat == Beat::Ping {
+            self.adopt_address(sender, link, header, turn);
+        }
+        self.hear_role(sender, header);
+        self.hear_claim(sender, header, turn);
+        self.resolve_collision(sender, header, turn);
+        self.hear_gossip(&heartbeat.gossip, Some(sender), turn);
+        self.hear_extensions(sender, heartbeat, turn);
+        self.retarget_replication(turn.fx);
+    }
+
+    /// GO-04: the PONG first. HS-07, HS-09, HS-14, HS-16: what PING and MEET do besides.
+    fn answer(
+        &mut self,
+        beat: Beat,
+        heartbeat: &Heartbeat,
+        link: LinkId,
+        sender: Option<MemberIndex>,
+        header: &Header,
+        turn: &mut Turn,
+    ) {
+        if beat == Beat::Pong {
+            return;
+        }
+        let local_ip = self.links.get(link).and_then(|entry| entry.local_ip);
+        if beat == Beat::Meet || self.members.me().address.ip.is_none() {
+            self.learn_my_ip(local_ip, turn);
+        }
+        if header.message_flags.ext_data
+            && let Some(entry) = self.links.get_mut(link)
+        {
+            entry.speaks_extensions = true;
+        }
+        self.send_beat(link, sender, Beat::Pong, turn);
+        if beat == Beat::Meet && sender.is_none() {
+            self.welcome(link, header, turn);
+            self.hear_gossip(&heartbeat.gossip, None, turn);
+        }
+    }
+
+    /// GO-06, FD-04: a PONG on our own link proves that the node is there.
+    fn note_answer(&mut self, beat: Beat, from: MemberIndex, turn: &mut Turn) {
+        let member = &mut self.members[from];
+        member.greeting = super::members::Greeting::Ping;
+        if beat == Beat::Pong {
+            member.pong_received = Some(turn.now);
+            member.ping_sent = None;
+            self.revive(from, turn);
+        }
+    }
+
+    /// UP-01, UP-12: the slots of a header, if they are news.
+    fn hear_claim(&mut self, sender: MemberIndex, header: &Header, turn: &mut Turn) {
+        let claimant = self.members[sender].master().unwrap_or(sender);
+        let is_master = self.members[sender].is_master();
+        let is_orphan = !is_master && self.members[sender].master().is_none();
+        let is_news = !is_orphan && self.members[claimant].slots != header.slots;
+        if is_news && is_master {
+            let claim = Claim {
+                by: sender,
+                epoch: header.config_epoch,
+                slots: &header.slots,
+            };
+            self.weigh_claim(&claim, turn);
+        }
+        if is_news {
+            self.answer_stale_claim(sender, header, turn);
+        }
+    }
+
+    fn on_message(
+        &mut self,
+        body: &Body,
+        link: LinkId,
+        sender: MemberIndex,
+        header: &Header,
+        turn: &mut Turn,
+    ) {
+        match body {
+            Body::Fail { failed } => {
+                if let Some(failed) = failed.and_then(|id| self.members.find(id)) {
+                    self.hear_fail(failed, turn);
+                }
+            }
+            Body::Publish { channel, message } => {
+                deliver(PublishKind::Global, channel, message, turn);
+            }
+            Body::PublishShard { channel, message } => {
+                deliver(PublishKind::Sharded, channel, message, turn);
+            }
+            Body::AuthRequest => self.hear_vote_request(sender, header, turn),
+            Body::AuthAck => self.count_vote(sender, header),
+            Body::Update {
+                owner,
+                config_epoch,
+                slots,
+            } => {
+                self.hear_update(*owner, *config_epoch, slots, turn);
+            }
+            Body::MfStart => self.hear_failover_start(sender, link, turn),
+            // Heartbeats went another way; modules there are none; the unknown say nothing.
+            Body::Ping(_) | Body::Pong(_) | Body::Meet(_) => {}
+            Body::Module | Body::Unknown(_) => {}
+        }
+    }
+}
+
+/// PU-03: to local subscribers only.
+fn deliver(kind: PublishKind, channel: &bytes::Bytes, message: &bytes::Bytes, turn: &mut Turn) {
+    turn.fx.push(Effect::Publish {
+        channel: channel.clone(),
+        message: message.clone(),
+        kind,
+    });
+}

@@ -1,0 +1,162 @@
+//! Replica migration: a spare replica moves to a master that has none.
+//!
+//! Clauses: RM-01 to RM-10.
+
+use super::Cluster;
+use super::members::{Health, Member, MemberIndex};
+use super::turn::Turn;
+use crate::output::{Durability, LogLevel};
+use crate::rules::{Rule, first_objection};
+use crate::time::Millis;
+
+/// How long a master must have been without replicas (RM-06).
+const ORPHANED_FOR: Millis = Millis(5000);
+
+/// What is weighed before this replica moves.
+struct MoveFacts {
+    is_allowed: bool,
+    state_is_ok: bool,
+    healthy_siblings: u64,
+    barrier: u64,
+    most_replicas: usize,
+    my_master_has_most: bool,
+    is_smallest: bool,
+    orphaned_for: Option<Millis>,
+}
+
+/// Why it stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Staying {
+    NotAllowed,
+    StateIsFail,
+    NeededHere,
+    NoneToSpare,
+    AnotherGoes,
+    NobodyNeedsMe,
+}
+
+const MOVE_RULES: &[Rule<MoveFacts, Staying>] = &[
+    Rule {
+        clause: "RM-01",
+        objects: |facts| (!facts.is_allowed).then_some(Staying::NotAllowed),
+    },
+    Rule {
+        clause: "RM-03",
+        objects: |facts| (!facts.state_is_ok).then_some(Staying::StateIsFail),
+    },
+    Rule {
+        clause: "RM-04",
+        objects: |facts| (facts.healthy_siblings <= facts.barrier).then_some(Staying::NeededHere),
+    },
+    Rule {
+        clause: "RM-01",
+        objects: |facts| {
+            let is_spare = facts.most_replicas >= 2 && facts.my_master_has_most;
+            (!is_spare).then_some(Staying::NoneToSpare)
+        },
+    },
+    Rule {
+        clause: "RM-05",
+        objects: |facts| (!facts.is_smallest).then_some(Staying::AnotherGoes),
+    },
+    Rule {
+        clause: "RM-06",
+        objects: |facts| {
+            let is_needed = facts.orphaned_for.is_some_and(|span| span > ORPHANED_FOR);
+            (!is_needed).then_some(Staying::NobodyNeedsMe)
+        },
+    },
+];
+
+impl Cluster {
+    /// One look: notes who is orphaned since when, and moves if it is this node's turn.
+    pub(super) fn migrate_replica(&mut self, turn: &mut Turn) {
+        let target = self.track_orphans(turn.now);
+        let Some(my_master) = self.members.me().master() else {
+            return;
+        };
+        let Some(target) = target else {
+            return;
+        };
+        let facts = self.move_facts(my_master, target, turn);
+        if first_objection(MOVE_RULES, &facts).is_some() {
+            return;
+        }
+        let id = self.members[target].id;
+        turn.log(
+            LogLevel::Notice,
+            format!("Migrating to orphaned master {id}"),
+        );
+        self.become_replica_of(target, turn);
+        self.pending.save(Durability::Buffered);
+    }
+
+    fn move_facts(&self, my_master: MemberIndex, target: MemberIndex, turn: &Turn) -> MoveFacts {
+        let working = self.working_replicas();
+        let most = working.iter().copied().max().unwrap_or(0);
+        let count_of = |master: MemberIndex| working[usize::from(master.number())];
+        let of_fullest = self.members.iter().filter(|(_, member)| {
+            member
+                .master()
+                .is_some_and(|master| count_of(master) == most)
+                && !member.is_failed()
+        });
+        let smallest = of_fullest.map(|(_, member)| member.id).min();
+        let siblings = self.members.replicas_of(my_master);
+        let orphaned_at = self.members[target].orphaned_at;
+        MoveFacts {
+            is_allowed: turn.config.cluster_allow_replica_migration,
+            state_is_ok: self.is_ok(),
+            healthy_siblings: siblings.filter(|(_, member)| is_healthy(member)).count() as u64,
+            barrier: turn.config.cluster_migration_barrier,
+            most_replicas: most,
+            my_master_has_most: count_of(my_master) == most,
+            is_smallest: smallest == Some(self.my_id()),
+            orphaned_for: orphaned_at.map(|at| turn.now.since(at)),
+        }
+    }
+
+    /// Number of non-FAIL replicas, by number of their master.
+    fn working_replicas(&self) -> Vec<usize> {
+        let greatest = self
+            .members
+            .iter()
+            .map(|(index, _)| usize::from(index.number()))
+            .max();
+        let mut counts = vec![0; greatest.unwrap_or(0) + 1];
+        for (_, member) in self
+            .members
+            .iter()
+            .filter(|(_, member)| !member.is_failed())
+        {
+            if let Some(master) = member.master() {
+                counts[usize::from(master.number())] += 1;
+            }
+        }
+        counts
+    }
+
+    /// RM-02, RM-06: the first orphaned master, and since when each is.
+    fn track_orphans(&mut self, now: Millis) -> Option<MemberIndex> {
+        let working = self.working_replicas();
+        let orphans: Vec<MemberIndex> = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.has_voice() && member.is_migration_target)
+            .filter(|(index, member)| {
+                !member.is_failed() && working[usize::from(index.number())] == 0
+            })
+            .map(|(index, _)| index)
+            .collect();
+        let all: Vec<MemberIndex> = self.members.iter().map(|(index, _)| index).collect();
+        for index in all {
+            let since = self.members[index].orphaned_at.unwrap_or(now);
+            self.members[index].orphaned_at = orphans.contains(&index).then_some(since);
+        }
+        orphans.first().copied()
+    }
+}
+
+fn is_healthy(member: &Member) -> bool {
+    member.health == Health::Alive
+}

@@ -1,0 +1,170 @@
+//! Roles: who is master, who copies whom; for others and for this node.
+//!
+//! This node's own changes of role end every election and manual failover it was in, so that no
+//! vote is counted twice. Replication follows the role through [`Effect::Follow`] and
+//! [`Effect::Lead`]. Clauses: GO-19 to GO-21, RM-08, RP-03 to RP-06, EL-20, EL-27, VT-08 of part C.
+
+use std::net::IpAddr;
+
+use super::election::Election;
+use super::manual_failover::ManualFailover;
+use super::members::{MemberIndex, Role};
+use super::turn::Turn;
+use super::{Cluster, Effect, Profile};
+use crate::bus::packet::Header;
+use crate::output::Durability;
+
+/// What replication was last told to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Following {
+    /// Be a master.
+    Nobody,
+    /// Copy from there; none if the address is unknown.
+    Address(Option<(IpAddr, u16)>),
+}
+
+impl Cluster {
+    /// GO-19 to GO-21: takes in the role that a header tells.
+    pub(super) fn hear_role(&mut self, sender: MemberIndex, header: &Header) {
+        let Some(master) = header.master else {
+            if !self.members[sender].is_master() {
+                self.set_as_master(sender);
+                self.pending.save(Durability::Buffered);
+            }
+            return;
+        };
+        if !self.members[sender].is_replica() {
+            // GO-20: a master that became a replica has no slots of its own.
+            if self.slots.unbind_all(&mut self.members, sender) > 0 {
+                self.clockwork.slots_changed = true;
+            }
+            let member = &mut self.members[sender];
+            member.role = Role::Replica { of: None };
+            member.is_migration_target = false;
+            self.pending.evaluate_state = true;
+            self.pending.save(Durability::Buffered);
+        }
+        // GO-21: an unknown master leaves the old one in place.
+        if let Some(master) = self.members.find(master) {
+            self.set_master_of(sender, master);
+        }
+    }
+
+    /// Makes a node a master in this node's table (GO-19, UP-13).
+    pub(super) fn set_as_master(&mut self, index: MemberIndex) {
+        let was_replica = self.leave_master(index);
+        let member = &mut self.members[index];
+        member.role = Role::Master;
+        // RM-08: a promoted replica leaves a shard that had replicas.
+        if was_replica && index != self.members.my_index() {
+            self.members[index].is_migration_target = true;
+        }
+        self.pending.evaluate_state = true;
+    }
+
+    /// Points a replica to its master.
+    fn set_master_of(&mut self, replica: MemberIndex, master: MemberIndex) {
+        if self.members[replica].master() == Some(master) || replica == master {
+            return;
+        }
+        self.leave_master(replica);
+        self.members[replica].role = Role::Replica { of: Some(master) };
+        self.members[master].is_migration_target = true;
+        self.pending.save(Durability::Buffered);
+    }
+
+    /// RM-08: whose last replica leaves is no migration target any more.
+    fn leave_master(&mut self, replica: MemberIndex) -> bool {
+        let Some(master) = self.members[replica].master() else {
+            return false;
+        };
+        self.members[replica].role = Role::Replica { of: None };
+        if self.members.replicas_of(master).next().is_none() {
+            self.members[master].is_migration_target = false;
+        }
+        true
+    }
+
+    /// This node becomes a replica, or one of another master (RP-02, UP-08, RM-07).
+    pub(super) fn become_replica_of(&mut self, master: MemberIndex, turn: &mut Turn) {
+        let me = self.members.my_index();
+        assert!(master != me, "a node cannot replicate itself");
+        if self.members[me].is_master() {
+            // SM-18: a replica has no open slots.
+            self.slots.close_all();
+            self.slots.unbind_all(&mut self.members, me);
+            self.members.me_mut().is_migration_target = false;
+        }
+        self.leave_master(me);
+        self.members.me_mut().role = Role::Replica { of: Some(master) };
+        self.members[master].is_migration_target = true;
+        self.end_manual_failover(turn);
+        self.forget_election();
+        self.clockwork.slots_changed = true;
+        self.pending.evaluate_state = true;
+        self.retarget_replication(turn.fx);
+    }
+
+    /// EL-20: this node takes over from its master; its configEpoch is set by the caller.
+    pub(super) fn take_over(&mut self, turn: &mut Turn) {
+        let me = self.members.my_index();
+        let Some(old) = self.members.me().master() else {
+            return;
+        };
+        self.leave_master(me);
+        self.members.me_mut().role = Role::Master;
+        let slots = self.members[old].slots.clone();
+        for slot in slots.iter() {
+            self.slots.bind(&mut self.members, slot, me);
+        }
+        self.lead(turn);
+        self.clockwork.slots_changed = true;
+        self.pending.evaluate_state = true;
+        self.pending.save(Durability::Synced);
+        self.broadcast_pong(turn);
+        self.end_manual_failover(turn);
+        self.forget_election();
+    }
+
+    /// Replication has no master any more (RP-06).
+    pub(super) fn lead(&mut self, turn: &mut Turn) {
+        self.following = Following::Nobody;
+        turn.fx.push(Effect::Lead);
+    }
+
+    /// DEVIATION(EL-06, EL-14): votes and schedule end with every promotion and every change of
+    /// master (EL-27), so that old votes never promote twice (VT-08, part C.1).
+    fn forget_election(&mut self) {
+        if self.profile == Profile::Reference {
+            self.election = Election::default();
+        }
+    }
+
+    /// Ends a manual failover, letting paused clients go (MF-11).
+    pub(super) fn end_manual_failover(&mut self, turn: &mut Turn) {
+        if let ManualFailover::Pausing { .. } = self.manual {
+            turn.fx.push(Effect::ResumeWrites);
+        }
+        self.manual = ManualFailover::None;
+    }
+
+    /// RP-04, RP-05: tells replication where the master is, when that is news.
+    pub(super) fn retarget_replication(&mut self, fx: &mut Vec<Effect>) {
+        let Some(master) = self.members.me().master() else {
+            return;
+        };
+        let address = self.members[master].address;
+        let target = address
+            .ip
+            .filter(|_| address.port != 0)
+            .map(|ip| (ip, address.port));
+        let wanted = Following::Address(target);
+        // A master whose address was lost is kept on: the connection may well be alive.
+        let is_kept = target.is_none() && matches!(self.following, Following::Address(Some(_)));
+        if wanted == self.following || (is_kept && self.members[master].is_without_address) {
+            return;
+        }
+        self.following = wanted;
+        fx.push(Effect::Follow(target));
+    }
+}
