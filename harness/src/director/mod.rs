@@ -15,6 +15,8 @@ pub mod scenario;
 pub mod schedule;
 pub mod state;
 pub mod strikes;
+#[cfg(test)]
+mod tests;
 
 pub use run::{Played, Progress, play, run};
 pub use state::{Director, Phase};

@@ -126,6 +126,8 @@ impl SimWorld {
         place.gait = Gait::Running;
         let boot = Boot {
             config: place.config.clone(),
+            config_file: String::new(),
+            config_text: String::new(),
             nodes_conf: place.disk.read(File::NodesConf),
             rdb: place.disk.read(File::Rdb),
             seed: place.rng.next_u64(),
@@ -203,7 +205,9 @@ impl SimWorld {
         if wakeup == Millis(u64::MAX) {
             return;
         }
-        let at = (wakeup.0.saturating_sub(EPOCH_MS) * MS).max(self.now + 1);
+        // A wake-up that is overdue comes with the next ms: the node's clock must have moved.
+        let next_ms = (self.now / MS + 1) * MS;
+        let at = (wakeup.0.saturating_sub(EPOCH_MS) * MS).max(next_ms);
         if place.wake_at.is_none_or(|arranged| at < arranged) {
             place.wake_at = Some(at);
             self.queue.push(at, Event::NodeWake { host });
