@@ -103,6 +103,29 @@ fn the_page_renders_in_a_browser_without_script_errors() {
 }
 
 #[test]
+fn a_link_into_the_film_shows_that_stretch_of_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("report.html");
+    std::fs::write(&page, html::html(&model())).unwrap();
+    let dom = browser::dom_of_part(&page, "t=16.000-18.000");
+    assert!(dom.contains("16.000 s to 18.000 s"), "the film is zoomed");
+    assert!(!dom.contains("data-error"), "a script failed");
+}
+
+#[test]
+fn the_page_is_bounded_however_long_the_run() {
+    let mut recording = sample::failover();
+    let one = recording.events.clone();
+    for _ in 0..25 {
+        recording.events.extend(one.iter().cloned());
+    }
+    let model = Model::build(&recording, &judged(), About::default());
+    assert!(model.film.points.operations > 150_000);
+    let bytes = html::html(&model).len();
+    assert!(bytes < 5_000_000, "{bytes} bytes");
+}
+
+#[test]
 fn nothing_from_outside_becomes_markup() {
     let markup = html::html(&model());
     assert!(

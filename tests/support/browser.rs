@@ -8,11 +8,19 @@ use std::process::{Command, Stdio};
 /// # Panics
 /// When there is no Chromium: the report must not go untested without anybody noticing.
 pub fn dom_of(page: &Path) -> String {
+    dom_of_part(page, "")
+}
+
+/// As [`dom_of`], opened at a fragment of the page.
+///
+/// # Panics
+/// As [`dom_of`].
+pub fn dom_of_part(page: &Path, fragment: &str) -> String {
     let profile = tempfile::tempdir().expect("a temporary folder can be made");
     let output = chromium(profile.path())
         .arg("--virtual-time-budget=10000")
         .arg("--dump-dom")
-        .arg(format!("file://{}", page.display()))
+        .arg(format!("file://{}#{fragment}", page.display()))
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| {

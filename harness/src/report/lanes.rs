@@ -63,54 +63,69 @@ pub struct Lane {
 /// The lanes, in order of the setting's nodes.
 pub fn lanes(evidence: &Evidence<'_>, bands: &[Band]) -> Vec<Lane> {
     let end = Tick::from_ns(evidence.end());
+    let ids = evidence.id_index();
     let mut lanes: Vec<Lane> = Vec::new();
     lanes.resize_with(evidence.setting.nodes.len(), Lane::default);
     for (node, setting) in evidence.setting.nodes.iter().enumerate() {
         let downs = downs(evidence, &setting.name, end);
         lanes[node].outages = downs.clone();
         lanes[node].outages.extend(disturbances(bands, node));
-        lanes[node].stances = stances(statements(evidence, &setting.name), &downs, end);
+        lanes[node].stances = stances(statements(evidence, &ids, &setting.name), &downs, end);
     }
     lanes
 }
 
-/// What a node says of itself at one instant.
-struct Statement {
+/// What a node says of itself at one instant; borrowed, for there are many.
+#[derive(Clone, Copy)]
+struct Statement<'a> {
     at: Tick,
     master: Option<usize>,
     config_epoch: u64,
-    slots: SlotSet,
+    /// None for a replica.
+    slots: Option<&'a SlotSet>,
 }
 
-fn statements(evidence: &Evidence<'_>, node: &NodeName) -> Vec<Statement> {
-    let ids = evidence.id_index();
-    let mut all: Vec<Statement> = Vec::new();
-    for packet in evidence
+impl Statement<'_> {
+    fn agrees_with(&self, stance: &Stance) -> bool {
+        stance.master == self.master
+            && stance.config_epoch == self.config_epoch
+            && match self.slots {
+                Some(slots) => stance.slots == *slots,
+                None => stance.slots.is_empty(),
+            }
+    }
+}
+
+fn statements<'a>(
+    evidence: &Evidence<'a>,
+    ids: &BTreeMap<NodeId, usize>,
+    node: &NodeName,
+) -> Vec<Statement<'a>> {
+    let packets = evidence
         .packets
         .iter()
-        .filter(|packet| packet.from == *node)
-    {
-        let header = &packet.header;
-        all.push(Statement {
+        .filter(|packet| packet.from == *node);
+    let mut all: Vec<Statement<'a>> = packets
+        .map(|packet| Statement {
             at: Tick::from_ns(packet.time),
-            master: header.master.as_ref().map(|id| position(&ids, id)),
-            config_epoch: header.config_epoch,
-            slots: own_slots(header.is_master(), &header.slots),
-        });
-    }
+            master: packet.header.master.as_ref().map(|id| position(ids, id)),
+            config_epoch: packet.header.config_epoch,
+            slots: packet.header.is_master().then_some(&packet.header.slots),
+        })
+        .collect();
     let views = evidence.views.iter().filter(|view| view.node == *node);
-    all.extend(views.filter_map(|view| statement_of_view(view, &ids)));
+    all.extend(views.filter_map(|view| statement_of_view(view, ids)));
     all.sort_by_key(|statement| statement.at);
     all
 }
 
-fn statement_of_view(view: &View, ids: &BTreeMap<NodeId, usize>) -> Option<Statement> {
+fn statement_of_view<'a>(view: &'a View, ids: &BTreeMap<NodeId, usize>) -> Option<Statement<'a>> {
     let line = view.table.iter().find(|line| line.has_flag("myself"))?;
     Some(Statement {
         at: Tick::from_ns(view.time),
         master: line.master.as_ref().map(|id| position(ids, id)),
         config_epoch: line.config_epoch,
-        slots: own_slots(line.master.is_none(), &line.slots),
+        slots: line.master.is_none().then_some(&line.slots),
     })
 }
 
@@ -118,35 +133,26 @@ fn position(ids: &BTreeMap<NodeId, usize>, id: &NodeId) -> usize {
     ids.get(id).copied().unwrap_or(UNKNOWN_NODE)
 }
 
-fn own_slots(is_master: bool, slots: &SlotSet) -> SlotSet {
-    match is_master {
-        true => slots.clone(),
-        false => SlotSet::default(),
-    }
-}
-
 /// Joins equal statements into stretches; a stretch ends where the process does.
-fn stances(statements: Vec<Statement>, downs: &[Outage], end: Tick) -> Vec<Stance> {
+fn stances(statements: Vec<Statement<'_>>, downs: &[Outage], end: Tick) -> Vec<Stance> {
+    let end_after = |from: Tick| {
+        let down = downs.iter().find(|down| down.from >= from);
+        down.map_or(end, |down| down.from)
+    };
     let mut stances: Vec<Stance> = Vec::new();
     for statement in statements {
-        let outage = |from: Tick| downs.iter().find(|down| down.from >= from);
         if let Some(last) = stances.last_mut() {
-            let ended = outage(last.from).map_or(end, |down| down.from);
-            let same = last.master == statement.master
-                && last.config_epoch == statement.config_epoch
-                && last.slots == statement.slots;
-            if same && statement.at <= ended {
+            if statement.at <= last.to && statement.agrees_with(last) {
                 continue;
             }
-            last.to = ended.min(statement.at);
+            last.to = last.to.min(statement.at);
         }
-        let to = outage(statement.at).map_or(end, |down| down.from);
         stances.push(Stance {
             from: statement.at,
-            to,
+            to: end_after(statement.at),
             master: statement.master,
             config_epoch: statement.config_epoch,
-            slots: statement.slots,
+            slots: statement.slots.cloned().unwrap_or_default(),
         });
     }
     stances

@@ -95,6 +95,14 @@ fn covered(out: &mut String, model: &Model) {
             grouped(c.stalled_ops)
         ),
     );
+    if !model.film.nodes.is_empty() {
+        cluster_covered(out, model);
+    }
+}
+
+/// What was seen of the cluster; a bare history has none.
+fn cluster_covered(out: &mut String, model: &Model) {
+    let c = &model.coverage;
     line(
         out,
         format_args!(
