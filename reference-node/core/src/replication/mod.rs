@@ -21,3 +21,6 @@ pub mod transfer;
 
 pub use offset::{ReplId, ReplOffset};
 pub use room::{Event, Pings, Replication, entries};
+
+#[cfg(test)]
+mod tests;
