@@ -276,7 +276,7 @@ impl Node {
         out.push(log("User requested shutdown..."));
         if !self.config.save.is_empty() {
             out.push(log("Saving the final RDB snapshot before exiting."));
-            let bytes = self.replication.snapshot(&self.keyspace, now);
+            let bytes = crate::rdb::encode_file(&self.keyspace, now);
             let (file, durability) = (File::Rdb, Durability::Synced);
             out.push(Output::Persist { file, bytes, durability });
         }

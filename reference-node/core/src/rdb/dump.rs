@@ -12,6 +12,15 @@ use crate::keyspace::Value;
 pub fn encode_dump(value: &Value) -> Bytes {
     let mut out = vec![type_byte(value)];
     encode_value(&mut out, value);
+    with_footer(out)
+}
+
+/// What FUNCTION DUMP gives when there are no functions: the footer alone.
+pub fn encode_no_functions() -> Bytes {
+    with_footer(Vec::new())
+}
+
+fn with_footer(mut out: Vec<u8>) -> Bytes {
     out.extend_from_slice(&VERSION_WRITTEN.to_le_bytes());
     let crc = crc64(0, &out);
     out.extend_from_slice(&crc.to_le_bytes());

@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::value::{decode_value, encode_value, type_byte};
 use super::writer::{put_length, put_string};
 use super::{RdbError, VERSION_READ_MAX, VERSION_WRITTEN};
-use crate::keyspace::Entry;
+use crate::keyspace::{Entry, Keyspace};
 use crate::time::Millis;
 
 /// What stands before the keys.
@@ -69,6 +69,26 @@ impl FileWriter {
         self.out.extend_from_slice(&crc.to_le_bytes());
         self.out.into()
     }
+}
+
+/// All keys as a file, for the disk.
+pub fn encode_file(keyspace: &Keyspace, now: Millis) -> Bytes {
+    encode_snapshot(
+        keyspace,
+        &Preamble {
+            ctime_s: now.0 / 1000,
+            replication: None,
+        },
+    )
+}
+
+/// All keys as a file that begins like this.
+pub fn encode_snapshot(keyspace: &Keyspace, preamble: &Preamble) -> Bytes {
+    let mut writer = FileWriter::new(preamble);
+    for (key, entry) in keyspace.iter() {
+        writer.put(key, entry);
+    }
+    writer.finish()
 }
 
 fn put_aux(out: &mut Vec<u8>, key: &str, value: &str) {

@@ -16,8 +16,8 @@ pub mod reader;
 pub mod value;
 pub mod writer;
 
-pub use dump::{decode_dump, encode_dump};
-pub use file::{FileReader, FileWriter, Preamble};
+pub use dump::{decode_dump, encode_dump, encode_no_functions};
+pub use file::{FileReader, FileWriter, Preamble, encode_file, encode_snapshot};
 
 /// The version written (RW-53).
 pub const VERSION_WRITTEN: u16 = 9;

@@ -12,7 +12,7 @@ use crate::commands::ReplicationSurroundings;
 use crate::ids::ClientId;
 use crate::keyspace::Keyspace;
 use crate::output::{LogLevel, Output, Outputs};
-use crate::rdb::{FileWriter, Preamble};
+use crate::rdb::{Preamble, encode_snapshot};
 use crate::resp::Reply;
 use crate::time::Millis;
 
@@ -129,14 +129,14 @@ impl Replication {
     /// The data as an RDB file of this history.
     pub fn snapshot(&self, keyspace: &Keyspace, now: Millis) -> Bytes {
         let (id, offset) = self.place();
-        let mut writer = FileWriter::new(&Preamble {
-            ctime_s: now.0 / 1000,
-            replication: Some((*id.as_bytes(), offset.0)),
-        });
-        for (key, entry) in keyspace.iter() {
-            writer.put(key, entry);
-        }
-        writer.finish()
+        let replication = Some((*id.as_bytes(), offset.0));
+        encode_snapshot(
+            keyspace,
+            &Preamble {
+                ctime_s: now.0 / 1000,
+                replication,
+            },
+        )
     }
 }
 
