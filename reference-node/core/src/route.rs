@@ -90,16 +90,46 @@ pub struct RouteRule {
 
 /// The rules, in the order of RD-04.
 pub const RULES: &[RouteRule] = &[
-    RouteRule { clause: "RD-09", applies: slot_is_unassigned },
-    RouteRule { clause: "RD-03", applies: keys_differ_in_slot },
-    RouteRule { clause: "RD-06", applies: cluster_is_down },
-    RouteRule { clause: "SM-23", applies: channel_of_my_shard },
-    RouteRule { clause: "SM-09", applies: migrate_of_an_open_slot },
-    RouteRule { clause: "SM-04", applies: half_migrated },
-    RouteRule { clause: "SM-03", applies: migrated_away },
-    RouteRule { clause: "SM-06", applies: asked_for_an_importing_slot },
-    RouteRule { clause: "RD-14", applies: read_on_a_replica },
-    RouteRule { clause: "RD-05", applies: owned_elsewhere },
+    RouteRule {
+        clause: "RD-09",
+        applies: slot_is_unassigned,
+    },
+    RouteRule {
+        clause: "RD-03",
+        applies: keys_differ_in_slot,
+    },
+    RouteRule {
+        clause: "RD-06",
+        applies: cluster_is_down,
+    },
+    RouteRule {
+        clause: "SM-23",
+        applies: channel_of_my_shard,
+    },
+    RouteRule {
+        clause: "SM-09",
+        applies: migrate_of_an_open_slot,
+    },
+    RouteRule {
+        clause: "SM-04",
+        applies: half_migrated,
+    },
+    RouteRule {
+        clause: "SM-03",
+        applies: migrated_away,
+    },
+    RouteRule {
+        clause: "SM-06",
+        applies: asked_for_an_importing_slot,
+    },
+    RouteRule {
+        clause: "RD-14",
+        applies: read_on_a_replica,
+    },
+    RouteRule {
+        clause: "RD-05",
+        applies: owned_elsewhere,
+    },
 ];
 
 /// Decides where a command with keys is served.
@@ -113,12 +143,26 @@ pub fn decide(
     keyspace: &Keyspace,
     now: Millis,
 ) -> Route {
-    assert!(!request.keys.is_empty(), "a command without keys needs no route");
+    assert!(
+        !request.keys.is_empty(),
+        "a command without keys needs no route"
+    );
     // RD-01: the first key names the slot.
     let slot = Slot::of_key(request.keys[0]);
     let owner = cluster.slot_owner(slot);
-    let facts = Facts { request, cluster, config, keyspace, now, slot, owner };
-    RULES.iter().find_map(|rule| (rule.applies)(&facts)).unwrap_or(Route::Serve)
+    let facts = Facts {
+        request,
+        cluster,
+        config,
+        keyspace,
+        now,
+        slot,
+        owner,
+    };
+    RULES
+        .iter()
+        .find_map(|rule| (rule.applies)(&facts))
+        .unwrap_or(Route::Serve)
 }
 
 /// The error a client gets for a route; none if it is served.
@@ -127,11 +171,19 @@ pub fn refusal(route: Route, cluster: &dyn ClusterReads, config: &Config) -> Opt
         Route::Serve => return None,
         Route::Moved(slot, node) => {
             let (endpoint, port) = cluster.endpoint_of(node, config);
-            Refusal::Moved { slot: slot.number(), endpoint, port }
+            Refusal::Moved {
+                slot: slot.number(),
+                endpoint,
+                port,
+            }
         }
         Route::Ask(slot, node) => {
             let (endpoint, port) = cluster.endpoint_of(node, config);
-            Refusal::Ask { slot: slot.number(), endpoint, port }
+            Refusal::Ask {
+                slot: slot.number(),
+                endpoint,
+                port,
+            }
         }
         Route::TryAgain => Refusal::TryAgain,
         Route::CrossSlot => Refusal::CrossSlot,
@@ -162,7 +214,8 @@ fn slot_is_unassigned(facts: &Facts) -> Option<Route> {
 // RD-03: all keys hash to one slot.
 fn keys_differ_in_slot(facts: &Facts) -> Option<Route> {
     let mut keys = facts.request.keys[1..].iter();
-    keys.any(|key| Slot::of_key(key) != facts.slot).then_some(Route::CrossSlot)
+    keys.any(|key| Slot::of_key(key) != facts.slot)
+        .then_some(Route::CrossSlot)
 }
 
 // RD-06, PU-10: what is allowed while the state is fail.
@@ -220,7 +273,11 @@ fn asked_for_an_importing_slot(facts: &Facts) -> Option<Route> {
     let first = facts.request.keys[0];
     let is_multiple = facts.request.keys.iter().any(|key| *key != first);
     let is_incomplete = is_multiple && missing_keys(facts) > 0;
-    Some(if is_incomplete { Route::TryAgain } else { Route::Serve })
+    Some(if is_incomplete {
+        Route::TryAgain
+    } else {
+        Route::Serve
+    })
 }
 
 // RD-14, RP-08: reads of my master's slots, after READONLY.

@@ -3,10 +3,65 @@
 //!
 //! The node calls the entries re-exported here with [`Parts`]; nothing here knows the node itself.
 
+pub mod args;
+pub mod client;
+pub mod config;
+pub mod connection;
+pub mod debug;
+pub mod dispatch;
 pub mod doors;
+pub mod expiry;
+pub mod generic;
+pub mod hashes;
+pub mod info;
+pub mod lists;
 pub mod parts;
+pub mod pubsub;
+pub mod replication;
+pub mod server;
 pub mod session;
+pub mod sets;
+pub mod strings;
+pub mod table;
+pub mod transactions;
+pub mod typed;
+pub mod wake;
+//ZS pub mod zsets;
 
+pub use dispatch::{
+    Applied, apply_from_master, client_closed, client_command, client_opened, master_link_lost,
+};
 pub use doors::{ClusterDoor, ClusterReads, ReplicationDoor, ReplicationSurroundings};
 pub use parts::{Answer, Call, Parts, Server};
+pub use pubsub::deliver;
 pub use session::{Clients, Session};
+pub use wake::{
+    delete_slot, demoted, next_wakeup, pause_writes, replicas_acknowledged, resume_writes,
+    slots_changed, wake,
+};
+
+use table::Command;
+
+/// The groups of the command table.
+pub const GROUPS: &[&[Command]] = &[
+    client::COMMANDS,
+    config::COMMANDS,
+    connection::COMMANDS,
+    debug::COMMANDS,
+    expiry::COMMANDS,
+    generic::COMMANDS,
+    hashes::COMMANDS,
+    info::COMMANDS,
+    lists::COMMANDS,
+    lists::blocking::COMMANDS,
+    pubsub::COMMANDS,
+    replication::COMMANDS,
+    server::COMMANDS,
+    sets::COMMANDS,
+    strings::COMMANDS,
+    strings::ranges::COMMANDS,
+    transactions::COMMANDS,
+    //ZS zsets::COMMANDS,
+    //ZS zsets::ranges::COMMANDS,
+    //ZS zsets::combine::COMMANDS,
+];

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::commands::doors::{ClusterDoor, ReplicationDoor};
-use crate::commands::session::{Clients, Session, Wait};
+use crate::commands::session::{Clients, ReplyMode, Session, Wait};
 use crate::config::Config;
 use crate::ids::ClientId;
 use crate::keyspace::{Keyspace, Value};
@@ -111,6 +111,15 @@ pub struct CommandStats {
     pub failed_calls: u64,
 }
 
+impl Stats {
+    /// Counts an error by its first word (INFO errorstats).
+    pub fn count_error(&mut self, refusal: &Refusal) {
+        let text = refusal.to_string();
+        let code = text.split(' ').next().unwrap_or("ERR");
+        *self.errors.entry(code.into()).or_default() += 1;
+    }
+}
+
 /// Where a command came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
@@ -175,11 +184,17 @@ impl<'p> Call<'_, 'p> {
         value
     }
 
-    /// The value of a key, to be changed in place: the command counts as a write only after
-    /// [`Call::dirty`].
+    /// The value of a key, to be changed in place: it counts as changed only after
+    /// [`Call::changed`].
     pub fn write(&mut self, key: &[u8]) -> Option<&mut Value> {
         let view = self.view();
         self.parts.keyspace.get_mut(key, view)
+    }
+
+    /// Notes that a key changed: the command is replicated, watches break.
+    pub fn changed(&mut self, key: &[u8]) {
+        self.parts.keyspace.touch(key);
+        self.is_dirty = true;
     }
 
     /// Notes that data changed.
@@ -218,6 +233,15 @@ impl<'p> Call<'_, 'p> {
 impl Parts<'_> {
     /// Answers a client, in its protocol and reply mode.
     pub fn reply(&mut self, client: ClientId, reply: Reply) {
+        let mode = self.clients.get(client).map(|session| session.reply_mode);
+        match mode {
+            Some(ReplyMode::On | ReplyMode::SkipNext) => self.push(client, reply),
+            Some(ReplyMode::Off | ReplyMode::Skip) | None => {}
+        }
+    }
+
+    /// Sends a client something, whatever its reply mode.
+    pub fn push(&mut self, client: ClientId, reply: Reply) {
         let Some(session) = self.clients.get(client) else {
             return;
         };

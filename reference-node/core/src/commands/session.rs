@@ -25,6 +25,8 @@ pub struct Clients {
     /// Waiting clients, in the order in which they began to wait.
     waiting: BTreeMap<u64, ClientId>,
     waits_begun: u64,
+    /// Clients whose wait ended: their pending commands are to be run.
+    unblocked: VecDeque<ClientId>,
     /// An open MULTI on the link from our master (RW-35).
     pub master_transaction: Option<Vec<Vec<Bytes>>>,
 }
@@ -255,7 +257,22 @@ impl Clients {
     pub fn stop_waiting(&mut self, id: ClientId) -> Option<Wait> {
         let (place, wait) = self.sessions.get_mut(&id)?.wait.take()?;
         self.waiting.remove(&place);
+        self.unblocked.push_back(id);
         Some(wait)
+    }
+
+    /// Puts a client back to its place among those who wait, in place of a newer wait.
+    pub fn keep_waiting(&mut self, id: ClientId, place: u64, wait: Wait) {
+        self.stop_waiting(id);
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.wait = Some((place, wait));
+            self.waiting.insert(place, id);
+        }
+    }
+
+    /// The next client whose wait ended.
+    pub fn next_unblocked(&mut self) -> Option<ClientId> {
+        self.unblocked.pop_front()
     }
 
     /// Waiting clients with what they wait for, longest first.

@@ -5,6 +5,13 @@
 
 use crate::time::Millis;
 
+pub mod directives;
+pub mod file;
+pub mod settings;
+
+pub use directives::{SetError, all, canonical, set_at_runtime, set_at_start, value};
+pub use file::{CommandLine, ConfigError, read, rewrite};
+
 /// How a node names itself to clients (CF-16).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndpointType {

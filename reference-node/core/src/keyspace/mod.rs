@@ -105,17 +105,11 @@ impl Keyspace {
         self.get(key, view).is_some()
     }
 
-    /// The value, to be changed in place; counts as a change for WATCH. Call
+    /// The value, to be changed in place. Call [`Keyspace::touch`] if it did change, and
     /// [`Keyspace::remove_if_empty`] after taking elements out.
     pub fn get_mut(&mut self, key: &[u8], view: Millis) -> Option<&mut Value> {
         let entry = self.slots.get_mut(&Slot::of_key(key))?.get_mut(key)?;
-        if is_due(entry.expires, view) {
-            return None;
-        }
-        if let Some(watch) = self.watches.get_mut(key) {
-            watch.version += 1;
-        }
-        Some(&mut entry.value)
+        (!is_due(entry.expires, view)).then_some(&mut entry.value)
     }
 
     /// Sets a key, without expiry.
@@ -281,7 +275,8 @@ impl Keyspace {
         }
     }
 
-    fn touch(&mut self, key: &[u8]) {
+    /// Notes that a key changed, for those who watch it.
+    pub fn touch(&mut self, key: &[u8]) {
         if let Some(watch) = self.watches.get_mut(key) {
             watch.version += 1;
         }

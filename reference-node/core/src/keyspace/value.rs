@@ -57,7 +57,7 @@ impl Value {
             Value::Set(_) => "hashtable",
             Value::Hash(hash) => {
                 let is_small = hash.iter().all(|(f, v)| f.len() <= 64 && v.len() <= 64);
-                let fits = hash.len() <= 128 && is_small;
+                let fits = hash.len() <= 512 && is_small;
                 if fits { "listpack" } else { "hashtable" }
             }
             Value::Zset(zset) => {

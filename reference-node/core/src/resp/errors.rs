@@ -71,7 +71,9 @@ pub enum Refusal {
     #[error("ERR The command has no key arguments")]
     NoKeyArguments,
     #[error("ERR Invalid command specified")]
-    InvalidCommand,
+    InvalidCommandGetkeys,
+    #[error("ERR Invalid arguments specified for command")]
+    InvalidArgumentsGetkeys,
     #[error("ERR Protocol error: {0}")]
     Protocol(String),
     /// One of a kind, with its whole text.

@@ -1,0 +1,523 @@
+//! The way of a command through the node: admitted or refused, held back, queued or run; then its
+//! effects are replicated and clients that waited for them are served.
+//!
+//! Refusals come in upstream's order (RD-20): arity, authentication, routing, replicas at hand,
+//! read-only replica, subscriber context, stale data, pause, transaction.
+
+use bytes::Bytes;
+
+use crate::cluster::LinkFigures;
+use crate::commands::doors::ReplicationDoor;
+use crate::commands::parts::{Blocking, Call, Caller, Parts, PauseKind};
+use crate::commands::session::{ReplyMode, Session, Wait};
+use crate::commands::table::{self, Command, Flag, Keys};
+use crate::commands::{transactions, wake};
+use crate::ids::ClientId;
+use crate::output::{LogLevel, Output, Protocol};
+use crate::resp::Reply;
+use crate::resp::errors::Refusal;
+use crate::route::{self, Access, Request};
+use crate::time::Millis;
+
+/// A client connected.
+pub fn client_opened(
+    parts: &mut Parts,
+    client: ClientId,
+    peer: std::net::SocketAddr,
+    local: std::net::SocketAddr,
+) {
+    if parts.clients.len() as u64 >= parts.config.maxclients {
+        parts.server.stats.rejected_connections += 1;
+        let reply = Reply::Error("ERR max number of clients reached".into());
+        parts.out.push(Output::Reply {
+            client,
+            reply,
+            protocol: Protocol::Resp2,
+        });
+        parts.out.push(Output::CloseClient { client });
+        return;
+    }
+    parts.server.stats.total_connections_received += 1;
+    let mut session = Session::new(client, peer, local, parts.now);
+    session.is_authenticated = parts.config.requirepass.is_empty();
+    parts.clients.insert(session);
+}
+
+/// A client is gone.
+pub fn client_closed(parts: &mut Parts, client: ClientId) {
+    parts.replication.client_closed(client);
+    if let Some(session) = parts.clients.remove(client) {
+        for key in session.watched.keys() {
+            parts.keyspace.unwatch(key);
+        }
+    }
+}
+
+/// Closes a client's connection from our side.
+pub fn close(parts: &mut Parts, client: ClientId) {
+    parts.out.push(Output::CloseClient { client });
+    client_closed(parts, client);
+}
+
+/// A client sent a command.
+pub fn client_command(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
+    assert!(
+        !args.is_empty(),
+        "a request without arguments is no command"
+    );
+    let Some(session) = parts.clients.get_mut(client) else {
+        return;
+    };
+    if session.is_closing {
+        return;
+    }
+    session.last_active = parts.now;
+    if session.wait.is_some() {
+        session.pending.push_back(args);
+        return;
+    }
+    run(parts, client, args);
+    wake::settle(parts);
+}
+
+/// Whether a command from the master took effect at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It did, and all before it.
+    Now,
+    /// It waits for EXEC: the offset must not pass it yet (RW-35).
+    Queued,
+}
+
+/// Applies a command of the stream from our master (RP-09, RD-16).
+pub fn apply_from_master(parts: &mut Parts, args: Vec<Bytes>) -> Applied {
+    let Some(command) = args.first().and_then(|name| table::find(name)) else {
+        let name = args
+            .first()
+            .map(|name| String::from_utf8_lossy(name).into_owned());
+        let text = format!(
+            "unknown command from master: {:?}",
+            name.unwrap_or_default()
+        );
+        parts.out.push(Output::Log {
+            level: LogLevel::Warning,
+            text,
+        });
+        return Applied::Now;
+    };
+    let queue = parts.clients.master_transaction.take();
+    match (command.name, queue) {
+        ("multi", None) => {
+            parts.clients.master_transaction = Some(Vec::new());
+            return Applied::Queued;
+        }
+        ("exec", Some(queue)) => {
+            for args in queue {
+                if let Some(command) = table::find(&args[0]) {
+                    apply(parts, command, &args);
+                }
+            }
+        }
+        (_, Some(mut queue)) => {
+            queue.push(args);
+            parts.clients.master_transaction = Some(queue);
+            return Applied::Queued;
+        }
+        (_, None) => apply(parts, command, &args),
+    }
+    wake::settle(parts);
+    Applied::Now
+}
+
+/// The link to our master broke: a half-received transaction is forgotten (RW-41).
+pub fn master_link_lost(parts: &mut Parts) {
+    parts.clients.master_transaction = None;
+}
+
+fn apply(parts: &mut Parts, command: &'static Command, args: &[Bytes]) {
+    if !command.fits(args.len()) {
+        return;
+    }
+    let reply = execute(parts, Caller::Master, command, args, Blocking::Denied);
+    // RW-40: the stream is handed on as it came, never again command by command.
+    parts.server.effects.clear();
+    if let Reply::Error(text) = reply {
+        let text = format!("{} from master failed: {text}", command.name);
+        parts.out.push(Output::Log {
+            level: LogLevel::Warning,
+            text,
+        });
+    }
+}
+
+/// Runs one command of a client that is not waiting.
+pub fn run(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
+    let Some(session) = parts.clients.get_mut(client) else {
+        return;
+    };
+    if session.reply_mode == ReplyMode::SkipNext {
+        session.reply_mode = ReplyMode::Skip;
+    }
+    let command = table::find(&args[0]);
+    match admit(parts, client, command, &args) {
+        Err(refusal) => refuse(parts, client, command, refusal),
+        Ok(Admission::Hold) => {
+            parts.clients.start_waiting(client, Wait::Resume { args });
+            return;
+        }
+        Ok(Admission::Queue) => {
+            let session = parts.clients.get_mut(client).expect("admitted above");
+            let transaction = session
+                .transaction
+                .as_mut()
+                .expect("queued only inside MULTI");
+            transaction.queue.push(args);
+            parts.reply(client, Reply::Simple("QUEUED"));
+        }
+        Ok(Admission::Run(command)) => {
+            let caller = Caller::Client(client);
+            let reply = execute(parts, caller, command, &args, Blocking::Allowed);
+            finish_unit(parts, Some(client));
+            parts.reply(client, reply);
+        }
+    }
+    after(parts, client, command.map_or("", |command| command.name));
+}
+
+/// What becomes of an admitted command.
+enum Admission {
+    Run(&'static Command),
+    Queue,
+    Hold,
+}
+
+// What must hold after each command, run or refused.
+fn after(parts: &mut Parts, client: ClientId, name: &'static str) {
+    let Some(session) = parts.clients.get_mut(client) else {
+        return;
+    };
+    // SM-07: ASKING lasts for one command, or for the whole MULTI.
+    if name != "asking" && session.transaction.is_none() {
+        session.is_asking = false;
+    }
+    if session.reply_mode == ReplyMode::Skip {
+        session.reply_mode = ReplyMode::On;
+    }
+    if !name.is_empty() {
+        session.last_command = name.into();
+    }
+    if session.is_closing {
+        close(parts, client);
+    }
+}
+
+fn refuse(
+    parts: &mut Parts,
+    client: ClientId,
+    command: Option<&'static Command>,
+    refusal: Refusal,
+) {
+    parts.server.stats.count_error(&refusal);
+    if let Some(command) = command {
+        // RD-08: counted as rejected, never executed.
+        parts
+            .server
+            .stats
+            .commands
+            .entry(command.name)
+            .or_default()
+            .rejected_calls += 1;
+    }
+    let is_exec = command.is_some_and(|command| command.name == "exec");
+    let is_routing = is_redirection(&refusal);
+    let mut refusal = refusal;
+    if is_exec {
+        // RD-11: EXEC itself gives the redirection, and the transaction is gone.
+        if !is_routing {
+            let text = format!("EXECABORT Transaction discarded because of: {refusal}");
+            refusal = Refusal::Facts(text);
+        }
+        transactions::discard(parts, client);
+    } else if let Some(session) = parts.clients.get_mut(client) {
+        // RD-10: the error now, EXECABORT at EXEC.
+        if let Some(transaction) = &mut session.transaction {
+            transaction.is_doomed = true;
+        }
+    }
+    parts.reply(client, refusal.into());
+}
+
+fn is_redirection(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::Moved { .. }
+            | Refusal::Ask { .. }
+            | Refusal::CrossSlot
+            | Refusal::TryAgain
+            | Refusal::ClusterDown
+            | Refusal::ClusterDownReadOnly
+            | Refusal::SlotNotServed
+    )
+}
+
+fn admit(
+    parts: &Parts,
+    client: ClientId,
+    command: Option<&'static Command>,
+    args: &[Bytes],
+) -> Result<Admission, Refusal> {
+    let session = parts
+        .clients
+        .get(client)
+        .expect("the caller has looked it up");
+    let command = command.ok_or_else(|| table::unknown(args))?;
+    if !command.fits(args.len()) {
+        return Err(Refusal::Arity(command.name.into()));
+    }
+    let is_in_multi = session.transaction.is_some();
+    if is_in_multi && command.has(Flag::NoMulti) {
+        return Err(Refusal::NotInMulti);
+    }
+    if !session.is_authenticated && !command.has(Flag::NoAuth) {
+        return Err(Refusal::NoAuth);
+    }
+    let is_write = is_writing(session, command);
+    check_route(parts, session, command, args)?;
+    check_replicas(parts, is_write)?;
+    if is_write && parts.cluster.is_replica() && parts.config.replica_read_only {
+        return Err(Refusal::ReadOnlyReplica);
+    }
+    check_subscriber(session, command)?;
+    check_stale(parts, command)?;
+    let is_replica_client = parts.replication.is_replica_client(client);
+    if is_replica_client && (is_write || command.has(Flag::Readonly)) {
+        return Err(Refusal::ReplicaKeyspace);
+    }
+    // MF-05, CLIENT PAUSE: held back, not refused.
+    let is_held = match parts.pause() {
+        None => false,
+        Some(PauseKind::All) => !is_replica_client,
+        Some(PauseKind::Write) => is_write || command.has(Flag::MayReplicate),
+    };
+    if is_held {
+        return Ok(Admission::Hold);
+    }
+    let is_queued = is_in_multi && !IMMEDIATE_IN_MULTI.contains(&command.name);
+    Ok(if is_queued {
+        Admission::Queue
+    } else {
+        Admission::Run(command)
+    })
+}
+
+fn is_writing(session: &Session, command: &Command) -> bool {
+    let queue = session
+        .transaction
+        .iter()
+        .flat_map(|transaction| &transaction.queue);
+    let mut queued = queue.filter_map(|args| table::find(&args[0]));
+    let is_exec = command.name == "exec";
+    command.has(Flag::Write) || (is_exec && queued.any(|command| command.has(Flag::Write)))
+}
+
+fn check_route(
+    parts: &Parts,
+    session: &Session,
+    command: &'static Command,
+    args: &[Bytes],
+) -> Result<(), Refusal> {
+    if !parts.config.cluster_enabled {
+        return Ok(());
+    }
+    let mut rows: Vec<(&Command, &[Bytes])> = vec![(command, args)];
+    if command.name == "exec" {
+        // RD-11: all queued commands together.
+        let queue = session
+            .transaction
+            .iter()
+            .flat_map(|transaction| &transaction.queue);
+        rows = queue
+            .filter_map(|args| Some((table::find(&args[0])?, args.as_slice())))
+            .collect();
+    }
+    let keys: Vec<&Bytes> = rows
+        .iter()
+        .flat_map(|(command, args)| command.keys(args))
+        .collect();
+    if keys.is_empty() {
+        // RD-02, PU-11.
+        return Ok(());
+    }
+    let request = Request {
+        keys: &keys,
+        access: access(&rows),
+        is_asking: session.is_asking || command.has(Flag::Asking),
+        is_readonly: session.is_readonly,
+    };
+    let reads = parts.cluster.reads();
+    let route = route::decide(&request, reads, parts.config, parts.keyspace, parts.now);
+    match route::refusal(route, reads, parts.config) {
+        None => Ok(()),
+        Some(refusal) => Err(refusal),
+    }
+}
+
+fn access(rows: &[(&Command, &[Bytes])]) -> Access {
+    let is_channel = |command: &Command| matches!(command.keys, Keys::ShardChannels(..));
+    if rows.iter().any(|(command, _)| command.name == "migrate") {
+        Access::Migrate
+    } else if rows.iter().any(|(command, _)| command.has(Flag::Write)) {
+        Access::Write
+    } else if rows.iter().all(|(command, _)| is_channel(command)) {
+        Access::ShardChannel
+    } else {
+        Access::Read
+    }
+}
+
+fn check_replicas(parts: &Parts, is_write: WriteFlag) -> Result<(), Refusal> {
+    let wanted = parts.config.min_replicas_to_write;
+    if !is_write || wanted == 0 || parts.cluster.is_replica() {
+        return Ok(());
+    }
+    let lag_max = Millis(parts.config.min_replicas_max_lag_s.saturating_mul(1000));
+    let good = parts.replication.good_replicas(parts.now, lag_max);
+    if good < wanted {
+        Err(Refusal::NoReplicas)
+    } else {
+        Ok(())
+    }
+}
+
+type WriteFlag = bool;
+
+fn check_subscriber(session: &Session, command: &Command) -> Result<(), Refusal> {
+    let is_bound = session.protocol == Protocol::Resp2 && session.is_subscriber();
+    if is_bound && !ALLOWED_TO_SUBSCRIBERS.contains(&command.name) {
+        return Err(Refusal::SubscriberContext(command.name.into()));
+    }
+    Ok(())
+}
+
+// RD-19: a replica without its master serves stale data, unless told not to.
+fn check_stale(parts: &Parts, command: &Command) -> Result<(), Refusal> {
+    let is_link_down = matches!(parts.replication.figures().link, LinkFigures::Down { .. });
+    let is_refused = parts.cluster.is_replica()
+        && is_link_down
+        && !parts.config.replica_serve_stale_data
+        && !command.has(Flag::Stale);
+    if is_refused {
+        Err(Refusal::MasterDown)
+    } else {
+        Ok(())
+    }
+}
+
+/// Runs a handler and keeps what it is to replicate for [`finish_unit`].
+pub fn execute(
+    parts: &mut Parts,
+    caller: Caller,
+    command: &'static Command,
+    args: &[Bytes],
+    blocking: Blocking,
+) -> Reply {
+    let keys = command.keys(args);
+    if let Caller::Client(_) = caller {
+        wake::expire_keys(parts, &keys);
+    }
+    let mut call = Call {
+        args,
+        caller,
+        blocking,
+        parts,
+        is_dirty: false,
+        effects: None,
+        wait: None,
+    };
+    let answer = (command.handler)(&mut call);
+    let Call {
+        is_dirty,
+        effects,
+        wait,
+        ..
+    } = call;
+    let stats = &mut parts.server.stats;
+    stats.total_commands_processed += 1;
+    let counts = stats.commands.entry(command.name).or_default();
+    counts.calls += 1;
+    if is_dirty {
+        parts.server.dirty += 1;
+        parts.server.ready_keys.extend(keys.into_iter().cloned());
+    }
+    match effects {
+        Some(effects) => parts.server.effects.extend(effects),
+        None if is_dirty => parts.server.effects.push(args.to_vec()),
+        None => {}
+    }
+    if let (Some(wait), Caller::Client(client)) = (wait, caller) {
+        assert_eq!(
+            blocking,
+            Blocking::Allowed,
+            "no handler waits where it may not"
+        );
+        wake::start_waiting(parts, client, wait);
+    }
+    match answer {
+        Ok(reply) => reply,
+        Err(refusal) => {
+            parts.server.stats.count_error(&refusal);
+            parts
+                .server
+                .stats
+                .commands
+                .entry(command.name)
+                .or_default()
+                .failed_calls += 1;
+            refusal.into()
+        }
+    }
+}
+
+/// Replicates what the command that just ran did (RW-34): several effects as one transaction.
+pub fn finish_unit(parts: &mut Parts, client: Option<ClientId>) {
+    let effects = std::mem::take(&mut parts.server.effects);
+    if effects.is_empty() {
+        return;
+    }
+    propagate(parts.replication, &effects, parts.out);
+    let offset = parts.replication.figures().offset;
+    if let Some(session) = client.and_then(|client| parts.clients.get_mut(client)) {
+        session.last_write_offset = offset;
+    }
+}
+
+fn propagate(
+    replication: &mut dyn ReplicationDoor,
+    effects: &[Vec<Bytes>],
+    out: &mut crate::output::Outputs,
+) {
+    let is_transaction = effects.len() > 1;
+    if is_transaction {
+        replication.propagate(&[Bytes::from_static(b"MULTI")], out);
+    }
+    for effect in effects {
+        replication.propagate(effect, out);
+    }
+    if is_transaction {
+        replication.propagate(&[Bytes::from_static(b"EXEC")], out);
+    }
+}
+
+const IMMEDIATE_IN_MULTI: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
+
+const ALLOWED_TO_SUBSCRIBERS: &[&str] = &[
+    "subscribe",
+    "psubscribe",
+    "ssubscribe",
+    "unsubscribe",
+    "punsubscribe",
+    "sunsubscribe",
+    "ping",
+    "quit",
+    "reset",
+];
