@@ -38,7 +38,7 @@ impl Agenda {
         (first.key().0 <= now).then(|| first.remove())
     }
 
-    /// When the world is to wake us, if that is earlier than what it knows, or what it knows is past.
+    /// When the world is to wake us, if it does not know that yet.
     pub fn to_announce(&mut self, now: u64) -> Option<u64> {
         let earliest = self.entries.first_key_value()?.0.0;
         let is_known = |known: u64| known > now && known <= earliest;

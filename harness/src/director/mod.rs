@@ -1,7 +1,7 @@
 //! The run itself, as a pure state machine.
 //!
 //! [`Director`] takes what happened and the time, and gives commands for the world; it has no
-//! clock, thread or socket. Phases: boot → warm → disturb → heal → settle → drain → read. It owns
+//! clock, thread or socket. Phases: boot, warm, disturb, heal, settle, drain, read. It owns
 //! the workloads, the nemesis schedule and the named random streams (one for each client, one for
 //! each kind of fault), so that dropping one fault kind does not reshuffle what clients do.
 //!

@@ -4,7 +4,9 @@
 //! to the next phase if this one is over. Every wait has a bound: a cluster that never agrees
 //! again is read as it is, and the checkers say so.
 
-use slotquake_checkers::observation::{Fault, FaultPhase, Lifecycle, NodeSetting, Packet, View};
+use slotquake_checkers::observation::{
+    Fault, FaultKind, FaultPhase, Lifecycle, NodeSetting, Packet, View,
+};
 
 use super::agenda::{Agenda, Due};
 use super::chart::Chart;
@@ -12,6 +14,7 @@ use super::clients::{Begun, Clients, Pace};
 use super::scenario::{self, Act, Beat, Scenario};
 use super::schedule::Schedule;
 use super::strikes::{News, Strikes};
+use crate::nemesis::Skip;
 use crate::plan::Plan;
 use crate::world::{Command, FaultSpec, Happening};
 
@@ -79,6 +82,8 @@ pub struct Director {
     scenario: Option<Box<dyn Scenario>>,
     is_scenario_over: bool,
     agreed_since: Option<u64>,
+    /// Why the last attempt to strike was not possible, if it was written down.
+    noted_skip: Option<&'static str>,
     healed_at: Option<u64>,
     seen: Seen,
 }
@@ -97,6 +102,7 @@ impl Director {
             scenario: None,
             is_scenario_over: false,
             agreed_since: None,
+            noted_skip: None,
             healed_at: None,
             seen: Seen::default(),
             nodes: nodes.to_vec(),
@@ -234,13 +240,34 @@ impl Director {
                     note: drawn.strike.note,
                 };
                 self.strikes.order(spec.clone(), drawn.strike.duration_ms);
+                self.noted_skip = None;
                 out.push(Command::Inject(spec));
                 let gap_ms = self.schedule.next_gap_ms();
                 self.agenda.add(now + gap_ms * MS, Due::Strike);
             }
-            // Not written down: it is tried again shortly, and most waits are for a recovery.
-            Err((_, _)) => self.agenda.add(now + STRIKE_AGAIN_NS, Due::Strike),
+            Err((kind, Skip(why))) => {
+                self.note_skip(now, kind, why);
+                self.agenda.add(now + STRIKE_AGAIN_NS, Due::Strike);
+            }
         }
+    }
+
+    /// Writes down a strike that was not possible, once until one is or the reason changes: it is
+    /// tried again shortly, and most waits are for a recovery.
+    fn note_skip(&mut self, now: u64, kind: FaultKind, why: &'static str) {
+        if self.noted_skip.replace(why) == Some(why) {
+            return;
+        }
+        self.seen.faults.push(Fault {
+            time: now,
+            begun: now,
+            id: self.strikes.fresh_id(),
+            kind,
+            phase: FaultPhase::Skipped(why.into()),
+            targets: Vec::new(),
+            cuts: Vec::new(),
+            note: "not now".into(),
+        });
     }
 
     fn tell_scenario(&mut self, now: u64, beat: Beat<'_>, out: &mut Vec<Command>) {
@@ -305,13 +332,11 @@ impl Director {
             Phase::Settle => {
                 self.healed_at = Some(now);
                 self.agreed_since = None;
-                self.agenda.add(now, Due::Look);
             }
             Phase::Read => {
                 self.clients.begin_reading();
                 for position in 0..self.clients.count() {
                     self.agenda.add(now, Due::Client(position));
-                    self.let_client_work(now, position, out);
                 }
             }
             Phase::Boot | Phase::Heal | Phase::Drain | Phase::Over => {}

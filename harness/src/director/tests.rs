@@ -199,8 +199,9 @@ fn every_fault_is_healed_before_the_end_and_every_kind_was_tried() {
     let healed_at = recording.setting.healed_at.expect("the run got there");
     for kind in [FaultKind::Kill, FaultKind::Pause, FaultKind::Partition] {
         let of_kind = recording.faults.iter().filter(|fault| fault.kind == kind);
-        let (installed, healed): (Vec<_>, Vec<_>) =
-            of_kind.partition(|fault| fault.phase == FaultPhase::Installed);
+        let in_phase = |phase| of_kind.clone().filter(move |fault| fault.phase == phase);
+        let installed: Vec<&Fault> = in_phase(FaultPhase::Installed).collect();
+        let healed: Vec<&Fault> = in_phase(FaultPhase::Healed).collect();
         assert!(!installed.is_empty(), "{kind:?}");
         assert_eq!(installed.len(), healed.len(), "{kind:?}");
         assert!(healed.iter().all(|fault| fault.time <= healed_at));

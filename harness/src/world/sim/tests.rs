@@ -1,1 +1,105 @@
-//! Proofs of the simulated world.
+//! Proofs of the simulated world: whole runs of the reference node in virtual time.
+
+use slotquake_checkers::observation::{FaultKind, FaultPhase, PacketKind};
+use slotquake_checkers::recording::Recording;
+
+use super::SimWorld;
+use crate::director;
+use crate::plan::{Plan, WorldKind};
+use crate::world::World;
+
+fn plan(seed: u64) -> Plan {
+    Plan {
+        seed,
+        world: WorldKind::Sim,
+        time_limit_ms: 15_000,
+        ..Plan::default()
+    }
+}
+
+fn play(plan: &Plan) -> Recording {
+    let mut world = SimWorld::boot(plan).expect("the cluster forms");
+    director::run(plan, &mut world, &mut |_| {}).expect("the simulation goes on")
+}
+
+#[test]
+fn six_nodes_form_a_cluster_in_a_few_virtual_seconds() {
+    let world = SimWorld::boot(&plan(1)).expect("the cluster forms");
+    assert!(world.now() < 5_000_000_000, "{} ns", world.now());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_recording() {
+    let first = play(&plan(11));
+    let second = play(&plan(11));
+    assert_eq!(first.events, second.events);
+    assert!(
+        first == second,
+        "views, packets, faults or lifecycles differ"
+    );
+    assert!(first.events != play(&plan(12)).events);
+}
+
+#[test]
+fn a_killed_master_is_replaced_by_election() {
+    let plan = Plan {
+        faults: vec![FaultKind::Kill],
+        ..plan(3)
+    };
+    let recording = play(&plan);
+    let kinds = recording.packets.iter().map(|packet| packet.kind);
+    let votes = kinds.filter(|kind| *kind == PacketKind::AuthAck).count();
+    assert!(votes >= 2, "{votes} votes");
+    assert!(recording.setting.healed_at.is_some());
+}
+
+#[test]
+fn a_run_without_faults_loses_nothing_and_elects_nobody() {
+    let plan = Plan {
+        faults: Vec::new(),
+        time_limit_ms: 5000,
+        ..plan(5)
+    };
+    let recording = play(&plan);
+    let mut kinds = recording.packets.iter().map(|packet| packet.kind);
+    assert!(!kinds.any(|kind| kind == PacketKind::AuthRequest));
+    let errors: Vec<_> = recording
+        .events
+        .iter()
+        .filter_map(|event| event.error.clone())
+        .collect();
+    let is_mismatch = |error: &str| error.contains("expected one") || error.contains("watched");
+    assert!(errors.iter().all(|error| is_mismatch(error)), "{errors:?}");
+}
+
+#[test]
+fn no_packet_crosses_a_cut() {
+    let plan = Plan {
+        faults: vec![FaultKind::Partition],
+        ..plan(9)
+    };
+    let recording = play(&plan);
+    let installed = recording
+        .faults
+        .iter()
+        .filter(|fault| fault.phase == FaultPhase::Installed);
+    let mut examined = 0;
+    for fault in installed {
+        let healed = recording
+            .faults
+            .iter()
+            .find(|other| other.id == fault.id && other.phase == FaultPhase::Healed);
+        let end = healed.expect("each fault is healed").time;
+        for packet in &recording.packets {
+            let is_cut = fault
+                .cuts
+                .contains(&(packet.from.clone(), packet.to.clone()));
+            let during = packet
+                .delivered
+                .is_some_and(|at| at > fault.time && at < end);
+            assert!(!(is_cut && during), "{packet:?}");
+            examined += u32::from(is_cut);
+        }
+    }
+    assert!(examined > 0);
+}
