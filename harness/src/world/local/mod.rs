@@ -1,1 +1,193 @@
-//! (in work)
+//! The local world: nodes as processes on this machine, in the sandbox.
+//!
+//! ```text
+//! main thread    director ⇄ LocalWorld: processes, cuts, the queue of happenings
+//! desk thread    sockets (tokio): clients, views, questions, waiting for restarts
+//! tap thread     the bus tap             canary thread   how late this machine runs
+//! ```
+//! It carries out commands and decides nothing. Construction ([`LocalWorld::boot`], in `boot`)
+//! returns when every node says `cluster_state:ok`. Time 0 is just before the first process starts.
+//!
+//! Rooms: `layout` (what is written before the start), `process`, `faults`, `desk`, `client`, `wire`.
+
+mod boot;
+mod canary;
+mod client;
+mod desk;
+mod faults;
+mod layout;
+mod process;
+mod wire;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow};
+use slotquake_checkers::observation::{Lifecycle, LifecycleKind, NodeName, NodeSetting, Setting};
+
+pub use boot::BootError;
+
+use super::{Command, Happening, Remains, World};
+use crate::observe::tap::{Tap, Tapped};
+use crate::plan::Plan;
+use crate::sandbox::Sandbox;
+use crate::target::Launch;
+use canary::Canary;
+use desk::{Desk, Job};
+use faults::Partitions;
+use process::NodeProcess;
+
+/// What a local cluster is made of.
+#[derive(Debug)]
+pub struct LocalOptions<'a> {
+    /// The run.
+    pub plan: &'a Plan,
+    /// How to start each node, in order of their names.
+    pub launches: Vec<Launch>,
+    /// The recording's folder: `nodes/` and `bus.pcapng` go there.
+    pub artefacts: PathBuf,
+    /// Where the nodes live.
+    pub sandbox: &'a Sandbox,
+}
+
+/// A cluster of processes.
+#[derive(Debug)]
+pub struct LocalWorld {
+    start: Instant,
+    nodes: Vec<NodeSetting>,
+    processes: Vec<NodeProcess>,
+    partitions: Partitions,
+    desk: Desk,
+    happenings: Receiver<Happening>,
+    /// Happenings of this thread's own making; they come first.
+    queue: VecDeque<Happening>,
+    wake_at: Option<u64>,
+    reaped_at: Instant,
+    tap: Option<Tap>,
+    canary: Canary,
+    setting: Setting,
+}
+
+impl LocalWorld {
+    /// Why partitions are impossible here, if they are; for a word at the start of a run.
+    pub fn partitions_refused(&self) -> Option<&str> {
+        self.partitions.refused()
+    }
+
+    fn position(&self, name: &NodeName) -> Option<usize> {
+        self.nodes.iter().position(|node| node.name == *name)
+    }
+
+    fn lifecycle(&self, node: usize, what: LifecycleKind, detail: String) -> Happening {
+        Happening::Lifecycle(Lifecycle {
+            time: self.now(),
+            node: self.nodes[node].name.clone(),
+            incarnation: self.processes[node].incarnation(),
+            what,
+            detail,
+        })
+    }
+
+    /// Looks for processes that ended by themselves: crashes of the system under test.
+    fn reap(&mut self) {
+        self.reaped_at = Instant::now();
+        for node in 0..self.processes.len() {
+            if let Some(detail) = self.processes[node].reap() {
+                let died = self.lifecycle(node, LifecycleKind::Died, detail);
+                self.queue.push_back(died);
+            }
+        }
+    }
+}
+
+impl World for LocalWorld {
+    fn now(&self) -> u64 {
+        nanos_since(self.start)
+    }
+
+    fn nodes(&self) -> &[NodeSetting] {
+        &self.nodes
+    }
+
+    fn execute(&mut self, command: Command) {
+        match command {
+            Command::Invoke { process, op } => self.desk.take(Job::Invoke { process, op }),
+            Command::Inject(spec) => self.inject(spec),
+            Command::Heal(spec) => self.heal(spec),
+            Command::Look(name) => {
+                if let Some(node) = self.position(&name) {
+                    self.desk.take(Job::Look { node });
+                }
+            }
+            Command::Ask { node, args, tag } => match self.position(&node) {
+                Some(node) => self.desk.take(Job::Ask { node, args, tag }),
+                None => self.queue.push_back(Happening::Answer {
+                    tag,
+                    reply: Err(format!("there is no node {node}")),
+                }),
+            },
+            Command::WakeAt(time) => {
+                self.wake_at = Some(self.wake_at.map_or(time, |earlier| earlier.min(time)));
+            }
+        }
+    }
+
+    fn next(&mut self) -> anyhow::Result<Happening> {
+        loop {
+            if self.reaped_at.elapsed() >= REAP_INTERVAL {
+                self.reap();
+            }
+            if let Some(happening) = self.queue.pop_front() {
+                return Ok(happening);
+            }
+            let now = self.now();
+            let mut patience = REAP_INTERVAL;
+            match self.wake_at {
+                Some(time) if time <= now => {
+                    self.wake_at = None;
+                    return Ok(Happening::Woke);
+                }
+                Some(time) => patience = patience.min(Duration::from_nanos(time - now)),
+                None => {}
+            }
+            match self.happenings.recv_timeout(patience) {
+                Ok(happening) => return Ok(happening),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(anyhow!("the thread of the sockets has ended"));
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self) -> anyhow::Result<Remains> {
+        let mut setting = self.setting.clone();
+        setting.ended_at = self.now();
+        self.partitions.heal_all();
+        for process in &mut self.processes {
+            process.stop();
+        }
+        let tapped = match self.tap.take() {
+            None => Tapped::default(),
+            Some(tap) => tap.finish().context("the bus tap")?,
+        };
+        for process in &self.processes {
+            process.keep_files().context("copying a node's files")?;
+        }
+        setting.bus_packets_lost = tapped.lost;
+        setting.canary_delay_ms = self.canary.delay_ms_max();
+        Ok(Remains {
+            packets: tapped.packets,
+            setting,
+        })
+    }
+}
+
+fn nanos_since(start: Instant) -> u64 {
+    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// How often processes are looked after, and the longest wait of [`World::next`].
+const REAP_INTERVAL: Duration = Duration::from_millis(20);

@@ -1,0 +1,66 @@
+//! A client: does what its session says, on connections of its own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+use std::time::Duration;
+
+use bytes::Bytes;
+use slotquake_workloads::client::session::{Connection, REPLY_TIMEOUT_MS};
+use slotquake_workloads::client::{Action, Breakage, Outcome, RespValue, Session};
+use slotquake_workloads::workload::Op;
+use tokio::time::{Instant, sleep};
+
+use super::wire::{CLIENT_SOURCE, Wire};
+
+/// The session of one process, and its connections.
+#[derive(Debug)]
+pub(super) struct Client {
+    session: Session,
+    wires: BTreeMap<SocketAddrV4, Wire>,
+}
+
+impl Client {
+    pub(super) fn new(seeds: Vec<SocketAddrV4>) -> Client {
+        Client {
+            session: Session::new(seeds),
+            wires: BTreeMap::new(),
+        }
+    }
+
+    /// Does one operation from beginning to end.
+    pub(super) async fn perform(&mut self, op: &Op) -> Outcome {
+        let mut action = self.session.begin(op);
+        loop {
+            action = match action {
+                Action::Finish(outcome) => return outcome,
+                Action::Wait { wait_ms } => {
+                    sleep(Duration::from_millis(wait_ms)).await;
+                    self.session.on_waited()
+                }
+                Action::Send { to, commands, on } => match self.send(to, &commands, on).await {
+                    Ok(replies) => self.session.on_replies(replies),
+                    Err(breakage) => self.session.on_broken(breakage),
+                },
+            };
+        }
+    }
+
+    async fn send(
+        &mut self,
+        to: SocketAddrV4,
+        commands: &[Vec<Bytes>],
+        on: Connection,
+    ) -> Result<Vec<RespValue>, Breakage> {
+        let deadline = Instant::now() + Duration::from_millis(REPLY_TIMEOUT_MS);
+        let kept = self.wires.remove(&to).filter(|wire| !wire.is_closed());
+        let mut wire = match (kept, on) {
+            (Some(wire), Connection::Any | Connection::Same) => wire,
+            (None, Connection::Same) => return Err(Breakage::NotSent),
+            (None, Connection::Any) => Wire::open(CLIENT_SOURCE, to, deadline).await?,
+        };
+        // A broken connection is dropped here: a late reply must not answer a later command.
+        let replies = wire.ask(commands, deadline).await?;
+        self.wires.insert(to, wire);
+        Ok(replies)
+    }
+}

@@ -1,0 +1,228 @@
+//! Faults in the local world: each put in force, confirmed, and later healed and confirmed again.
+//!
+//! A kill is confirmed by the process's end, its heal by an answer; a pause by the kernel's word;
+//! a partition by datagrams that do not arrive. What cannot be tried is skipped with the reason, what
+//! cannot be confirmed is indeterminate: a fault of the harness is never one of the target.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use slotquake_checkers::observation::{Fault, FaultKind, FaultPhase, LifecycleKind};
+
+use super::LocalWorld;
+use super::desk::Job;
+use crate::sandbox::Sandbox;
+use crate::sandbox::cuts::{Cuts, Pair};
+use crate::sandbox::probe::probe;
+use crate::world::{FaultSpec, Happening, World};
+
+/// The partitions in force.
+#[derive(Debug)]
+pub(super) struct Partitions {
+    cuts: Result<Cuts, String>,
+    /// What each fault cuts, by its number; they may overlap.
+    active: BTreeMap<u32, BTreeSet<Pair>>,
+}
+
+impl Partitions {
+    pub(super) fn open(sandbox: &Sandbox) -> Partitions {
+        Partitions {
+            cuts: Cuts::open(sandbox).map_err(|error| error.to_string()),
+            active: BTreeMap::new(),
+        }
+    }
+
+    /// Why there are none, if so.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.cuts.as_ref().err().map(String::as_str)
+    }
+
+    /// Puts a fault's pairs in force, and looks.
+    fn install(&mut self, fault: u32, pairs: BTreeSet<Pair>) -> FaultPhase {
+        if let Some(why) = self.refused() {
+            return FaultPhase::Skipped(why.to_owned());
+        }
+        self.active.insert(fault, pairs.clone());
+        if let Err(why) = self.apply() {
+            self.active.remove(&fault);
+            return FaultPhase::Skipped(why);
+        }
+        match probe(&pairs) {
+            Ok(seen) if seen.open.is_empty() => FaultPhase::Installed,
+            Ok(seen) => FaultPhase::Indeterminate(format!("packets still pass: {:?}", seen.open)),
+            Err(error) => FaultPhase::Indeterminate(format!("cannot probe the cut: {error}")),
+        }
+    }
+
+    /// Ends a fault's cuts, except those another fault needs, and looks.
+    fn heal(&mut self, fault: u32) -> FaultPhase {
+        let Some(pairs) = self.active.remove(&fault) else {
+            return FaultPhase::Healed;
+        };
+        if let Err(why) = self.apply() {
+            return FaultPhase::Indeterminate(why);
+        }
+        let freed: BTreeSet<Pair> = pairs.difference(&self.wanted()).copied().collect();
+        match probe(&freed) {
+            Ok(seen) if seen.cut.is_empty() => FaultPhase::Healed,
+            Ok(seen) => FaultPhase::Indeterminate(format!("still cut: {:?}", seen.cut)),
+            Err(error) => FaultPhase::Indeterminate(format!("cannot probe the heal: {error}")),
+        }
+    }
+
+    /// Ends all cuts.
+    pub(super) fn heal_all(&mut self) {
+        self.active.clear();
+        if let Err(why) = self.apply() {
+            tracing::warn!("cuts remain at the end of the run: {why}");
+        }
+    }
+
+    fn wanted(&self) -> BTreeSet<Pair> {
+        self.active.values().flatten().copied().collect()
+    }
+
+    fn apply(&mut self) -> Result<(), String> {
+        let wanted = self.wanted();
+        match &mut self.cuts {
+            Ok(cuts) => cuts.set(&wanted).map_err(|error| error.to_string()),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl LocalWorld {
+    /// Puts a fault in force.
+    pub(super) fn inject(&mut self, spec: FaultSpec) {
+        let begun = self.now();
+        let targets = match self.positions(&spec) {
+            Ok(targets) => targets,
+            Err(why) => return self.report(&spec, begun, FaultPhase::Skipped(why)),
+        };
+        let phase = match spec.kind {
+            FaultKind::Kill => self.kill(&targets),
+            FaultKind::Pause => self.pause(&targets),
+            FaultKind::Partition => match self.pairs(&spec) {
+                Ok(pairs) => self.partitions.install(spec.id, pairs),
+                Err(why) => FaultPhase::Skipped(why),
+            },
+            FaultKind::Failover => {
+                for node in targets {
+                    let fault = step(&spec, begun, begun, FaultPhase::Installed);
+                    self.desk.take(Job::Failover { node, fault });
+                }
+                return;
+            }
+        };
+        self.report(&spec, begun, phase);
+    }
+
+    /// Ends a fault.
+    pub(super) fn heal(&mut self, spec: FaultSpec) {
+        let begun = self.now();
+        let targets = match self.positions(&spec) {
+            Ok(targets) => targets,
+            Err(why) => return self.report(&spec, begun, FaultPhase::Skipped(why)),
+        };
+        let phase = match spec.kind {
+            FaultKind::Kill => match self.restart(&targets) {
+                Ok(()) => {
+                    let fault = step(&spec, begun, begun, FaultPhase::Healed);
+                    self.desk.take(Job::AwaitUp { nodes: targets, fault });
+                    return;
+                }
+                Err(why) => FaultPhase::Indeterminate(why),
+            },
+            FaultKind::Pause => self.resume(&targets),
+            FaultKind::Partition => self.partitions.heal(spec.id),
+            FaultKind::Failover => FaultPhase::Healed,
+        };
+        self.report(&spec, begun, phase);
+    }
+
+    fn report(&mut self, spec: &FaultSpec, begun: u64, phase: FaultPhase) {
+        let fault = step(spec, begun, self.now(), phase);
+        self.queue.push_back(Happening::Fault(fault));
+    }
+
+    fn positions(&self, spec: &FaultSpec) -> Result<Vec<usize>, String> {
+        let find = |name| self.position(name).ok_or_else(|| format!("there is no node {name}"));
+        spec.targets.iter().map(find).collect()
+    }
+
+    fn pairs(&self, spec: &FaultSpec) -> Result<BTreeSet<Pair>, String> {
+        let address = |name| {
+            let node = self.position(name).ok_or_else(|| format!("there is no node {name}"))?;
+            Ok::<_, String>(*self.nodes[node].address.ip())
+        };
+        spec.cuts.iter().map(|(from, to)| Ok((address(from)?, address(to)?))).collect()
+    }
+
+    fn kill(&mut self, targets: &[usize]) -> FaultPhase {
+        self.reap();
+        let running: Vec<usize> =
+            targets.iter().copied().filter(|node| self.processes[*node].is_running()).collect();
+        if running.is_empty() {
+            return FaultPhase::Skipped("it is not running".to_owned());
+        }
+        let mut phase = FaultPhase::Installed;
+        for node in running {
+            if let Err(error) = self.processes[node].kill() {
+                phase = FaultPhase::Indeterminate(error.to_string());
+            }
+            let killed = self.lifecycle(node, LifecycleKind::Killed, String::new());
+            self.queue.push_back(killed);
+        }
+        phase
+    }
+
+    fn restart(&mut self, targets: &[usize]) -> Result<(), String> {
+        self.reap();
+        for node in targets.iter().copied() {
+            if !self.processes[node].is_running() {
+                self.processes[node].start().map_err(|error| error.to_string())?;
+                let started = self.lifecycle(node, LifecycleKind::Started, String::new());
+                self.queue.push_back(started);
+            }
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, targets: &[usize]) -> FaultPhase {
+        self.reap();
+        if targets.iter().all(|node| !self.processes[*node].is_running()) {
+            return FaultPhase::Skipped("it is not running".to_owned());
+        }
+        let paused = targets.iter().try_for_each(|node| self.processes[*node].pause(STOP_PATIENCE));
+        match paused {
+            Ok(()) => FaultPhase::Installed,
+            Err(why) => FaultPhase::Indeterminate(why),
+        }
+    }
+
+    fn resume(&mut self, targets: &[usize]) -> FaultPhase {
+        self.reap();
+        let standing = targets.iter().filter(|node| self.processes[**node].is_running());
+        let mut resumed = standing.map(|node| self.processes[*node].resume());
+        match resumed.find_map(Result::err) {
+            None => FaultPhase::Healed,
+            Some(why) => FaultPhase::Indeterminate(why),
+        }
+    }
+}
+
+fn step(spec: &FaultSpec, begun: u64, time: u64, phase: FaultPhase) -> Fault {
+    Fault {
+        time,
+        begun,
+        id: spec.id,
+        kind: spec.kind,
+        phase,
+        targets: spec.targets.clone(),
+        cuts: spec.cuts.clone(),
+        note: spec.note.clone(),
+    }
+}
+
+/// A process that sleeps in the kernel may take a moment to stop.
+const STOP_PATIENCE: Duration = Duration::from_millis(1000);
