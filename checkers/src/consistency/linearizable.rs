@@ -208,6 +208,28 @@ impl<'a> Problem<'a> {
         self.optional = kept;
     }
 
+    /// The operation whose completion first made the history impossible: that of the shortest
+    /// prefix that is none. What was not complete in a prefix may have happened or not.
+    fn first_refuted(&self, initial: Held) -> usize {
+        let mut order: Vec<usize> = (0..self.required.len()).collect();
+        order.sort_by_key(|index| self.required[*index].completed);
+        let is_possible = |last: &usize| {
+            let until = self.required[*last].completed;
+            let begun = self.required.iter().filter(|op| op.invoked <= until);
+            let (required, open): (Vec<_>, Vec<_>) =
+                begun.cloned().partition(|op| op.completed <= until);
+            let changing = open.into_iter().filter(|op| op.op.left().is_some());
+            let mut optional: Vec<Optional<RegisterOp>> = changing
+                .map(|Required { op, invoked, .. }| Optional { op, invoked })
+                .collect();
+            optional.extend(self.optional.iter().cloned());
+            let decision = decide(&Register, initial, &required, &optional, STEPS_MAX / 20);
+            decision != Decision::NotLinearizable
+        };
+        let first = order.partition_point(is_possible);
+        order[first.min(order.len() - 1)]
+    }
+
     /// The first operation that observed a value nobody can have left before it.
     fn impossible_observation(&self, initial: Held) -> Option<usize> {
         let mut earliest: BTreeMap<ValueId, u64> = BTreeMap::new();
@@ -267,9 +289,10 @@ impl Tally {
             STEPS_MAX,
         ) {
             Decision::Linearizable => {}
-            Decision::NotLinearizable { stuck } => {
-                self.findings
-                    .push(violation(&problem, stuck, "fits no order"));
+            Decision::NotLinearizable => {
+                let culprit = problem.first_refuted(initial);
+                let found = violation(&problem, culprit, "fits no order");
+                self.findings.push(found);
             }
             Decision::OutOfBudget {
                 first_open,

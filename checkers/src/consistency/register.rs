@@ -66,6 +66,14 @@ impl SequentialSpec for Register {
         }
     }
 
+    fn needs(&self, op: &RegisterOp) -> Option<Held> {
+        op.observed().map(Held::Value)
+    }
+
+    fn leaves(&self, op: &RegisterOp) -> Option<Held> {
+        op.left().map(Held::Value)
+    }
+
     fn apply(&self, state: Held, op: &RegisterOp) -> Option<Held> {
         let is_possible = match (state, op.observed()) {
             (Held::Value(held), Some(observed)) => held == observed,

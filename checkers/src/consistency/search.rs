@@ -3,16 +3,19 @@
 //! It looks for an order of the operations that respects real time and the sequential object,
 //! depth first, remembering every configuration it has been in: what is linearized beyond the first
 //! open operation (a window, small where concurrency is), which unknown operations were taken, and
-//! the state. Four prunings keep it small, none of which loses an answer:
+//! the state. These prunings keep it small, none of which loses an answer:
 //! - a read that fits the state is taken at once: it is in nobody's way;
 //! - an unknown operation is taken only right before one that observes its effect;
 //! - equal unknown operations are taken in order of invocation;
+//! - a state that open operations need and nobody can bring back is not left;
+//! - of the writes, one that nobody will see goes first;
 //! - a configuration seen before is not entered again.
 //!
 //! It never guesses: out of budget is an answer of its own, with the window it was in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::demand::{Demand, Duty};
 use super::spec::{Effect, SequentialSpec};
 
 /// An operation that happened between two times.
@@ -41,10 +44,7 @@ pub enum Decision {
     /// There is an order.
     Linearizable,
     /// There is none.
-    NotLinearizable {
-        /// The required operation (an index) that no order could complete.
-        stuck: usize,
-    },
+    NotLinearizable,
     /// Not known: the budget of steps was used up.
     OutOfBudget {
         /// First required operation (an index) that was open at the deepest point.
@@ -107,6 +107,7 @@ struct Search<'a, S: SequentialSpec> {
     /// Required operations before this one are all linearized.
     first_open: usize,
     done: usize,
+    demand: Demand<S::State>,
     seen: Vec<BTreeSet<Configuration<S::State>>>,
     deepest: Deepest,
 }
@@ -116,8 +117,6 @@ struct Deepest {
     done: usize,
     first_open: usize,
     candidates: usize,
-    /// The open operation that had to complete first.
-    stuck: usize,
 }
 
 impl<'a, S: SequentialSpec> Search<'a, S> {
@@ -139,9 +138,17 @@ impl<'a, S: SequentialSpec> Search<'a, S> {
                 Group { op, invoked }
             })
             .collect();
+        let mut demand = Demand::default();
+        required
+            .iter()
+            .for_each(|required| demand.add(spec, &required.op, Duty::Required));
+        optional
+            .iter()
+            .for_each(|optional| demand.add(spec, &optional.op, Duty::Optional));
         Search {
             spec,
             required,
+            demand,
             is_done: vec![false; required.len()],
             taken: vec![0; groups.len()],
             groups,
@@ -185,15 +192,14 @@ impl<'a, S: SequentialSpec> Search<'a, S> {
             if self.done == self.required.len() {
                 return Decision::Linearizable;
             }
-            if self.is_new(after, candidate) {
+            let is_left = after != state && self.demand.is_lost(state);
+            if !is_left && self.is_new(after, candidate) {
                 path.push(self.frame(after, Some(candidate)));
             } else {
                 self.give_back(candidate, first_open);
             }
         }
-        Decision::NotLinearizable {
-            stuck: self.deepest.stuck,
-        }
+        Decision::NotLinearizable
     }
 
     fn op(&self, candidate: Candidate) -> &S::Op {
@@ -204,6 +210,9 @@ impl<'a, S: SequentialSpec> Search<'a, S> {
     }
 
     fn take(&mut self, candidate: Candidate) {
+        self.with_demand(candidate, |demand, spec, op, duty| {
+            demand.remove(spec, op, duty)
+        });
         match candidate {
             Candidate::Required(index) => {
                 self.is_done[index] = true;
@@ -216,7 +225,22 @@ impl<'a, S: SequentialSpec> Search<'a, S> {
         }
     }
 
+    fn with_demand(
+        &mut self,
+        candidate: Candidate,
+        change: impl Fn(&mut Demand<S::State>, &S, &S::Op, Duty),
+    ) {
+        let (op, duty) = match candidate {
+            Candidate::Required(index) => (&self.required[index].op, Duty::Required),
+            Candidate::Optional(group) => (&self.groups[group].op, Duty::Optional),
+        };
+        change(&mut self.demand, self.spec, op, duty);
+    }
+
     fn give_back(&mut self, candidate: Candidate, first_open: usize) {
+        self.with_demand(candidate, |demand, spec, op, duty| {
+            demand.add(spec, op, duty)
+        });
         match candidate {
             Candidate::Required(index) => {
                 self.is_done[index] = false;
@@ -254,7 +278,6 @@ impl<'a, S: SequentialSpec> Search<'a, S> {
     fn frame(&mut self, state: S::State, taken: Option<Candidate>) -> Frame<S::State> {
         let mut candidates: Vec<Candidate> = Vec::new();
         let mut due = u64::MAX;
-        let mut stuck = self.first_open;
         let mut free_read = None;
         for (index, op) in self.required.iter().enumerate().skip(self.first_open) {
             if self.is_done[index] {
@@ -264,10 +287,7 @@ impl<'a, S: SequentialSpec> Search<'a, S> {
             if op.invoked > due {
                 break;
             }
-            if op.completed < due {
-                due = op.completed;
-                stuck = index;
-            }
+            due = due.min(op.completed);
             let is_read = self.spec.effect(&op.op) == Effect::Observes;
             if is_read && self.spec.apply(state, &op.op) == Some(state) {
                 free_read = Some(Candidate::Required(index));
@@ -279,7 +299,6 @@ impl<'a, S: SequentialSpec> Search<'a, S> {
                 done: self.done,
                 first_open: self.first_open,
                 candidates: candidates.len(),
-                stuck,
             };
         }
         if let Some(read) = free_read {
@@ -290,6 +309,7 @@ impl<'a, S: SequentialSpec> Search<'a, S> {
                 Candidate::Optional(_) => u64::MAX,
             });
             candidates.extend(self.open_groups(due));
+            self.put_unseen_first(&mut candidates);
             if let Some(Candidate::Optional(_)) = taken {
                 candidates.retain(|next| self.spec.effect(self.op(*next)) != Effect::Overwrites);
             }
@@ -300,6 +320,22 @@ impl<'a, S: SequentialSpec> Search<'a, S> {
             candidates,
             next: 0,
             taken,
+        }
+    }
+
+    /// If there is a write that nobody will see, it goes before all other writes: taken right
+    /// before any of them it changes nothing.
+    fn put_unseen_first(&self, candidates: &mut Vec<Candidate>) {
+        let is_unseen = |next: &Candidate| match next {
+            Candidate::Required(index) => {
+                self.demand.is_unseen(self.spec, &self.required[*index].op)
+            }
+            Candidate::Optional(_) => false,
+        };
+        if let Some(unseen) = candidates.iter().copied().find(is_unseen) {
+            candidates.retain(|next| {
+                *next == unseen || self.spec.effect(self.op(*next)) != Effect::Overwrites
+            });
         }
     }
 

@@ -25,6 +25,12 @@ pub trait SequentialSpec {
     /// How the operation relates to the state.
     fn effect(&self, op: &Self::Op) -> Effect;
 
+    /// The only known state in which the operation is possible, if there is only one.
+    fn needs(&self, op: &Self::Op) -> Option<Self::State>;
+
+    /// The state it leaves, whatever was before, if it changes the state at all.
+    fn leaves(&self, op: &Self::Op) -> Option<Self::State>;
+
     /// The state after the operation, or none if it cannot give its result in this state.
     fn apply(&self, state: Self::State, op: &Self::Op) -> Option<Self::State>;
 }
