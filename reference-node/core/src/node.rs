@@ -126,7 +126,11 @@ impl Node {
                     cluster.on_link_opened(link, local_ip, around, effects);
                 });
             }
-            Input::LinkAccepted { link, peer_ip, local_ip } => {
+            Input::LinkAccepted {
+                link,
+                peer_ip,
+                local_ip,
+            } => {
                 self.with_cluster(now, |cluster, around, effects| {
                     cluster.on_link_accepted(link, peer_ip, local_ip, around, effects);
                 });
@@ -141,16 +145,25 @@ impl Node {
                     cluster.on_link_closed(link, around, effects);
                 });
             }
-            Input::ClientOpened { client, peer, local } => self.with_parts(now, out, |parts| {
+            Input::ClientOpened {
+                client,
+                peer,
+                local,
+            } => self.with_parts(now, out, |parts| {
                 commands::client_opened(parts, client, peer, local);
             }),
             Input::ClientCommand { client, args } => {
-                self.with_parts(now, out, |parts| commands::client_command(parts, client, args));
+                self.with_parts(now, out, |parts| {
+                    commands::client_command(parts, client, args)
+                });
             }
             Input::ClientClosed { client } => {
                 self.with_parts(now, out, |parts| commands::client_closed(parts, client));
             }
-            Input::UpstreamOpened { upstream, local_ip: _ } => {
+            Input::UpstreamOpened {
+                upstream,
+                local_ip: _,
+            } => {
                 self.replication.upstream_opened(upstream, now, out);
             }
             Input::UpstreamBytes { upstream, bytes } => {
@@ -167,12 +180,8 @@ impl Node {
 
     /// When it next needs an [`Input::Wake`], if nothing else comes first.
     pub fn next_wakeup(&self) -> Millis {
-        let commands = commands::next_wakeup(
-            &self.keyspace,
-            &self.clients,
-            &self.server,
-            &self.cluster,
-        );
+        let commands =
+            commands::next_wakeup(&self.keyspace, &self.clients, &self.server, &self.cluster);
         let replication = self.replication.next_wakeup(&self.config);
         let cluster = match self.config.cluster_enabled {
             true => self.cluster.next_wakeup(),
@@ -188,13 +197,20 @@ impl Node {
 
     fn wake(&mut self, now: Millis, out: &mut Outputs) {
         if self.config.cluster_enabled && self.cluster.next_wakeup() <= now {
-            self.with_cluster(now, |cluster, around, effects| cluster.on_wake(around, effects));
+            self.with_cluster(now, |cluster, around, effects| {
+                cluster.on_wake(around, effects)
+            });
             self.settle(now, out);
         }
         // MF-07: the offset stands still while writes are held back.
         let is_paused = self.server.failover_pause.is_some_and(|until| until > now);
-        let pings = if is_paused { Pings::HeldBack } else { Pings::Allowed };
-        self.replication.wake(&self.config, pings, &mut self.rng, now, out);
+        let pings = if is_paused {
+            Pings::HeldBack
+        } else {
+            Pings::Allowed
+        };
+        self.replication
+            .wake(&self.config, pings, &mut self.rng, now, out);
         self.with_parts(now, out, commands::wake);
     }
 
@@ -207,7 +223,12 @@ impl Node {
                     self.carry_out(effect, now, out);
                 }
             } else if !self.published.is_empty() {
-                for Message { kind, channel, content } in std::mem::take(&mut self.published) {
+                for Message {
+                    kind,
+                    channel,
+                    content,
+                } in std::mem::take(&mut self.published)
+                {
                     self.with_cluster(now, |cluster, around, effects| {
                         cluster.publish(kind, channel, content, around, effects);
                     });
@@ -241,7 +262,11 @@ impl Node {
                 self.with_parts(now, out, |parts| commands::pause_writes(parts, until));
             }
             Effect::ResumeWrites => self.with_parts(now, out, commands::resume_writes),
-            Effect::Publish { channel, message, kind } => self.with_parts(now, out, |parts| {
+            Effect::Publish {
+                channel,
+                message,
+                kind,
+            } => self.with_parts(now, out, |parts| {
                 commands::deliver(parts, &channel, &message, kind);
             }),
             Effect::SlotsChanged => self.with_parts(now, out, commands::slots_changed),
@@ -258,9 +283,8 @@ impl Node {
             }
             Event::Run(received) => {
                 let replication::stream::Received { args, raw } = received;
-                let how: Applied = self.with_parts(now, out, |parts| {
-                    commands::apply_from_master(parts, args)
-                });
+                let how: Applied =
+                    self.with_parts(now, out, |parts| commands::apply_from_master(parts, args));
                 self.replication.applied(raw, how, out);
             }
             Event::LinkLost => self.with_parts(now, out, commands::master_link_lost),
@@ -272,13 +296,20 @@ impl Node {
     }
 
     fn terminate(&mut self, now: Millis, out: &mut Outputs) {
-        let log = |text: &str| Output::Log { level: LogLevel::Warning, text: text.into() };
+        let log = |text: &str| Output::Log {
+            level: LogLevel::Warning,
+            text: text.into(),
+        };
         out.push(log("User requested shutdown..."));
         if !self.config.save.is_empty() {
             out.push(log("Saving the final RDB snapshot before exiting."));
             let bytes = crate::rdb::encode_file(&self.keyspace, now);
             let (file, durability) = (File::Rdb, Durability::Synced);
-            out.push(Output::Persist { file, bytes, durability });
+            out.push(Output::Persist {
+                file,
+                bytes,
+                durability,
+            });
         }
         out.push(log("Redis is now ready to exit, bye bye..."));
         out.push(Output::Exit { status: 0 });

@@ -1,12 +1,12 @@
 //! The command line of redis-server: `[FILE] [--NAME VALUE ...]...`, `--version`, `--help`.
 //!
-//! Options become lines after those of the file, so that they win over it; what the lines mean is
-//! the core's business.
+//! Only the file is read here; what it and the options mean is the core's business.
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use slotquake_core::config::Config;
+use slotquake_core::config::file::{CommandLine, read as read_config};
 
 use crate::run::VERSION;
 
@@ -42,10 +42,8 @@ pub fn read(args: impl Iterator<Item = OsString>) -> Result<Wanted, String> {
         Some("-h" | "--help") => return Ok(Wanted::Text(HELP.into())),
         Some(_) | None => {}
     }
-    let (file, options) = match args.split_first() {
-        Some((first, rest)) if !first.starts_with("--") => (first.as_str(), rest),
-        Some(_) | None => ("", args.as_slice()),
-    };
+    let command_line = CommandLine::parse(&args);
+    let file = command_line.config_file.as_deref().unwrap_or("");
     let config_text = match file {
         "" => String::new(),
         "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| error.to_string())?,
@@ -59,42 +57,12 @@ pub fn read(args: impl Iterator<Item = OsString>) -> Result<Wanted, String> {
             .display()
             .to_string(),
     };
-    let text = format!("{config_text}\n{}", lines(options)?);
-    let config = Config::parse(&text).map_err(|error| error.to_string())?;
+    let config = read_config(&config_text, &command_line).map_err(|error| error.to_string())?;
     Ok(Wanted::Start(Box::new(Start {
         config,
         config_file,
         config_text,
     })))
-}
-
-/// `--port 7000 --bind a b` as lines `port 7000`, `bind a b`; words are quoted where they must.
-fn lines(options: &[String]) -> Result<String, String> {
-    let mut lines = String::new();
-    for word in options {
-        if let Some(name) = word.strip_prefix("--") {
-            lines.push('\n');
-            lines.push_str(name);
-        } else if lines.is_empty() {
-            return Err(format!(
-                "unexpected argument '{word}': options start with --"
-            ));
-        } else {
-            lines.push(' ');
-            // A save point or a list may come as one word: `--save "900 1"`.
-            let is_plain = word
-                .chars()
-                .all(|c| !c.is_whitespace() && c != '"' && c != '\'');
-            if is_plain && !word.is_empty() {
-                lines.push_str(word);
-            } else {
-                lines.push('"');
-                lines.push_str(&word.replace('\\', "\\\\").replace('"', "\\\""));
-                lines.push('"');
-            }
-        }
-    }
-    Ok(lines)
 }
 
 fn version() -> String {
@@ -113,22 +81,6 @@ The reference node of slotquake. It takes the options of redis-server, for examp
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn words(text: &str) -> Vec<String> {
-        text.split(' ').map(String::from).collect()
-    }
-
-    #[test]
-    fn options_become_lines() {
-        let text = lines(&words("--port 7000 --bind 127.0.0.1 -::1")).expect("valid");
-        assert_eq!(text, "\nport 7000\nbind 127.0.0.1 -::1");
-        let spaced = ["--save", "", "--logfile", "a b"].map(String::from);
-        assert_eq!(
-            lines(&spaced).expect("valid"),
-            "\nsave \"\"\nlogfile \"a b\""
-        );
-        assert!(lines(&words("port 7000")).is_err());
-    }
 
     #[test]
     fn tells_its_version_in_redis_servers_form() {
