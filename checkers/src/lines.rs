@@ -94,8 +94,9 @@ impl<R: Read> Lines<R> {
 /// # Errors
 /// Those of the output.
 pub fn write_line<T: Serialize + ?Sized>(output: &mut impl Write, value: &T) -> io::Result<()> {
-    serde_json::to_writer(&mut *output, value)?;
-    output.write_all(b"\n")
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    output.write_all(&line)
 }
 
 #[cfg(test)]

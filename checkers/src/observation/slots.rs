@@ -51,7 +51,9 @@ impl SlotSet {
 
     /// The slots in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u16> + '_ {
-        (0..SLOT_COUNT).filter(|slot| self.contains(*slot))
+        self.ranges()
+            .into_iter()
+            .flat_map(|(start, end)| start..=end)
     }
 
     /// The slots that both sets have.
@@ -78,14 +80,40 @@ impl SlotSet {
 
     /// Maximal runs of consecutive slots, both ends included.
     pub fn ranges(&self) -> Vec<(u16, u16)> {
-        let mut ranges: Vec<(u16, u16)> = Vec::new();
-        for slot in self.iter() {
-            match ranges.last_mut() {
-                Some(last) if last.1 + 1 == slot => last.1 = slot,
-                _ => ranges.push((slot, slot)),
-            }
+        let mut ranges = Vec::new();
+        let mut from = 0;
+        while let Some(start) = self.first_from(from, 0) {
+            let end = self.first_from(start, u64::MAX).unwrap_or(SLOT_COUNT);
+            ranges.push((start, end - 1));
+            from = end;
         }
         ranges
+    }
+
+    /// The first slot at or after this one whose bit differs from those of `background`.
+    fn first_from(&self, slot: u16, background: u64) -> Option<u16> {
+        let mut word = usize::from(slot / 64);
+        let mut mask = u64::MAX << (slot % 64);
+        while let Some(bits) = self.words.get(word) {
+            let differing = (bits ^ background) & mask;
+            if differing != 0 {
+                let found = word * 64 + differing.trailing_zeros() as usize;
+                return u16::try_from(found).ok();
+            }
+            word += 1;
+            mask = u64::MAX;
+        }
+        None
+    }
+
+    /// Adds the slots from `start` to `end`, both included.
+    fn insert_range(&mut self, start: u16, end: u16) {
+        for word in usize::from(start / 64)..=usize::from(end / 64) {
+            let first = word * 64;
+            let low = usize::from(start).saturating_sub(first);
+            let high = (usize::from(end) - first).min(63);
+            self.words[word] |= (u64::MAX << low) & (u64::MAX >> (63 - high));
+        }
     }
 }
 
@@ -113,8 +141,9 @@ impl std::str::FromStr for SlotSet {
                 Ok(slot) if slot < SLOT_COUNT => Ok(slot),
                 _ => Err(format!("{part:?} is no slot range within 0-16383")),
             };
-            for slot in parse(start)?..=parse(end)? {
-                set.insert(slot);
+            let (start, end) = (parse(start)?, parse(end)?);
+            if start <= end {
+                set.insert_range(start, end);
             }
         }
         Ok(set)
@@ -146,5 +175,40 @@ fn hash_tag(key: &[u8]) -> &[u8] {
     match key[open + 1..].iter().position(|byte| *byte == b'}') {
         Some(length) if length > 0 => &key[open + 1..open + 1 + length],
         _ => key,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn writes_and_reads_ranges() {
+        for text in ["", "0", "0-16383", "63-64 66 127-128", "0-5460 16383"] {
+            assert_eq!(text.parse::<SlotSet>().unwrap().to_string(), text);
+        }
+        assert!("16384".parse::<SlotSet>().is_err());
+        assert!("a-b".parse::<SlotSet>().is_err());
+        assert_eq!("9-3".parse::<SlotSet>().unwrap().to_string(), "");
+    }
+
+    /// Proves RD-01 for this crate's own hash.
+    #[test]
+    fn hashes_a_key_by_its_tag() {
+        assert_eq!(slot_of_key(b"foo"), 12_182);
+        assert_eq!(slot_of_key(b"{foo}bar"), slot_of_key(b"foo"));
+        assert_eq!(slot_of_key(b"123456789"), 0x31c3);
+    }
+
+    proptest! {
+        #[test]
+        fn text_holds_every_set(slots in prop::collection::btree_set(0u16..16384, 0..80)) {
+            let mut set = SlotSet::default();
+            slots.iter().for_each(|slot| set.insert(*slot));
+            prop_assert_eq!(set.to_string().parse::<SlotSet>().unwrap(), set.clone());
+            prop_assert_eq!(set.iter().collect::<Vec<_>>(), slots.into_iter().collect::<Vec<_>>());
+        }
     }
 }
