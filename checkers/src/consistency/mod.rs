@@ -1,8 +1,8 @@
 //! What clients may believe: checkers of histories.
 //!
-//! [`spec`], [`search`], [`demand`] and [`register`] decide linearizability; [`timeline`] and [`windows`] tell
-//! when a slot failed over and which losses the documentation allows; the checkers are
-//! [`linearizable`] (HI-01), [`lost_writes`] (HI-03 to HI-08) and [`invented_values`] (HI-09).
+//! [`spec`], [`search`], [`demand`] and [`register`] decide linearizability; [`timeline`] and
+//! [`windows`] tell when a slot failed over and which losses the documentation allows; the checkers
+//! are [`linearizable`] (HI-01), [`lost_writes`] (HI-03 to HI-08) and [`invented_values`] (HI-09).
 
 pub mod demand;
 pub mod invented_values;
