@@ -6,7 +6,7 @@ use crate::commands::args::{self, is_word};
 use crate::commands::connection::checked_name;
 use crate::commands::parts::{Answer, Call, Caller, Parts, Pause, PauseKind};
 use crate::commands::session::{ReplyMode, Session, Wait};
-use crate::commands::table::{Command, Flag, keyless};
+use crate::commands::table::{Command, Flag, Handler, keyless};
 use crate::commands::{dispatch, wake};
 use crate::ids::ClientId;
 use crate::output::Protocol;
@@ -45,7 +45,7 @@ fn client(call: &mut Call) -> Answer {
     handler(call)
 }
 
-fn subcommand_of(name: &str) -> Option<(i64, fn(&mut Call) -> Answer)> {
+fn subcommand_of(name: &str) -> Option<(i64, Handler)> {
     Some(match name {
         "id" => (2, id),
         "getname" => (2, getname),

@@ -24,7 +24,7 @@ fn command(call: &mut Call) -> Answer {
     let arity = || Refusal::Arity(format!("config|{subcommand}"));
     match (subcommand.as_str(), call.args.len()) {
         ("get", 3..) => Ok(get(call)),
-        ("set", 4..) if call.args.len() % 2 == 0 => set(call),
+        ("set", 4..) if call.args.len().is_multiple_of(2) => set(call),
         ("resetstat", 2) => {
             call.parts.server.stats = Stats::default();
             Ok(Reply::OK)

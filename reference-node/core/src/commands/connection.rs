@@ -40,10 +40,9 @@ fn ping(call: &mut Call) -> Answer {
     if call.args.len() > 2 {
         return Err(Refusal::Arity("ping".into()));
     }
-    if let Some(session) = call.session() {
-        if let Some(reply) = pubsub::subscriber_pong(session, text.as_ref()) {
-            return Ok(reply);
-        }
+    let pong = call.session().and_then(|s| pubsub::subscriber_pong(s, text.as_ref()));
+    if let Some(reply) = pong {
+        return Ok(reply);
     }
     Ok(text.map_or(Reply::Simple("PONG"), Reply::Bulk))
 }

@@ -26,7 +26,7 @@ pub mod table;
 pub mod transactions;
 pub mod typed;
 pub mod wake;
-//ZS pub mod zsets;
+pub mod zsets;
 
 pub use dispatch::{
     Applied, apply_from_master, client_closed, client_command, client_opened, master_link_lost,
@@ -61,7 +61,7 @@ pub const GROUPS: &[&[Command]] = &[
     strings::COMMANDS,
     strings::ranges::COMMANDS,
     transactions::COMMANDS,
-    //ZS zsets::COMMANDS,
-    //ZS zsets::ranges::COMMANDS,
-    //ZS zsets::combine::COMMANDS,
+    zsets::COMMANDS,
+    zsets::ranges::COMMANDS,
+    zsets::combine::COMMANDS,
 ];

@@ -6,7 +6,7 @@ use crate::commands::args::{self, glob, is_word};
 use crate::commands::parts::{Answer, Call};
 use crate::commands::table::{self, Command, Flag, Keys, keyless};
 use crate::output::{Durability, File, LogLevel, Output};
-use crate::rdb::{FileWriter, Preamble, VERSION_WRITTEN, crc64::crc64};
+use crate::rdb;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
 
@@ -59,15 +59,7 @@ fn time(call: &mut Call) -> Answer {
 }
 
 fn persist(call: &mut Call) {
-    let preamble = Preamble {
-        ctime_s: call.parts.now.0 / 1000,
-        replication: None,
-    };
-    let mut writer = FileWriter::new(&preamble);
-    for (key, entry) in call.parts.keyspace.iter() {
-        writer.put(key, entry);
-    }
-    let bytes = writer.finish();
+    let bytes = rdb::encode_file(call.parts.keyspace, call.parts.now);
     let durability = Durability::Synced;
     call.parts.out.push(Output::Persist {
         file: File::Rdb,
@@ -256,9 +248,9 @@ fn keys_of(rest: &[Bytes]) -> Answer {
 fn function(call: &mut Call) -> Answer {
     match args::word(call.arg(1)).as_str() {
         "list" => Ok(Reply::Array(Vec::new())),
-        "dump" => Ok(Reply::Bulk(no_functions())),
+        "dump" => Ok(Reply::Bulk(rdb::encode_no_functions())),
         "restore" if call.args.len() >= 3 => {
-            if call.arg(2).len() == no_functions().len() {
+            if call.arg(2).len() == rdb::encode_no_functions().len() {
                 Ok(Reply::OK)
             } else {
                 Err(Refusal::Text(
@@ -279,12 +271,4 @@ fn function(call: &mut Call) -> Answer {
             "FUNCTION".into(),
         )),
     }
-}
-
-// A dump of nothing: version and checksum only.
-fn no_functions() -> Bytes {
-    let mut bytes = VERSION_WRITTEN.to_le_bytes().to_vec();
-    let checksum = crc64(0, &bytes);
-    bytes.extend_from_slice(&checksum.to_le_bytes());
-    bytes.into()
 }

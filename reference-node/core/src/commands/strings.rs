@@ -280,7 +280,7 @@ fn msetnx(call: &mut Call) -> Answer {
 }
 
 fn set_pairs(call: &mut Call, name: &str) -> Result<(), Refusal> {
-    if call.args.len() % 2 == 0 {
+    if call.args.len().is_multiple_of(2) {
         return Err(Refusal::Arity(name.into()));
     }
     for pair in call.args[1..].chunks_exact(2) {

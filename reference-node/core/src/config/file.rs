@@ -122,14 +122,10 @@ pub fn rewrite(text: &str, config: &Config) -> String {
                     lines.push(format!("{} {}", words[0], shown(&words[0], &value)));
                 }
             }
-            None if line.trim() == SIGNATURE => {}
             None => lines.push(line.into()),
         }
     }
     let mut is_signed = text.lines().any(|line| line.trim() == SIGNATURE);
-    if is_signed {
-        lines.push(SIGNATURE.into());
-    }
     for (name, value) in directives::all(config) {
         let is_default = directives::value(&defaults, &name).as_ref() == Some(&value);
         if !is_default && canonical(&name) == name && !written.contains(&name) {

@@ -324,7 +324,7 @@ fn backlog_size(text: &str) -> Result<u64, String> {
 fn save_points(text: &str) -> Result<String, String> {
     let numbers: Vec<&str> = text.split_whitespace().collect();
     let is_number = |word: &&str| word.parse::<u32>().is_ok();
-    if numbers.len() % 2 != 0 || !numbers.iter().all(is_number) {
+    if !numbers.len().is_multiple_of(2) || !numbers.iter().all(is_number) {
         return Err("Invalid save parameters".into());
     }
     Ok(numbers.join(" "))

@@ -95,10 +95,8 @@ fn move_item(call: &mut Call, from: End, to: End) -> Result<Option<Bytes>, Refus
     call.read_as::<List>(&target)?;
     let popped = call.edit(&source, |list: &mut List| {
         let item = from.pop(list);
-        if source == target {
-            if let Some(item) = &item {
-                to.push(list, item.clone());
-            }
+        if let Some(item) = item.clone().filter(|_| source == target) {
+            to.push(list, item);
         }
         (item, Change::Done)
     })?;
