@@ -78,7 +78,11 @@ fn launch(choice: &Choice) -> Result<Launch, TargetError> {
             let program = probe::find_in_path("redis-server")?;
             Ok(redis(&program, None)?)
         }
-        Choice::Path(program) => Ok(redis(program, None)?),
+        Choice::Path(program) => {
+            // Nodes run in folders of their own, where a relative path leads nowhere.
+            let program = std::path::absolute(program).unwrap_or_else(|_| program.clone());
+            Ok(redis(&program, None)?)
+        }
         Choice::Known(known) => {
             let installed = servers::ensure(known)?;
             Ok(redis(&installed.program, installed.library_path)?)
@@ -93,7 +97,7 @@ pub fn reference(program: PathBuf) -> Launch {
         arguments: vec!["node".into()],
         library_path: None,
         // DEVIATION(ST-02): a fresh cluster of ours has no old state to be afraid of.
-        settings: vec![("slotquake-startup-delay-ms".into(), "0".into())],
+        settings: vec![("slotquake-writable-delay".into(), "0".into())],
         server: Server::Reference,
     }
 }

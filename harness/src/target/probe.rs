@@ -38,7 +38,11 @@ pub enum ProbeError {
 pub(super) fn version(program: &Path, library_path: Option<&Path>) -> Result<String, ProbeError> {
     let shown = program.display().to_string();
     let mut command = Command::new(program);
-    command.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     if let Some(path) = library_path {
         command.env("LD_LIBRARY_PATH", path);
     }
@@ -54,7 +58,10 @@ pub(super) fn version(program: &Path, library_path: Option<&Path>) -> Result<Str
             let _gone = child.kill();
             child.wait().map_err(missing)?;
             let said = format!("nothing within {} s", PATIENCE.as_secs());
-            return Err(ProbeError::NotAServer { program: shown, said });
+            return Err(ProbeError::NotAServer {
+                program: shown,
+                said,
+            });
         }
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -70,7 +77,13 @@ pub(super) fn version(program: &Path, library_path: Option<&Path>) -> Result<Str
     let said = String::from_utf8_lossy(&said);
     parse_version(&said).ok_or_else(|| ProbeError::NotAServer {
         program: shown,
-        said: said.lines().next().unwrap_or_default().chars().take(80).collect(),
+        said: said
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .take(80)
+            .collect(),
     })
 }
 
@@ -106,12 +119,18 @@ mod tests {
     #[test]
     fn a_program_that_is_no_server_is_named_with_what_it_said() {
         let refusal = version(Path::new("/bin/true"), None).expect_err("true is no server");
-        assert!(matches!(refusal, ProbeError::NotAServer { .. }), "{refusal}");
+        assert!(
+            matches!(refusal, ProbeError::NotAServer { .. }),
+            "{refusal}"
+        );
     }
 
     #[test]
     fn a_missing_program_is_named() {
         let refusal = version(Path::new("/nowhere/redis-server"), None).expect_err("not there");
-        assert!(refusal.to_string().contains("/nowhere/redis-server"), "{refusal}");
+        assert!(
+            refusal.to_string().contains("/nowhere/redis-server"),
+            "{refusal}"
+        );
     }
 }

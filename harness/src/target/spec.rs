@@ -47,7 +47,11 @@ pub enum SpecError {
 
 fn known_names() -> String {
     let fetched = KNOWN.iter().map(|known| known.name);
-    ["reference", "redis@system"].into_iter().chain(fetched).collect::<Vec<_>>().join(", ")
+    ["reference", "redis@system"]
+        .into_iter()
+        .chain(fetched)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The server of each node.
@@ -76,7 +80,11 @@ pub fn parse(target: &str, nodes: usize) -> Result<Vec<Choice>, SpecError> {
     }
     let counted = counts.iter().sum();
     if counted != nodes {
-        return Err(SpecError::Sum { target: target.into(), counted, nodes });
+        return Err(SpecError::Sum {
+            target: target.into(),
+            counted,
+            nodes,
+        });
     }
     let mut left = counts;
     let mut dealt = Vec::with_capacity(nodes);
@@ -125,12 +133,21 @@ mod tests {
     #[test]
     fn an_unknown_target_is_told_what_is_known() {
         let error = parse("redis@9", 6).expect_err("9 is not known").to_string();
-        assert!(error.contains("redis@9") && error.contains("redis@7.0.15"), "{error}");
+        assert!(
+            error.contains("redis@9") && error.contains("redis@7.0.15"),
+            "{error}"
+        );
     }
 
     #[test]
     fn counts_must_match_the_cluster() {
-        let cases = ["reference*2", "reference*3,redis@system", "reference*x", "reference*0", ""];
+        let cases = [
+            "reference*2",
+            "reference*3,redis@system",
+            "reference*x",
+            "reference*0",
+            "",
+        ];
         for case in cases {
             assert!(parse(case, 6).is_err(), "{case:?} was accepted");
         }

@@ -18,8 +18,15 @@ pub(super) fn fetch(
     work: &Path,
     root: &Path,
 ) -> Result<(), FetchError> {
-    let tool = |program| Tool { server, program, remedy: REMEDY };
-    let written = |why| FetchError::Cache { path: work.to_owned(), why };
+    let tool = |program| Tool {
+        server,
+        program,
+        remedy: REMEDY,
+    };
+    let written = |why| FetchError::Cache {
+        path: work.to_owned(),
+        why,
+    };
     let unpacked = work.join("unpacked");
     let own_lists = match download(tool("apt-get"), package, work, &[]) {
         Ok(()) => Vec::new(),
@@ -61,16 +68,14 @@ pub(super) fn fetch(
     Ok(())
 }
 
-fn download(
-    tool: Tool,
-    package: &str,
-    work: &Path,
-    options: &[String],
-) -> Result<(), FetchError> {
+fn download(tool: Tool, package: &str, work: &Path, options: &[String]) -> Result<(), FetchError> {
     // As root, apt would drop to a user who cannot write here, and warn.
     let unsandboxed = ["-o", "APT::Sandbox::User=root"];
     tool.run(|apt| {
-        apt.args(unsandboxed).args(options).args(["download", package]).current_dir(work)
+        apt.args(unsandboxed)
+            .args(options)
+            .args(["download", package])
+            .current_dir(work)
     })?;
     Ok(())
 }
@@ -84,7 +89,12 @@ fn own_lists(tool: Tool, work: &Path) -> Result<Vec<String>, FetchError> {
     }
     let options: Vec<String> = [("Dir::State::lists", "lists"), ("Dir::Cache", "cache")]
         .iter()
-        .flat_map(|(key, part)| ["-o".into(), format!("{key}={}", folder.join(part).display())])
+        .flat_map(|(key, part)| {
+            [
+                "-o".into(),
+                format!("{key}={}", folder.join(part).display()),
+            ]
+        })
         .chain(["-o".into(), "APT::Sandbox::User=root".into()])
         .collect();
     tool.run(|apt: &mut Command| apt.args(&options).arg("update"))?;
@@ -93,7 +103,10 @@ fn own_lists(tool: Tool, work: &Path) -> Result<Vec<String>, FetchError> {
 
 /// Unpacks every package in the working folder and removes it.
 fn unpack(tool: Tool, work: &Path, unpacked: &Path) -> Result<(), FetchError> {
-    let written = |why| FetchError::Cache { path: work.to_owned(), why };
+    let written = |why| FetchError::Cache {
+        path: work.to_owned(),
+        why,
+    };
     for entry in fs::read_dir(work).map_err(written)? {
         let path = entry.map_err(written)?.path();
         if path.extension().is_some_and(|extension| extension == "deb") {
@@ -107,7 +120,9 @@ fn unpack(tool: Tool, work: &Path, unpacked: &Path) -> Result<(), FetchError> {
 /// What the program needs and neither the machine nor `folder` has.
 fn missing_libraries(tool: Tool, program: &Path, folder: &Path) -> Result<Vec<String>, FetchError> {
     let listing = tool.run(|ldd| ldd.arg(program).env("LD_LIBRARY_PATH", folder))?;
-    let missing = listing.lines().filter_map(|line| line.trim().strip_suffix(" => not found"));
+    let missing = listing
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(" => not found"));
     Ok(missing.map(str::to_owned).collect())
 }
 

@@ -20,7 +20,9 @@ impl Tool {
         prepare: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Result<String, FetchError> {
         let mut command = Command::new(self.program);
-        prepare(&mut command).stdin(Stdio::null()).env("LC_ALL", "C");
+        prepare(&mut command)
+            .stdin(Stdio::null())
+            .env("LC_ALL", "C");
         let output = command.output().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => FetchError::ToolMissing {
                 server: self.server,

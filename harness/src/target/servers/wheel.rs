@@ -17,18 +17,32 @@ pub(super) fn fetch(
     work: &Path,
     root: &Path,
 ) -> Result<(), FetchError> {
-    let python = Tool { server, program: "python3", remedy: REMEDY };
-    let written = |why| FetchError::Cache { path: work.to_owned(), why };
+    let python = Tool {
+        server,
+        program: "python3",
+        remedy: REMEDY,
+    };
+    let written = |why| FetchError::Cache {
+        path: work.to_owned(),
+        why,
+    };
     let machine = std::env::consts::ARCH;
     python.run(|pip| {
-        pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
-            .args(["--only-binary", ":all:", "--python-version", "311"])
-            .args(["--implementation", "cp", "--abi", "cp311"])
-            .args(["--platform", &format!("manylinux2014_{machine}")])
-            .args(["--platform", &format!("manylinux_2_17_{machine}")])
-            .arg("--dest")
-            .arg(work)
-            .arg(requirement)
+        pip.args([
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+        ])
+        .args(["--only-binary", ":all:", "--python-version", "311"])
+        .args(["--implementation", "cp", "--abi", "cp311"])
+        .args(["--platform", &format!("manylinux2014_{machine}")])
+        .args(["--platform", &format!("manylinux_2_17_{machine}")])
+        .arg("--dest")
+        .arg(work)
+        .arg(requirement)
     })?;
     let wheel = fs::read_dir(work)
         .map_err(written)?
