@@ -29,7 +29,10 @@ pub struct RunFolder {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// A folder cannot be made or written to.
-    #[error("the store {} cannot be written to ({cause}); choose another with --store DIR", path.display())]
+    #[error(
+        "the store {} cannot be written to ({cause}); choose another with --store DIR",
+        path.display()
+    )]
     Unwritable {
         /// Which.
         path: PathBuf,

@@ -10,8 +10,8 @@ use slotquake_checkers::observation::{
 };
 use slotquake_checkers::recording::Recording;
 
-/// A master is killed at 5 s, its replica n4 is promoted at 7 s; n2 is cut off from 15 s to 20 s and
-/// replaced by n5 at 17 s; adds that n2 acknowledged meanwhile are lost.
+/// A master is killed at 5 s, its replica n4 is promoted at 7 s; n2 is cut off from 15 s to 20 s
+/// and replaced by n5 at 17 s; adds that n2 acknowledged meanwhile are lost.
 pub fn failover() -> Recording {
     let mut sample = Recording {
         setting: setting(),

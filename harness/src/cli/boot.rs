@@ -9,6 +9,7 @@ use crate::sandbox::{self, Entered, Isolation, Sandbox, Wanted};
 use crate::store::RunFolder;
 use crate::target::{self, Launch, TargetError};
 use crate::world::World;
+use crate::world::local::{BootError, LocalOptions, LocalWorld};
 use crate::world::sim::SimWorld;
 
 /// What a run needs from the machine, looked up.
@@ -109,10 +110,27 @@ pub fn boot(
             let world = SimWorld::boot(plan).map_err(|error| Failure::machine(chain(&error)))?;
             Ok(Box::new(world))
         }
-        Here::Sandbox(_sandbox) => {
-            let _ = (&ground.launches, folder);
-            Err(Failure::machine("no local world yet"))
+        Here::Sandbox(sandbox) => {
+            let world = LocalWorld::boot(LocalOptions {
+                plan,
+                launches: ground.launches.clone(),
+                artefacts: folder.path().to_path_buf(),
+                sandbox,
+            });
+            Ok(Box::new(world.map_err(boot_failure)?))
         }
+    }
+}
+
+/// Ports in use are the caller's to change; all else is the machine's.
+fn boot_failure(error: BootError) -> Failure {
+    match error {
+        BootError::PortInUse { .. } | BootError::NoPorts(_) => Failure::bad_input(error),
+        BootError::Launches { .. }
+        | BootError::Write { .. }
+        | BootError::Start { .. }
+        | BootError::Died { .. }
+        | BootError::NeverOk { .. } => Failure::machine(error),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The exit status, a contract with judges and CI.
 //!
-//! 0 all held (or broken only in known ways), 1 something was violated, 2 bad usage or input, 3 this
-//! machine cannot do it, 4 undecided. Never 0 for a run that examined nothing.
+//! 0 all held (or broken only in known ways), 1 something was violated, 2 bad usage or input,
+//! 3 this machine cannot do it, 4 undecided. Never 0 for a run that examined nothing.
 
 use std::fmt::Display;
 

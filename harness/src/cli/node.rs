@@ -2,6 +2,7 @@
 //!
 //! Its command line is redis-server's own and is handed on word by word.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -16,10 +17,10 @@ pub struct NodeArgs {
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]
-    arguments: Vec<String>,
+    arguments: Vec<OsString>,
 }
 
 /// Runs the node until it is told to end.
 pub fn run(args: NodeArgs) -> ExitCode {
-    slotquake_node::run(args.arguments)
+    slotquake_node::run(args.arguments.into_iter())
 }

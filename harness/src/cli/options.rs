@@ -40,7 +40,8 @@ pub struct RunOptions {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse_ms)]
     pub node_timeout: u64,
     #[expect(missing_docs, reason = "its help is made from the registry")]
-    #[arg(long, value_name = "NAMES", default_value_t = default_workloads(), help = workload_help())]
+    #[arg(long, value_name = "NAMES", default_value_t = default_workloads(),
+        help = workload_help())]
     pub workload: String,
     #[expect(missing_docs, reason = "its help is made from the registry")]
     #[arg(long, value_name = "NAMES", default_value = "kill,pause,partition", help = fault_help())]

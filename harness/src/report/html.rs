@@ -50,7 +50,8 @@ fn strip(page: &mut String, model: &Model) {
     push(
         page,
         format_args!(
-            "<section class=\"strip {word}\"><h1><span class=\"word {word}\">{word}</span> — {}</h1>\
+            "<section class=\"strip {word}\"><h1>\
+             <span class=\"word {word}\">{word}</span> — {}</h1>\
              <p>{}</p>",
             escaped(&model.sentence),
             escaped(&model.subject),
@@ -170,7 +171,8 @@ fn story(page: &mut String, violation: &Violation) {
     push(
         page,
         format_args!(
-            "<article class=\"story{class}\"><h3>{} <a href=\"{}\">at {} s</a></h3><p>{}</p>{known}<ol>",
+            "<article class=\"story{class}\"><h3>{} <a href=\"{}\">at {} s</a></h3>\
+             <p>{}</p>{known}<ol>",
             escaped(&violation.clause),
             film_link(first, last),
             seconds(violation.time),
@@ -312,7 +314,8 @@ fn outages(page: &mut String, model: &Model) {
             page,
             format_args!(
                 "<tr><td>{}-{}</td><td class=\"number\">{} s</td>\
-                 <td class=\"number\"><a href=\"{}\">{} s</a></td><td class=\"number\">{}</td></tr>",
+                 <td class=\"number\"><a href=\"{}\">{} s</a></td>\
+                 <td class=\"number\">{}</td></tr>",
                 outage.first,
                 outage.last,
                 seconds(outage.to - outage.from),
