@@ -36,7 +36,7 @@ pub(super) fn decode_all(bytes: &[u8], count: u16) -> Result<(Vec<Extension>, us
             });
         }
         let length = u32_at(bytes, at) as usize;
-        if length % 8 != 0 {
+        if !length.is_multiple_of(8) {
             return Err(DropReason::Padding(length as u32));
         }
         if length > left {

@@ -57,6 +57,7 @@ use crate::rng::Rng;
 use crate::slot::SlotSet;
 use crate::time::Millis;
 
+pub use links::LinkDirection;
 pub use members::{Member, Members, Role};
 pub use nodes_conf::NodesConfError;
 pub use profile::{PROFILE_DIRECTIVE, Profile};
@@ -123,7 +124,7 @@ impl Cluster {
         around: &Surroundings,
         fx: &mut Vec<Effect>,
     ) {
-        self.link_accepted(link, peer_ip, local_ip, &mut Turn::new(around, fx));
+        self.link_accepted(link, peer_ip, local_ip, &Turn::new(around, fx));
     }
 
     /// A well-formed packet came in.
@@ -139,7 +140,7 @@ impl Cluster {
 
     /// A link broke, or could not be opened.
     pub fn on_link_closed(&mut self, link: LinkId, around: &Surroundings, fx: &mut Vec<Effect>) {
-        self.link_closed(link, &mut Turn::new(around, fx));
+        self.link_closed(link, &Turn::new(around, fx));
     }
 
     /// The time of [`Cluster::next_wakeup`] has come.

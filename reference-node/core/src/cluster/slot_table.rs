@@ -66,7 +66,6 @@ impl SlotTable {
         Arc::make_mut(&mut member.slots).insert(slot);
         member.slot_count += 1;
         member.is_migration_target |= becomes_target;
-        debug_assert_eq!(member.slots.len(), member.slot_count, "count and set agree");
     }
 
     /// Takes a slot from its owner.

@@ -1,0 +1,174 @@
+//! Manual failovers, and the double one of part C.1.
+
+use super::rig::{Rig, Sent, error_text};
+use crate::bus::packet::Body;
+use crate::cluster::{Effect, PROFILE_DIRECTIVE};
+use crate::epoch::ConfigEpoch;
+use crate::resp::Reply;
+use crate::time::Millis;
+
+/// Proves MF-01, MF-04, MF-05, MF-06, MF-08, MF-09, MF-10, EL-13.
+#[test]
+fn a_replica_takes_over_from_its_living_master_at_once() {
+    let mut rig = Rig::cluster(3, 1);
+    assert_eq!(rig.run(3, "CLUSTER FAILOVER"), Reply::OK);
+    let took = rig.until("both roles changed", 1000, |rig| {
+        !rig.at(3).is_replica() && rig.at(0).is_replica()
+    });
+    assert!(took <= 200, "took {took} ms");
+    let request = rig
+        .sent
+        .iter()
+        .find(|sent| sent.packet.body == Body::AuthRequest);
+    assert!(
+        request
+            .expect("votes were asked for")
+            .packet
+            .header
+            .message_flags
+            .force_ack
+    );
+    let effects = &rig.hosts[0].effects;
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::PauseWrites(_)))
+    );
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::ResumeWrites))
+    );
+}
+
+/// Proves MF-08: the replica first applies all that its master has written.
+#[test]
+fn a_replica_that_lags_waits_for_its_master_s_offset() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.hosts[0].replication.offset = 140;
+    rig.run(3, "CLUSTER FAILOVER");
+    rig.run_for(1000);
+    assert!(rig.at(3).is_replica());
+    rig.hosts[3].replication.offset = 140;
+    rig.until("the promotion", 500, |rig| !rig.at(3).is_replica());
+}
+
+/// Proves MF-11.
+#[test]
+fn a_manual_failover_that_cannot_finish_is_called_off_on_both_sides() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.hosts[0].replication.offset = 140;
+    rig.run(3, "CLUSTER FAILOVER");
+    assert!(rig.at(0).is_pausing_writes());
+    rig.run_for(5200);
+    assert!(!rig.at(0).is_pausing_writes());
+    rig.hosts[3].replication.offset = 140;
+    rig.run_for(1000);
+    assert!(rig.at(3).is_replica());
+}
+
+/// Proves MF-12.
+#[test]
+fn a_forced_failover_works_with_a_dead_master() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.kill(0);
+    assert_eq!(rig.run(3, "CLUSTER FAILOVER FORCE"), Reply::OK);
+    rig.until("the promotion", 500, |rig| !rig.at(3).is_replica());
+}
+
+/// Proves MF-13, EP-09.
+#[test]
+fn a_takeover_needs_nobody() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.kill(0);
+    rig.kill(1);
+    rig.kill(2);
+    let before = rig.at(3).current_epoch();
+    assert_eq!(rig.run(3, "CLUSTER FAILOVER TAKEOVER"), Reply::OK);
+    assert!(!rig.at(3).is_replica());
+    assert_eq!(rig.at(3).config_epoch(), before.next().as_config());
+}
+
+/// Proves MF-02, MF-03, MF-14.
+#[test]
+fn refuses_what_cannot_fail_over() {
+    let mut rig = Rig::cluster(3, 1);
+    let reply = rig.run(0, "CLUSTER FAILOVER");
+    assert_eq!(
+        error_text(&reply),
+        "ERR You should send CLUSTER FAILOVER to a replica"
+    );
+    let reply = rig.run(0, "CLUSTER FAILOVER NOW");
+    assert_eq!(error_text(&reply), "ERR syntax error");
+    let master = rig.id(0);
+    rig.hosts[3].config.cluster_replica_no_failover = true;
+    rig.kill(0);
+    rig.until("FAIL", 5000, |rig| {
+        rig.at(3).member(master).is_some_and(|m| m.is_failed())
+    });
+    let reply = rig.run(3, "CLUSTER FAILOVER");
+    let expected = "ERR Master is down or failed, please use CLUSTER FAILOVER FORCE";
+    assert_eq!(error_text(&reply), expected);
+}
+
+/// Proves MF-16, CF-06.
+#[test]
+fn an_operator_overrules_no_failover() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.hosts[3].config.cluster_replica_no_failover = true;
+    rig.run(3, "CLUSTER FAILOVER");
+    rig.until("the promotion", 500, |rig| !rig.at(3).is_replica());
+}
+
+/// Three masters, one replica; R fails over, then M1, then R again, within two node timeouts.
+/// Gives the epoch of R's first election.
+fn double_manual_failover(profile: &'static str) -> (Rig, ConfigEpoch) {
+    let mut rig = Rig::cluster_with(3, 1, |config| {
+        config.cluster_node_timeout = Millis(15_000);
+        config
+            .other
+            .insert(PROFILE_DIRECTIVE.into(), profile.into());
+    });
+    rig.run(3, "CLUSTER FAILOVER");
+    rig.run_for(3200);
+    assert!(!rig.at(3).is_replica() && rig.at(0).is_replica());
+    let first = rig.at(3).config_epoch();
+    rig.run(0, "CLUSTER FAILOVER");
+    rig.run_for(3200);
+    assert!(!rig.at(0).is_replica() && rig.at(3).is_replica());
+    rig.sent.clear();
+    rig.run(3, "CLUSTER FAILOVER");
+    rig.run_for(6000);
+    (rig, first)
+}
+
+fn promoted_in(rig: &Rig, epoch: ConfigEpoch) -> bool {
+    rig.sent.iter().any(|sent| {
+        let header = &sent.packet.header;
+        sent.from == 3 && header.master.is_none() && header.config_epoch == epoch
+    })
+}
+
+/// Proves VT-08 and MF-01 of part C (C.1): old votes never promote again.
+#[test]
+fn a_second_manual_failover_does_not_use_old_votes() {
+    let (rig, first) = double_manual_failover("reference");
+    assert!(!promoted_in(&rig, first));
+    let is_request = |sent: &Sent| sent.from == 3 && sent.packet.body == Body::AuthRequest;
+    assert!(rig.sent.iter().any(is_request), "it asks for votes again");
+}
+
+/// The same scenario shows the weakness where it is asked for: VT-08 is red there.
+#[test]
+fn the_upstream_profile_reuses_old_votes() {
+    let (rig, first) = double_manual_failover("upstream-7.0");
+    assert!(
+        promoted_in(&rig, first),
+        "it is promoted by the votes of its first election"
+    );
+    assert!(
+        !rig.sent
+            .iter()
+            .any(|sent| sent.packet.body == Body::AuthRequest)
+    );
+}

@@ -1,0 +1,99 @@
+//! What any packet tells, and messages for subscribers.
+
+use bytes::Bytes;
+
+use super::rig::Rig;
+use crate::bus::packet::{Body, Packet};
+use crate::cluster::{Effect, PublishKind};
+use crate::epoch::CurrentEpoch;
+
+fn published(rig: &Rig, index: usize) -> usize {
+    let effects = rig.hosts[index].effects.iter();
+    effects
+        .filter(|effect| matches!(effect, Effect::Publish { .. }))
+        .count()
+}
+
+fn publish(rig: &mut Rig, from: usize, kind: PublishKind) {
+    let text = Bytes::from_static(b"news");
+    rig.with(from, |cluster, around, fx| {
+        cluster.publish(kind, text.clone(), text.clone(), around, fx);
+    });
+    rig.run_for(0);
+    rig.run(from, "CLUSTER MYID");
+}
+
+/// Proves PU-01, PU-02, PU-03.
+#[test]
+fn a_message_reaches_every_other_node_once() {
+    let mut rig = Rig::cluster(3, 1);
+    publish(&mut rig, 3, PublishKind::Global);
+    let counts: Vec<usize> = (0..6).map(|index| published(&rig, index)).collect();
+    assert_eq!(counts, [1, 1, 1, 0, 1, 1]);
+}
+
+/// Proves PU-08.
+#[test]
+fn a_shard_message_stays_in_the_shard() {
+    let mut rig = Rig::cluster(3, 1);
+    publish(&mut rig, 3, PublishKind::Sharded);
+    let counts: Vec<usize> = (0..6).map(|index| published(&rig, index)).collect();
+    assert_eq!(counts, [1, 0, 0, 0, 0, 0]);
+}
+
+/// Proves BUS-44, EP-01, GO-23: an unknown type refreshes epochs and liveness, nothing else.
+#[test]
+fn a_packet_of_an_unknown_type_still_carries_its_header() {
+    let mut rig = Rig::cluster(2, 0);
+    let mut header = rig.header_of(1);
+    header.current_epoch = CurrentEpoch(77);
+    header.offset = 12_345;
+    rig.inject(
+        0,
+        1,
+        Packet {
+            header,
+            body: Body::Unknown(99),
+        },
+    );
+    assert_eq!(rig.at(0).current_epoch(), CurrentEpoch(77));
+    assert_eq!(rig.view(0, 1).repl_offset, 12_345);
+}
+
+/// Proves FD-11, FD-12.
+#[test]
+fn a_fail_message_is_believed_but_not_about_oneself() {
+    let mut rig = Rig::cluster(3, 0);
+    for (failed, expected) in [(0, false), (2, true)] {
+        let header = rig.header_of(1);
+        let id = rig.id(failed);
+        rig.inject(
+            0,
+            1,
+            Packet {
+                header,
+                body: Body::Fail { failed: Some(id) },
+            },
+        );
+        assert_eq!(rig.view(0, failed).is_failed(), expected);
+    }
+}
+
+/// Proves BUS-31: gossip is never about the sender, and never twice about one node.
+#[test]
+fn gossip_names_no_node_twice_and_never_its_sender() {
+    let mut rig = Rig::cluster(4, 1);
+    rig.kill(7);
+    rig.run_for(5000);
+    for sent in &rig.sent {
+        let Body::Ping(heartbeat) = &sent.packet.body else {
+            continue;
+        };
+        let mut ids: Vec<_> = heartbeat.gossip.iter().map(|entry| entry.id).collect();
+        assert!(!ids.iter().any(|id| Some(*id) == sent.packet.header.sender));
+        let count = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+}

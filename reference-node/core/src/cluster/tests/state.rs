@@ -1,0 +1,102 @@
+//! Cluster state and its delays.
+
+use super::rig::Rig;
+use crate::cluster::members::Health;
+use crate::time::Millis;
+
+/// A single master with all slots.
+fn lone_master(writable_delay: u64) -> Rig {
+    let mut rig = Rig::strangers_with(1, |config| {
+        config.cluster_writable_delay = Millis(writable_delay);
+    });
+    rig.run(0, "CLUSTER ADDSLOTSRANGE 0 16383");
+    rig
+}
+
+/// Proves ST-02, ST-12.
+#[test]
+fn a_master_is_not_ok_within_two_seconds_of_its_start() {
+    let mut rig = lone_master(2000);
+    let took = rig.until("state ok", 5000, |rig| rig.at(0).is_ok());
+    assert!((2000..=2200).contains(&took), "took {took} ms");
+}
+
+/// Proves ST-12: nothing delays a node whose writable delay is zero.
+#[test]
+fn a_master_without_the_delay_is_ok_at_once() {
+    let rig = lone_master(0);
+    assert!(rig.at(0).is_ok());
+}
+
+/// Proves ST-12: a restart from nodes.conf is delayed by ST-02 only.
+#[test]
+fn a_restarted_cluster_is_ok_at_once() {
+    let mut rig = Rig::cluster(3, 1);
+    for index in 0..6 {
+        rig.kill(index);
+    }
+    for index in 0..6 {
+        rig.start(index);
+    }
+    let took = rig.until("state ok", 2000, |rig| {
+        (0..6).all(|index| rig.at(index).is_ok())
+    });
+    assert!(took <= 200, "took {took} ms");
+}
+
+/// Proves ST-12 with upstream's delay: the last slotless evaluation counts as a minority.
+#[test]
+fn a_fresh_master_that_gets_slots_late_waits_once_more() {
+    let mut rig = Rig::strangers_with(1, |config| {
+        config.cluster_writable_delay = Millis(2000);
+        config.cluster_node_timeout = Millis(1000);
+    });
+    rig.run_for(3000);
+    rig.run(0, "CLUSTER ADDSLOTSRANGE 0 16383");
+    let took = rig.until("state ok", 5000, |rig| rig.at(0).is_ok());
+    assert!((900..=1200).contains(&took), "took {took} ms");
+}
+
+/// Proves ST-03, ST-07, CF-09.
+#[test]
+fn an_uncovered_slot_is_failure_only_with_full_coverage() {
+    let mut rig = lone_master(0);
+    rig.run(0, "CLUSTER DELSLOTS 5");
+    assert!(!rig.at(0).is_ok());
+    rig.hosts[0].config.cluster_require_full_coverage = false;
+    rig.until("state ok", 1500, |rig| rig.at(0).is_ok());
+}
+
+/// Proves ST-05: who was in a minority waits before it serves again.
+#[test]
+fn a_master_that_was_cut_off_is_not_ok_at_once() {
+    let mut rig = Rig::cluster(3, 0);
+    rig.isolate(0);
+    rig.until("the minority", 5000, |rig| !rig.at(0).is_ok());
+    rig.run_for(3000);
+    rig.heal();
+    rig.until("a majority seen again", 5000, |rig| {
+        (1..3).any(|index| rig.view(0, index).health == Health::Alive)
+    });
+    let took = rig.until("state ok", 5000, |rig| rig.at(0).is_ok());
+    assert!((900..=1200).contains(&took), "took {took} ms");
+}
+
+/// Proves ST-01, ST-09, ST-11, ST-13.
+#[test]
+fn cluster_info_counts_slots_nodes_and_epochs() {
+    let rig = Rig::strangers(1);
+    let info = rig.at(0).info_text();
+    let begin = "cluster_state:fail\r\ncluster_slots_assigned:0\r\ncluster_slots_ok:0\r\n\
+                 cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:1\r\n";
+    assert!(info.starts_with(begin), "{info}");
+    let rig = Rig::cluster(3, 1);
+    let info = rig.at(3).info_text();
+    for line in [
+        "cluster_size:3",
+        "cluster_known_nodes:6",
+        "cluster_my_epoch:1",
+    ] {
+        assert!(info.contains(&format!("{line}\r\n")), "{info}");
+    }
+}
