@@ -3,14 +3,17 @@
 //! Masters come first (`n1` to `nM`), then the replicas of `n1`, `n2`, … in turn. Slots are dealt
 //! in equal ranges; master k has configEpoch k.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
+use anyhow::Context;
 use bytes::Bytes;
 use slotquake_checkers::observation::setting::Server;
 use slotquake_checkers::observation::slots::SLOT_COUNT;
 use slotquake_checkers::observation::{NodeName, NodeSetting};
 use slotquake_core::config::Config;
+use slotquake_core::config::directives::set_at_start;
 use slotquake_core::output::{Durability, File};
 use slotquake_core::time::Millis;
 use slotquake_workloads::rng::Rng;
@@ -36,17 +39,28 @@ fn ip_of(index: u32) -> Ipv4Addr {
 }
 
 /// Hosts with their first nodes.conf on disk.
-pub fn hosts(plan: &Plan, settings: &[NodeSetting]) -> Vec<Host> {
+///
+/// # Errors
+/// A directive that no node knows, or its value.
+pub fn hosts(
+    plan: &Plan,
+    settings: &[NodeSetting],
+    directives: &BTreeMap<String, String>,
+) -> anyhow::Result<Vec<Host>> {
     let mut id_rng = Rng::named(plan.seed, "ids");
     let ids: Vec<String> = settings.iter().map(|_| random_id(&mut id_rng)).collect();
     let mut hosts = Vec::new();
     for (index, setting) in settings.iter().enumerate() {
-        let config = Config {
+        let mut config = Config {
             port: PORT,
             cluster_enabled: true,
             cluster_node_timeout: Millis(plan.node_timeout_ms),
             ..Config::default()
         };
+        for (name, value) in directives {
+            set_at_start(&mut config, name, value)
+                .with_context(|| format!("directive {name} {value}"))?;
+        }
         let name = setting.name.clone();
         let rng = Rng::named(plan.seed, &format!("node {name}"));
         let mut host = Host::new(name, IpAddr::V4(*setting.address.ip()), config, rng);
@@ -55,7 +69,7 @@ pub fn hosts(plan: &Plan, settings: &[NodeSetting]) -> Vec<Host> {
             .write(File::NodesConf, Bytes::from(text), Durability::Synced);
         hosts.push(host);
     }
-    hosts
+    Ok(hosts)
 }
 
 fn random_id(rng: &mut Rng) -> String {

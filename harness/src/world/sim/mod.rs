@@ -25,7 +25,7 @@ mod queue;
 mod tests;
 mod wires;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{Context, bail};
 use slotquake_checkers::observation::{NodeName, NodeSetting, Packet, Setting};
@@ -75,6 +75,17 @@ impl SimWorld {
     /// # Errors
     /// The nodes refuse to start, or do not form a cluster in a minute of virtual time.
     pub fn boot(plan: &Plan) -> anyhow::Result<SimWorld> {
+        SimWorld::boot_with(plan, &BTreeMap::new())
+    }
+
+    /// As [`SimWorld::boot`], each node with these directives of redis.conf besides the plan's.
+    ///
+    /// # Errors
+    /// As [`SimWorld::boot`], or a directive that no node knows.
+    pub fn boot_with(
+        plan: &Plan,
+        directives: &BTreeMap<String, String>,
+    ) -> anyhow::Result<SimWorld> {
         let settings = boot::settings(plan);
         // One seed in sixteen keeps the codec honest.
         let codec = match Rng::named(plan.seed, "codec").below(16) {
@@ -85,7 +96,7 @@ impl SimWorld {
             now: 0,
             queue: Queue::default(),
             net: Net::new(settings.len(), Rng::named(plan.seed, "network")),
-            hosts: boot::hosts(plan, &settings),
+            hosts: boot::hosts(plan, &settings, directives)?,
             callers: Callers::default(),
             settings,
             node_timeout_ms: plan.node_timeout_ms,

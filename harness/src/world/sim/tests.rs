@@ -1,5 +1,8 @@
 //! Proofs of the simulated world: whole runs of the reference node in virtual time.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use slotquake_checkers::history::{EventKind, Function, Value};
 use slotquake_checkers::observation::{FaultKind, FaultPhase, PacketKind};
 use slotquake_checkers::recording::Recording;
 
@@ -102,4 +105,60 @@ fn no_packet_crosses_a_cut() {
         }
     }
     assert!(examined > 0);
+}
+
+/// The three failovers of invariants.md C.1, with these directives on every node.
+fn double_manual_failover(directives: &BTreeMap<String, String>) -> Recording {
+    let mut plan = Plan {
+        scenario: Some("double-manual-failover".into()),
+        ..plan(1)
+    };
+    let entry = director::scenario::find("double-manual-failover").expect("registered");
+    (entry.adapt)(&mut plan);
+    plan.rate = 800;
+    let mut world = SimWorld::boot_with(&plan, directives).expect("the cluster forms");
+    director::run(&plan, &mut world, &mut |_| {}).expect("the simulation goes on")
+}
+
+/// Acknowledged elements that no final read shows.
+fn lost_elements(recording: &Recording) -> usize {
+    let ok = recording
+        .events
+        .iter()
+        .filter(|event| event.kind == EventKind::Ok);
+    let (reads, adds): (Vec<_>, Vec<_>) = ok.partition(|event| event.f == Function::Read);
+    let mut present: BTreeSet<&Value> = BTreeSet::new();
+    for event in reads.iter().filter(|event| event.final_read) {
+        if let Value::List(elements) = &event.value {
+            present.extend(elements);
+        }
+    }
+    adds.iter()
+        .filter(|event| !present.contains(&event.value))
+        .count()
+}
+
+/// The reference node clears its votes, so three manual failovers in a row lose nothing (MF-01).
+#[test]
+fn the_reference_node_survives_three_manual_failovers() {
+    let recording = double_manual_failover(&BTreeMap::new());
+    assert_eq!(lost_elements(&recording), 0);
+    let reigns = recording
+        .views
+        .iter()
+        .filter(|view| view.my_epoch >= 4 && view.size == 3);
+    assert!(reigns.count() > 0, "no failover won");
+    let healed = recording
+        .faults
+        .iter()
+        .filter(|fault| fault.phase == FaultPhase::Healed);
+    assert_eq!(healed.count(), 3);
+}
+
+/// The scenario shows what it is there to show: a node with upstream's weakness loses writes.
+#[test]
+fn the_upstream_profile_loses_acknowledged_writes_to_three_manual_failovers() {
+    let profile = ("slotquake-profile".to_string(), "upstream-7.0".to_string());
+    let recording = double_manual_failover(&BTreeMap::from([profile]));
+    assert!(lost_elements(&recording) > 0);
 }
