@@ -40,7 +40,9 @@ fn ping(call: &mut Call) -> Answer {
     if call.args.len() > 2 {
         return Err(Refusal::Arity("ping".into()));
     }
-    let pong = call.session().and_then(|s| pubsub::subscriber_pong(s, text.as_ref()));
+    let pong = call
+        .session()
+        .and_then(|s| pubsub::subscriber_pong(s, text.as_ref()));
     if let Some(reply) = pong {
         return Ok(reply);
     }
@@ -161,8 +163,7 @@ fn check_password(call: &Call, user: &[u8], password: &[u8]) -> Result<(), Refus
 
 // RP-14: only database 0 in cluster mode; there is no other anyway.
 fn select(call: &mut Call) -> Answer {
-    let invalid = Refusal::Text("ERR invalid DB index");
-    let number = args::integer(call.arg(1)).map_err(|_| invalid)?;
+    let number = args::integer(call.arg(1))?;
     match (number, call.parts.config.cluster_enabled) {
         (0, _) => Ok(Reply::OK),
         (_, true) => Err(Refusal::Text("ERR SELECT is not allowed in cluster mode")),

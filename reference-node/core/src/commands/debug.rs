@@ -61,10 +61,13 @@ fn debug(call: &mut Call) -> Answer {
             };
             Ok(parts.cluster.command(&around, call.args, parts.out))
         }
-        _ => Err(Refusal::UnknownSubcommand(
-            args::shown(call.arg(1)),
-            "DEBUG".into(),
-        )),
+        _ => {
+            let name = args::shown(call.arg(1));
+            let text = format!(
+                "ERR unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP."
+            );
+            Err(Refusal::Facts(text))
+        }
     }
 }
 

@@ -40,6 +40,9 @@ pub use wake::{
     slots_changed, wake,
 };
 
+#[cfg(test)]
+mod tests;
+
 use table::Command;
 
 /// The groups of the command table.

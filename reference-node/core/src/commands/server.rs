@@ -126,12 +126,13 @@ fn command(call: &mut Call) -> Answer {
         "info" => {
             let rows = rest
                 .iter()
-                .map(|name| table::find(name).map_or(Reply::NilArray, row));
+                .map(|name| table::find(name).map_or(Reply::Nil, row));
             Ok(Reply::Array(rows.collect()))
         }
         "docs" => Ok(docs(rest)),
         "list" => list(rest),
-        "getkeys" if !rest.is_empty() => keys_of(rest),
+        "getkeys" if rest.len() > 1 => keys_of(rest),
+        "getkeys" => Err(Refusal::Arity("command|getkeys".into())),
         "help" => Ok(Reply::Array(vec![Reply::Simple(
             "COMMAND COUNT|DOCS|GETKEYS|INFO|LIST",
         )])),
@@ -144,7 +145,12 @@ fn command(call: &mut Call) -> Answer {
 
 // The ten elements of COMMAND INFO; tips, key specifications and subcommands are left empty.
 fn row(command: &'static Command) -> Reply {
-    let flags = command.flags.iter().map(|flag| Reply::Simple(flag.name()));
+    // Upstream keeps may_replicate to itself.
+    let shown = command
+        .flags
+        .iter()
+        .filter(|flag| **flag != Flag::MayReplicate);
+    let flags = shown.map(|flag| Reply::Simple(flag.name()));
     let (first, last, step) = match command.keys {
         Keys::None | Keys::Movable(_) => (0, 0, 0),
         Keys::Counted(_, 0) => (0, 0, 0),

@@ -94,7 +94,7 @@ pub const SETTINGS: &[Setting] = &[
         "cluster-node-timeout",
         Runtime,
         cluster_node_timeout,
-        0..=INTEGER_MAX
+        0..=i64::MAX as u64
     ),
     number!("cluster-port", Fixed, cluster_port, 0..=65_535),
     number!(

@@ -82,7 +82,7 @@ fn move_or_wait(call: &mut Call, from: End, to: End, until: Option<Millis>) -> A
             vec![call.arg(1).clone()],
             until,
             "list",
-            Reply::Nil,
+            Reply::NilArray,
         )),
     }
 }

@@ -1,0 +1,8 @@
+//! Tests of the way of a command through the node, with a fake cluster and fake replication.
+
+mod blocking;
+mod fixture;
+mod replication;
+mod routing;
+mod table;
+mod transactions;

@@ -1,0 +1,155 @@
+//! ASKING, READONLY and refusals on the way of a command.
+
+use super::fixture::{Fixture, node};
+
+/// Proves SM-07.
+#[test]
+fn asking_lasts_for_one_command() {
+    let mut server = Fixture::new();
+    server.cluster.owner = Some(node('c'));
+    server.cluster.importing = Some(node('c'));
+    assert_eq!(server.reply("SET a 1"), "-MOVED 15495 10.0.0.9:7000");
+    assert_eq!(server.reply("ASKING"), "+OK");
+    assert_eq!(server.reply("SET a 1"), "+OK");
+    assert_eq!(server.reply("SET a 1"), "-MOVED 15495 10.0.0.9:7000");
+}
+
+/// Proves SM-07.
+#[test]
+fn asking_covers_a_whole_transaction() {
+    let mut server = Fixture::new();
+    server.cluster.owner = Some(node('c'));
+    server.cluster.importing = Some(node('c'));
+    for line in ["ASKING", "MULTI", "SET a 1", "INCR a"] {
+        server.reply(line);
+    }
+    assert_eq!(server.reply("EXEC"), "*2 +OK :2");
+    assert_eq!(server.reply("GET a"), "-MOVED 15495 10.0.0.9:7000");
+}
+
+/// Proves RD-14, RD-15.
+#[test]
+fn readonly_serves_reads_of_my_masters_slots_until_readwrite() {
+    let mut server = Fixture::new();
+    server.cluster.is_replica = true;
+    server.cluster.owner = Some(node('b'));
+    assert_eq!(server.reply("GET a"), "-MOVED 15495 10.0.0.9:7000");
+    server.reply("READONLY");
+    assert_eq!(server.reply("GET a"), "$-1");
+    assert_eq!(server.reply("SET a 1"), "-MOVED 15495 10.0.0.9:7000");
+    server.reply("READWRITE");
+    assert_eq!(server.reply("GET a"), "-MOVED 15495 10.0.0.9:7000");
+}
+
+/// Proves RD-20.
+#[test]
+fn checks_arity_before_routing_and_replicas_after_it() {
+    let mut server = Fixture::new();
+    server.config.min_replicas_to_write = 1;
+    server.cluster.owner = Some(node('c'));
+    let arity = "-ERR wrong number of arguments for 'set' command";
+    assert_eq!(server.reply("SET a"), arity);
+    assert_eq!(server.reply("SET a 1"), "-MOVED 15495 10.0.0.9:7000");
+    server.cluster.owner = Some(node('a'));
+    assert_eq!(
+        server.reply("SET a 1"),
+        "-NOREPLICAS Not enough good replicas to write."
+    );
+    server.replication.good = 1;
+    assert_eq!(server.reply("SET a 1"), "+OK");
+}
+
+#[test]
+fn a_replica_refuses_writes_that_no_redirection_covers() {
+    let mut server = Fixture::new();
+    server.cluster.is_replica = true;
+    let refused = "-READONLY You can't write against a read only replica.";
+    assert_eq!(server.reply("FLUSHALL"), refused);
+}
+
+/// Proves RP-09, RD-16.
+#[test]
+fn the_masters_commands_are_applied_whatever_the_slots_say() {
+    let mut server = Fixture::new();
+    server.cluster.is_replica = true;
+    server.cluster.owner = Some(node('c'));
+    server.cluster.is_ok = false;
+    server.from_master("SET a 1 PXAT 1");
+    assert_eq!(
+        server.keyspace.len(),
+        1,
+        "only the master deletes what is due"
+    );
+    server.from_master("DEL a");
+    assert!(server.keyspace.is_empty());
+    assert_eq!(
+        server.stream(),
+        [""; 0],
+        "a replica hands on bytes, not commands"
+    );
+}
+
+/// Proves CF-01.
+#[test]
+fn refuses_cluster_commands_outside_cluster_mode() {
+    let mut server = Fixture::new();
+    server.config.cluster_enabled = false;
+    for line in ["CLUSTER INFO", "ASKING", "READONLY", "READWRITE"] {
+        let refused = "-ERR This instance has cluster support disabled";
+        assert_eq!(server.reply(line), refused, "{line}");
+    }
+}
+
+/// Proves RP-01, RP-14.
+#[test]
+fn refuses_what_a_cluster_does_not_have() {
+    let mut server = Fixture::new();
+    for (line, refused) in [
+        (
+            "REPLICAOF a 1",
+            "-ERR REPLICAOF not allowed in cluster mode.",
+        ),
+        ("SELECT 1", "-ERR SELECT is not allowed in cluster mode"),
+        ("SWAPDB 0 1", "-ERR SWAPDB is not allowed in cluster mode"),
+        ("MOVE a 1", "-ERR MOVE is not allowed in cluster mode"),
+        (
+            "COPY {a}1 {a}2 DB 1",
+            "-ERR Copying to another database is not allowed in cluster mode",
+        ),
+    ] {
+        assert_eq!(server.reply(line), refused, "{line}");
+    }
+}
+
+/// Proves PU-02, PU-04.
+#[test]
+fn publishes_over_the_bus_and_not_in_the_stream() {
+    let mut server = Fixture::new();
+    server.says(2, "SUBSCRIBE c");
+    let replies = server.says(1, "PUBLISH c hello");
+    assert_eq!(replies, ["2: *3 $7 message $1 c $5 hello", "1: :1"]);
+    assert_eq!(server.cluster.published, 1);
+    assert_eq!(server.stream(), [""; 0]);
+}
+
+/// Proves PU-12, PU-13.
+#[test]
+fn tells_subscribers_of_a_shard_channel_that_its_slot_went_away() {
+    let mut server = Fixture::new();
+    assert_eq!(
+        server.says(2, "SSUBSCRIBE c"),
+        ["2: *3 $10 ssubscribe $1 c :1"]
+    );
+    assert_eq!(server.on(crate::commands::slots_changed), [""; 0]);
+    server.cluster.owner = Some(node('c'));
+    let told = server.on(crate::commands::slots_changed);
+    assert_eq!(told, ["2: *3 $12 sunsubscribe $1 c :0"]);
+}
+
+/// Proves PU-11.
+#[test]
+fn never_redirects_sunsubscribe_without_channels() {
+    let mut server = Fixture::new();
+    server.cluster.owner = Some(node('c'));
+    assert_eq!(server.reply("SUNSUBSCRIBE"), "*3 $12 sunsubscribe $-1 :0");
+}
