@@ -38,6 +38,12 @@ impl Agenda {
         (first.key().0 <= now).then(|| first.remove())
     }
 
+    /// Takes note of a wake-up. A world keeps the earliest time only, so whatever was announced
+    /// later than the one that just came is to be announced again.
+    pub fn woke(&mut self) {
+        self.announced = None;
+    }
+
     /// When the world is to wake us, if it does not know that yet.
     pub fn to_announce(&mut self, now: u64) -> Option<u64> {
         let earliest = self.entries.first_key_value()?.0.0;
@@ -53,6 +59,19 @@ impl Agenda {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn announces_again_what_an_earlier_wake_up_displaced() {
+        let mut agenda = Agenda::default();
+        agenda.add(10, Due::Strike);
+        assert_eq!(agenda.to_announce(0), Some(10));
+        // Another happening came first and took the strike along; the world still wakes at 10.
+        assert!(agenda.pop(11).is_some());
+        agenda.add(20, Due::Strike);
+        assert_eq!(agenda.to_announce(11), Some(20));
+        agenda.woke();
+        assert_eq!(agenda.to_announce(12), Some(20));
+    }
 
     #[test]
     fn gives_things_in_order_of_time_then_of_arrival() {

@@ -127,6 +127,9 @@ impl Director {
     /// The scenario cannot be played on this cluster.
     pub fn on(&mut self, now: u64, happening: Happening) -> Result<Vec<Command>, String> {
         let mut out = Vec::new();
+        if happening == Happening::Woke {
+            self.agenda.woke();
+        }
         self.take(now, happening, &mut out);
         while let Some(due) = self.agenda.pop(now) {
             self.do_due(now, due, &mut out);
