@@ -1,16 +1,17 @@
 //! The room's clockwork: the tick every 100 ms, what is due earlier, and the end of a turn.
 //!
-//! Clauses: GO-01 to GO-03, GO-15, FD-21, ST-06, EL-01, PS-15, BUS-10, CF-06, CF-12, CF-13, CF-14.
+//! Clauses: GO-01 to GO-03, GO-15, FD-21, ST-05, ST-06, EL-01, MF-08, PS-15, BUS-10, CF-06, CF-12, CF-13, CF-14.
 
 use std::net::IpAddr;
 
 use super::election::ElectionStage;
+use super::manual_failover::ManualFailover;
 use super::members::MemberIndex;
 use super::turn::Turn;
-use super::{Cluster, Effect};
+use super::{Cluster, Effect, Profile};
 use crate::bus::ext::is_valid_name;
 use crate::config::Config;
-use crate::output::Output;
+use crate::output::{LogLevel, Output};
 use crate::time::Millis;
 
 /// One tick (GO-01).
@@ -22,6 +23,7 @@ pub(super) struct Clockwork {
     next_tick: Millis,
     last_tick: Millis,
     woken_at: Millis,
+    seen_at: Millis,
     ticks: u64,
     /// Number of PFAIL nodes at the last tick (GO-09).
     pub suspects: usize,
@@ -38,6 +40,7 @@ impl Clockwork {
         Clockwork {
             next_tick: now,
             last_tick: now,
+            seen_at: now,
             ..Clockwork::default()
         }
     }
@@ -56,7 +59,23 @@ impl Cluster {
         })
     }
 
+    /// DEVIATION(ST-05): a master that was away for longer than the node timeout may have been
+    /// replaced; it serves again only after the others had time to say so (HI-08 of part C).
+    pub(super) fn notice_pause(&mut self, turn: &mut Turn) {
+        let away = turn.now.since(self.clockwork.seen_at);
+        self.clockwork.seen_at = turn.now;
+        let may_be_replaced = self.members.me().is_master() && self.state.size() > 1;
+        let is_long = away > turn.node_timeout() && self.profile == Profile::Reference;
+        if is_long && may_be_replaced && self.is_ok() {
+            let text = format!("I was away for {} ms: not serving for now.", away.0);
+            turn.log(LogLevel::Warning, text);
+            self.state.distrust(turn.now);
+            self.clockwork.slots_changed = true;
+        }
+    }
+
     pub(super) fn wake(&mut self, turn: &mut Turn) {
+        self.notice_pause(turn);
         self.clockwork.woken_at = turn.now;
         if turn.now >= self.clockwork.next_tick {
             self.tick(turn);
@@ -159,7 +178,9 @@ impl Cluster {
         if self.clockwork.next_tick.since(turn.now) > TICK {
             self.clockwork.next_tick = turn.now + TICK;
         }
-        if std::mem::take(&mut self.pending.run_election) {
+        // MF-08: the awaited byte may just have been applied.
+        let is_catching_up = matches!(self.manual, ManualFailover::CatchingUp { .. });
+        if std::mem::take(&mut self.pending.run_election) || is_catching_up {
             self.run_manual_failover(turn);
             self.run_election(turn);
         }

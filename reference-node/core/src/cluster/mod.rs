@@ -127,6 +127,12 @@ impl Cluster {
         self.link_accepted(link, peer_ip, local_ip, &Turn::new(around, fx));
     }
 
+    /// The time, to be told before any other input of a step: a master that was away for longer
+    /// than the node timeout must not serve at once, because it may have been replaced.
+    pub fn notice_time(&mut self, around: &Surroundings, fx: &mut Vec<Effect>) {
+        self.notice_pause(&mut Turn::new(around, fx));
+    }
+
     /// A well-formed packet came in.
     pub fn on_packet(
         &mut self,

@@ -51,6 +51,12 @@ impl State {
         self.size
     }
 
+    /// Serves no keys, as if just back from a minority (ST-05).
+    pub fn distrust(&mut self, now: Millis) {
+        self.verdict = Verdict::Fail;
+        self.minority_at = Some(now);
+    }
+
     /// How many of them must agree.
     pub fn quorum(&self) -> usize {
         self.size / 2 + 1

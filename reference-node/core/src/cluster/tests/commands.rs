@@ -156,5 +156,5 @@ fn plain_subcommands_answer() {
         assert!(!matches!(reply, Reply::Error(_)), "{name}: {reply:?}");
     }
     let slot = rig.run(0, "CLUSTER KEYSLOT 123456789");
-    assert_eq!(slot, Reply::Integer(i64::from(0x31c3u16 % 16_384)));
+    assert_eq!(slot, Reply::Integer(0x31c3));
 }

@@ -97,3 +97,33 @@ fn gossip_names_no_node_twice_and_never_its_sender() {
         assert_eq!(ids.len(), count);
     }
 }
+
+/// Proves BUS-21, BUS-28: no extension unless the peer has shown that it understands them.
+#[test]
+fn extensions_go_only_to_peers_that_showed_them() {
+    let mut rig = Rig::cluster(2, 0);
+    rig.run_for(2000);
+    let extended = |rig: &Rig| {
+        let beats = rig.sent.iter().filter_map(|sent| match &sent.packet.body {
+            Body::Ping(beat) | Body::Pong(beat) | Body::Meet(beat) => Some((sent, beat)),
+            _ => None,
+        });
+        let extended = beats.filter(|(_, beat)| !beat.extensions.is_empty());
+        extended
+            .map(|(sent, _)| sent.packet.header.message_flags.ext_data)
+            .collect::<Vec<_>>()
+    };
+    assert!(extended(&rig).is_empty());
+    let mut header = rig.header_of(1);
+    header.message_flags.ext_data = true;
+    rig.inject(
+        0,
+        1,
+        Packet {
+            header,
+            body: Body::Ping(Default::default()),
+        },
+    );
+    assert!(!extended(&rig).is_empty());
+    assert!(extended(&rig).iter().all(|flag| *flag));
+}

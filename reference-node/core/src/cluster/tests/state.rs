@@ -1,6 +1,7 @@
 //! Cluster state and its delays.
 
 use super::rig::Rig;
+use crate::cluster::PROFILE_DIRECTIVE;
 use crate::cluster::members::Health;
 use crate::time::Millis;
 
@@ -99,4 +100,31 @@ fn cluster_info_counts_slots_nodes_and_epochs() {
     ] {
         assert!(info.contains(&format!("{line}\r\n")), "{info}");
     }
+}
+
+/// Proves HI-08 of part C absent, FD-21: after a pause of its own a master does not serve at once,
+/// and blames nobody else for the silence.
+#[test]
+fn a_master_that_was_paused_waits_and_suspects_nobody() {
+    let mut rig = Rig::cluster(3, 0);
+    rig.now = rig.now + Millis(3000);
+    rig.with(0, |cluster, around, fx| cluster.notice_time(around, fx));
+    assert!(!rig.at(0).is_ok());
+    rig.run_for(150);
+    assert!((1..3).all(|index| rig.view(0, index).health == Health::Alive));
+    let took = rig.until("state ok", 5000, |rig| rig.at(0).is_ok());
+    assert!((700..=1200).contains(&took), "took {took} ms");
+}
+
+/// The same is the weakness that the upstream profile has.
+#[test]
+fn the_upstream_profile_serves_at_once_after_a_pause() {
+    let mut rig = Rig::cluster_with(3, 0, |config| {
+        config
+            .other
+            .insert(PROFILE_DIRECTIVE.into(), "upstream-7.0".into());
+    });
+    rig.now = rig.now + Millis(3000);
+    rig.with(0, |cluster, around, fx| cluster.notice_time(around, fx));
+    assert!(rig.at(0).is_ok());
 }

@@ -30,7 +30,8 @@ fn refusal(ballot: &Ballot) -> Option<(&'static str, Refusal)> {
 #[test]
 fn each_rule_refuses_for_its_own_reason() {
     assert_eq!(refusal(&sound_ballot()), None);
-    let cases: [(&str, Refusal, fn(&mut Ballot)); 7] = [
+    type Spoil = fn(&mut Ballot);
+    let cases: [(&str, Refusal, Spoil); 7] = [
         ("VO-01", Refusal::NoVoice, |ballot| ballot.has_voice = false),
         ("VO-02", Refusal::OldEpoch, |ballot| {
             ballot.requested_epoch = CurrentEpoch(4)
