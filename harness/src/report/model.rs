@@ -116,7 +116,7 @@ fn sentence(judgement: &Judgement) -> String {
     let coverage = &judgement.coverage;
     match judgement.verdict {
         Word::Held => format!(
-            "{} checks held over {} judged events; {} faults, {} elections.",
+            "{} checks held over {} judged events; faults {}, elections {}.",
             held.count(),
             grouped(examined),
             coverage.faults_installed,
