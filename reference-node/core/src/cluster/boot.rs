@@ -1,7 +1,8 @@
 //! The start: from nodes.conf, or as a new node.
 //!
 //! A known node comes back with its id, slots, epochs and vote; a replica follows its master as
-//! soon as it has an address. Clauses: PS-06, PS-09, PS-16, PS-17, PS-21, EP-03, EP-07, RP-04, FD-16.
+//! soon as it has an address. Clauses: PS-06, PS-09, PS-16, PS-17, PS-21, EP-03, EP-07, RP-04,
+//! FD-16.
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! The room's clockwork: the tick every 100 ms, what is due earlier, and the end of a turn.
 //!
-//! Clauses: GO-01 to GO-03, GO-15, FD-21, ST-05, ST-06, EL-01, MF-08, PS-15, BUS-10, CF-06, CF-12, CF-13, CF-14.
+//! Clauses: GO-01 to GO-03, GO-15, FD-21, ST-05, ST-06, EL-01, MF-08,
+//! PS-15, BUS-10, CF-06, CF-12, CF-13, CF-14.
 
 use std::net::IpAddr;
 

@@ -12,6 +12,15 @@ use crate::output::{Durability, LogLevel};
 use crate::rules::{Rule, first_objection};
 use crate::time::Millis;
 
+/// What a gossip entry says about a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It answers.
+    Alive,
+    /// It is PFAIL or FAIL there.
+    Failing,
+}
+
 /// What is weighed before a node is marked FAIL.
 pub(super) struct MarkFacts {
     pub health: Health,
@@ -104,13 +113,13 @@ impl Cluster {
         &mut self,
         about: MemberIndex,
         by: MemberIndex,
-        is_failing: bool,
+        word: Word,
         turn: &mut Turn,
     ) {
         if !self.has_word(by) {
             return;
         }
-        if !is_failing {
+        if word == Word::Alive {
             self.members[about].reports.retain(|report| report.by != by);
             return;
         }

@@ -4,6 +4,7 @@
 //! GO-12, FD-05, FD-06, HS-09). Marks of failure are decided in `failure`.
 
 use super::Cluster;
+use super::failure::Word;
 use super::handshake::{health_of, role_of};
 use super::members::{Address, Health, LinkPhase, Member, MemberIndex, Stage};
 use super::turn::Turn;
@@ -78,14 +79,17 @@ impl Cluster {
         if about == self.members.my_index() {
             return;
         }
-        let is_failing = entry.flags.0 & (NodeFlags::FAIL | NodeFlags::PFAIL) != 0;
+        let word = match entry.flags.0 & (NodeFlags::FAIL | NodeFlags::PFAIL) {
+            0 => Word::Alive,
+            _ => Word::Failing,
+        };
         if let Some(sender) = sender {
-            self.hear_report(about, sender, is_failing, turn);
+            self.hear_report(about, sender, word, turn);
         }
-        if !is_failing && entry.flags.0 & NodeFlags::NOADDR == 0 {
+        if word == Word::Alive && entry.flags.0 & NodeFlags::NOADDR == 0 {
             self.hear_address(about, entry, turn);
         }
-        if !is_failing {
+        if word == Word::Alive {
             self.hear_pong(about, entry, turn);
         }
     }

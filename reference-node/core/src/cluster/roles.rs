@@ -34,10 +34,7 @@ impl Cluster {
             return;
         };
         if !self.members[sender].is_replica() {
-            // GO-20: a master that became a replica has no slots of its own.
-            if self.slots.unbind_all(&mut self.members, sender) > 0 {
-                self.clockwork.slots_changed = true;
-            }
+            self.hand_over_slots(sender, header);
             let member = &mut self.members[sender];
             member.role = Role::Replica { of: None };
             member.is_migration_target = false;
@@ -48,6 +45,36 @@ impl Cluster {
         if let Some(master) = self.members.find(master) {
             self.set_master_of(sender, master);
         }
+    }
+
+    /// GO-20: a master that became a replica has no slots of its own.
+    fn hand_over_slots(&mut self, sender: MemberIndex, header: &Header) {
+        let heir = self.heir_of(sender, header);
+        if let Some(heir) = heir {
+            self.set_as_master(heir);
+            let epoch = &mut self.members[heir].config_epoch;
+            *epoch = (*epoch).max(header.config_epoch);
+            self.pending.save(Durability::Synced);
+        }
+        let slots = self.members[sender].slots.clone();
+        for slot in slots.iter() {
+            match heir.filter(|_| header.slots.contains(slot)) {
+                Some(heir) => self.slots.bind(&mut self.members, slot, heir),
+                None => self.slots.unbind(&mut self.members, slot),
+            }
+        }
+        self.clockwork.slots_changed |= !slots.is_empty();
+    }
+
+    /// DEVIATION(GO-20): as in Redis 8, the slots go to the replica that took over, instead of to
+    /// nobody until its own claim arrives, which would turn the state to fail (KW-10).
+    fn heir_of(&self, sender: MemberIndex, header: &Header) -> Option<MemberIndex> {
+        let heir = header.master.and_then(|master| self.members.find(master))?;
+        let is_of_shard = self.members[heir].master() == Some(sender);
+        let is_newer = header.config_epoch >= self.members[sender].config_epoch;
+        let is_other = heir != self.members.my_index();
+        let follows_redis8 = self.profile == Profile::Reference;
+        (is_of_shard && is_newer && is_other && follows_redis8).then_some(heir)
     }
 
     /// Makes a node a master in this node's table (GO-19, UP-13).

@@ -195,3 +195,24 @@ fn a_master_that_became_a_replica_loses_its_slots_here() {
     assert!(rig.view(1, 2).is_replica());
     assert!(rig.at(1).slot_owner(slot(16_000)).is_none());
 }
+
+/// Proves KW-10 absent: the slots of a demoted master go to the replica that took over.
+#[test]
+fn the_slots_of_a_demoted_master_go_to_its_heir() {
+    let mut rig = Rig::cluster(3, 1);
+    let mut header = rig.header_of(0);
+    header.master = Some(rig.id(3));
+    header.config_epoch = ConfigEpoch(50);
+    header.current_epoch = CurrentEpoch(50);
+    rig.inject(
+        1,
+        0,
+        Packet {
+            header,
+            body: Body::Ping(Default::default()),
+        },
+    );
+    assert_eq!(rig.at(1).slot_owner(slot(0)).map(|m| m.id), Some(rig.id(3)));
+    assert_eq!(rig.view(1, 3).config_epoch, ConfigEpoch(50));
+    assert!(rig.at(1).is_ok() && rig.view(1, 0).is_replica());
+}
