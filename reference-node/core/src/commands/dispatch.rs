@@ -1,23 +1,20 @@
 //! The way of a command through the node: admitted or refused, held back, queued or run; then its
 //! effects are replicated and clients that waited for them are served.
 //!
-//! Refusals come in upstream's order (RD-20): arity, authentication, routing, replicas at hand,
-//! read-only replica, subscriber context, stale data, pause, transaction.
+//! What is admitted and what is not, `admission` decides.
 
 use bytes::Bytes;
 
-use crate::cluster::LinkFigures;
+use crate::commands::admission::{self, Admission};
 use crate::commands::doors::ReplicationDoor;
-use crate::commands::parts::{Blocking, Call, Caller, Parts, PauseKind};
+use crate::commands::parts::{Blocking, Call, Caller, Parts};
 use crate::commands::session::{ReplyMode, Session, Wait};
-use crate::commands::table::{self, Command, Flag, Keys};
+use crate::commands::table::{self, Command};
 use crate::commands::{transactions, wake};
 use crate::ids::ClientId;
 use crate::output::{LogLevel, Output, Protocol};
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
-use crate::route::{self, Access, Request};
-use crate::time::Millis;
 
 /// A client connected.
 pub fn client_opened(
@@ -159,7 +156,7 @@ pub fn run(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
         session.reply_mode = ReplyMode::Skip;
     }
     let command = table::find(&args[0]);
-    match admit(parts, client, command, &args) {
+    match admission::admit(parts, client, command, &args) {
         Err(refusal) => refuse(parts, client, command, refusal),
         Ok(Admission::Hold) => {
             parts.clients.start_waiting(client, Wait::Resume { args });
@@ -182,13 +179,6 @@ pub fn run(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
         }
     }
     after(parts, client, command.map_or("", |command| command.name));
-}
-
-/// What becomes of an admitted command.
-enum Admission {
-    Run(&'static Command),
-    Queue,
-    Hold,
 }
 
 // What must hold after each command, run or refused.
@@ -258,159 +248,6 @@ fn is_redirection(refusal: &Refusal) -> bool {
             | Refusal::ClusterDownReadOnly
             | Refusal::SlotNotServed
     )
-}
-
-fn admit(
-    parts: &Parts,
-    client: ClientId,
-    command: Option<&'static Command>,
-    args: &[Bytes],
-) -> Result<Admission, Refusal> {
-    let session = parts
-        .clients
-        .get(client)
-        .expect("the caller has looked it up");
-    let command = command.ok_or_else(|| table::unknown(args))?;
-    if !command.fits(args.len()) {
-        return Err(Refusal::Arity(command.name.into()));
-    }
-    let is_in_multi = session.transaction.is_some();
-    if is_in_multi && command.has(Flag::NoMulti) {
-        return Err(Refusal::NotInMulti);
-    }
-    if !session.is_authenticated && !command.has(Flag::NoAuth) {
-        return Err(Refusal::NoAuth);
-    }
-    let is_write = is_writing(session, command);
-    check_route(parts, session, command, args)?;
-    check_replicas(parts, is_write)?;
-    if is_write && parts.cluster.is_replica() && parts.config.replica_read_only {
-        return Err(Refusal::ReadOnlyReplica);
-    }
-    check_subscriber(session, command)?;
-    check_stale(parts, command)?;
-    let is_replica_client = parts.replication.is_replica_client(client);
-    if is_replica_client && (is_write || command.has(Flag::Readonly)) {
-        return Err(Refusal::ReplicaKeyspace);
-    }
-    // MF-05, CLIENT PAUSE: held back, not refused.
-    let is_held = match parts.pause() {
-        None => false,
-        Some(PauseKind::All) => !is_replica_client,
-        Some(PauseKind::Write) => is_write || command.has(Flag::MayReplicate),
-    };
-    if is_held {
-        return Ok(Admission::Hold);
-    }
-    let is_queued = is_in_multi && !IMMEDIATE_IN_MULTI.contains(&command.name);
-    Ok(if is_queued {
-        Admission::Queue
-    } else {
-        Admission::Run(command)
-    })
-}
-
-fn is_writing(session: &Session, command: &Command) -> bool {
-    let queue = session
-        .transaction
-        .iter()
-        .flat_map(|transaction| &transaction.queue);
-    let mut queued = queue.filter_map(|args| table::find(&args[0]));
-    let is_exec = command.name == "exec";
-    command.has(Flag::Write) || (is_exec && queued.any(|command| command.has(Flag::Write)))
-}
-
-fn check_route(
-    parts: &Parts,
-    session: &Session,
-    command: &'static Command,
-    args: &[Bytes],
-) -> Result<(), Refusal> {
-    if !parts.config.cluster_enabled {
-        return Ok(());
-    }
-    let mut rows: Vec<(&Command, &[Bytes])> = vec![(command, args)];
-    if command.name == "exec" {
-        // RD-11: all queued commands together.
-        let queue = session
-            .transaction
-            .iter()
-            .flat_map(|transaction| &transaction.queue);
-        rows = queue
-            .filter_map(|args| Some((table::find(&args[0])?, args.as_slice())))
-            .collect();
-    }
-    let keys: Vec<&Bytes> = rows
-        .iter()
-        .flat_map(|(command, args)| command.keys(args))
-        .collect();
-    if keys.is_empty() {
-        // RD-02, PU-11.
-        return Ok(());
-    }
-    let request = Request {
-        keys: &keys,
-        access: access(&rows),
-        is_asking: session.is_asking || command.has(Flag::Asking),
-        is_readonly: session.is_readonly,
-    };
-    let reads = parts.cluster.reads();
-    let route = route::decide(&request, reads, parts.config, parts.keyspace, parts.now);
-    match route::refusal(route, reads, parts.config) {
-        None => Ok(()),
-        Some(refusal) => Err(refusal),
-    }
-}
-
-fn access(rows: &[(&Command, &[Bytes])]) -> Access {
-    let is_channel = |command: &Command| matches!(command.keys, Keys::ShardChannels(..));
-    if rows.iter().any(|(command, _)| command.name == "migrate") {
-        Access::Migrate
-    } else if rows.iter().any(|(command, _)| command.has(Flag::Write)) {
-        Access::Write
-    } else if rows.iter().all(|(command, _)| is_channel(command)) {
-        Access::ShardChannel
-    } else {
-        Access::Read
-    }
-}
-
-fn check_replicas(parts: &Parts, is_write: WriteFlag) -> Result<(), Refusal> {
-    let wanted = parts.config.min_replicas_to_write;
-    if !is_write || wanted == 0 || parts.cluster.is_replica() {
-        return Ok(());
-    }
-    let lag_max = Millis(parts.config.min_replicas_max_lag_s.saturating_mul(1000));
-    let good = parts.replication.good_replicas(parts.now, lag_max);
-    if good < wanted {
-        Err(Refusal::NoReplicas)
-    } else {
-        Ok(())
-    }
-}
-
-type WriteFlag = bool;
-
-fn check_subscriber(session: &Session, command: &Command) -> Result<(), Refusal> {
-    let is_bound = session.protocol == Protocol::Resp2 && session.is_subscriber();
-    if is_bound && !ALLOWED_TO_SUBSCRIBERS.contains(&command.name) {
-        return Err(Refusal::SubscriberContext(command.name.into()));
-    }
-    Ok(())
-}
-
-// RD-19: a replica without its master serves stale data, unless told not to.
-fn check_stale(parts: &Parts, command: &Command) -> Result<(), Refusal> {
-    let is_link_down = matches!(parts.replication.figures().link, LinkFigures::Down { .. });
-    let is_refused = parts.cluster.is_replica()
-        && is_link_down
-        && !parts.config.replica_serve_stale_data
-        && !command.has(Flag::Stale);
-    if is_refused {
-        Err(Refusal::MasterDown)
-    } else {
-        Ok(())
-    }
 }
 
 /// Runs a handler and keeps what it is to replicate for [`finish_unit`].
@@ -507,17 +344,3 @@ fn propagate(
         replication.propagate(&[Bytes::from_static(b"EXEC")], out);
     }
 }
-
-const IMMEDIATE_IN_MULTI: &[&str] = &["exec", "discard", "multi", "watch", "quit", "reset"];
-
-const ALLOWED_TO_SUBSCRIBERS: &[&str] = &[
-    "subscribe",
-    "psubscribe",
-    "ssubscribe",
-    "unsubscribe",
-    "punsubscribe",
-    "sunsubscribe",
-    "ping",
-    "quit",
-    "reset",
-];

@@ -3,6 +3,7 @@
 //!
 //! The node calls the entries re-exported here with [`Parts`]; nothing here knows the node itself.
 
+pub mod admission;
 pub mod args;
 pub mod client;
 pub mod config;

@@ -192,7 +192,7 @@ impl Fixture {
     }
 
     /// The master sends a line.
-    pub fn from_master(&mut self, line: &str) -> commands::Applied {
+    pub fn master_says(&mut self, line: &str) -> commands::Applied {
         let args = words(line);
         let mut applied = commands::Applied::Now;
         self.on(|parts| applied = commands::apply_from_master(parts, args));

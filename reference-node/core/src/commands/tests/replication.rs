@@ -67,7 +67,7 @@ fn replicates_expired_keys_as_deletions() {
 fn a_replica_hides_due_keys_but_leaves_them_to_its_master() {
     let mut node = Fixture::new();
     node.cluster.is_replica = true;
-    node.from_master("SET a 1 PXAT 1000100");
+    node.master_says("SET a 1 PXAT 1000100");
     node.passes(200);
     assert_eq!(node.reply("GET a"), "$-1");
     assert_eq!(node.keyspace.len(), 1);

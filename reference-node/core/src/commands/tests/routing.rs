@@ -74,13 +74,13 @@ fn the_masters_commands_are_applied_whatever_the_slots_say() {
     server.cluster.is_replica = true;
     server.cluster.owner = Some(node('c'));
     server.cluster.is_ok = false;
-    server.from_master("SET a 1 PXAT 1");
+    server.master_says("SET a 1 PXAT 1");
     assert_eq!(
         server.keyspace.len(),
         1,
         "only the master deletes what is due"
     );
-    server.from_master("DEL a");
+    server.master_says("DEL a");
     assert!(server.keyspace.is_empty());
     assert_eq!(
         server.stream(),

@@ -56,11 +56,13 @@ fn quotes_unknown_commands_as_upstream_does() {
     assert_eq!(node.reply("foo bar baz").trim_end(), text);
 }
 
+const WORDS: &str = "(a|b|-1|0|1|2|x|LEFT|COUNT|WEIGHTS|LIMIT|get|\\PC{0,3})";
+
 proptest! {
     #[test]
     fn no_arguments_make_any_command_panic(
         index in 0usize..400,
-        args in proptest::collection::vec("(a|b|-1|0|1|2|x|LEFT|COUNT|WEIGHTS|LIMIT|get|\\PC{0,3})", 0..7),
+        args in proptest::collection::vec(WORDS, 0..7),
         setup in proptest::collection::vec(0usize..5, 0..4),
     ) {
         let mut node = Fixture::new();

@@ -87,9 +87,9 @@ fn refuses_a_transaction_over_several_slots() {
 fn forgets_a_half_received_transaction_of_the_master() {
     let mut node = Fixture::new();
     node.cluster.is_replica = true;
-    assert_eq!(node.from_master("MULTI"), crate::commands::Applied::Queued);
-    node.from_master("SET a 1");
+    assert_eq!(node.master_says("MULTI"), crate::commands::Applied::Queued);
+    node.master_says("SET a 1");
     node.on(crate::commands::master_link_lost);
-    assert_eq!(node.from_master("SET b 1"), crate::commands::Applied::Now);
+    assert_eq!(node.master_says("SET b 1"), crate::commands::Applied::Now);
     assert_eq!(node.keyspace.len(), 1, "only what was complete is there");
 }
