@@ -47,7 +47,7 @@ pub trait Protocol {
     fn resume(&mut self, _shell: &mut Shell) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
-    /// The connection is gone, and the shell had not closed it itself.
+    /// Nothing more comes from the connection; the shell may have closed it itself.
     fn lost(&mut self, shell: &mut Shell);
 }
 
@@ -114,8 +114,8 @@ impl Connection {
 
 /// Serves a connection until it ends.
 pub async fn serve(connection: Rc<Connection>, mut protocol: impl Protocol, shell: SharedShell) {
-    let is_ours = serve_open(&connection, &mut protocol, &shell).await;
-    if is_ours == Ended::ByPeer {
+    serve_open(&connection, &mut protocol, &shell).await;
+    {
         let mut shell = shell.borrow_mut();
         protocol.lost(&mut shell);
         shell.end_turn();
@@ -131,39 +131,19 @@ pub async fn serve(connection: Rc<Connection>, mut protocol: impl Protocol, shel
     let _too_slow = tokio::time::timeout(LAST_WORDS_TIME, last_words).await;
 }
 
-/// Who ended a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    ByShell,
-    ByPeer,
-}
-
-async fn serve_open(
-    connection: &Connection,
-    protocol: &mut impl Protocol,
-    shell: &SharedShell,
-) -> Ended {
-    loop {
-        match connection.state.get() {
-            State::Open => {}
-            State::Closing => return Ended::ByShell,
-            State::Broken => return Ended::ByPeer,
-        }
+// Until nothing more is to be read. What is left to be written may be last words: an error, the
+// answer to QUIT.
+async fn serve_open(connection: &Connection, protocol: &mut impl Protocol, shell: &SharedShell) {
+    while connection.is_open() {
         let is_congested = connection.is_congested();
         if protocol.is_behind() && !is_congested {
-            let mut shell = shell.borrow_mut();
-            if protocol.resume(&mut shell).is_break() {
-                return Ended::ByPeer;
+            if catch_up(protocol, &mut shell.borrow_mut()).is_break() {
+                return;
             }
-            shell.end_turn();
-            drop(shell);
             tokio::task::yield_now().await;
             continue;
         }
-        let interest = match (
-            is_congested || protocol.is_behind(),
-            connection.has_output(),
-        ) {
+        let interest = match (is_congested, connection.has_output()) {
             (true, _) => Interest::WRITABLE,
             (false, true) => Interest::READABLE | Interest::WRITABLE,
             (false, false) => Interest::READABLE,
@@ -173,25 +153,25 @@ async fn serve_open(
             () = connection.changed.notified() => continue,
         };
         let Ok(ready) = ready else {
-            return Ended::ByPeer;
+            return;
         };
         if ready.is_writable() {
             connection.flush();
         }
         let is_readable = ready.is_readable() || ready.is_read_closed();
-        if !is_readable || !interest.is_readable() {
-            continue;
-        }
-        let flow = read(connection, protocol, &mut shell.borrow_mut());
-        if flow.is_break() {
-            // Last words may have been written; the peer gets them, then the end.
-            return if connection.is_open() {
-                Ended::ByPeer
-            } else {
-                Ended::ByShell
-            };
+        if is_readable
+            && interest.is_readable()
+            && read(connection, protocol, &mut shell.borrow_mut()).is_break()
+        {
+            return;
         }
     }
+}
+
+fn catch_up(protocol: &mut impl Protocol, shell: &mut Shell) -> ControlFlow<()> {
+    let flow = protocol.resume(shell);
+    shell.end_turn();
+    flow
 }
 
 fn read(

@@ -1,0 +1,96 @@
+//! How a node starts: from settings and files, before anything happens.
+
+use bytes::Bytes;
+
+use super::{Node, persist_first};
+use crate::cluster::Cluster;
+use crate::commands::{Clients, Server};
+use crate::config::Config;
+use crate::keyspace::Keyspace;
+use crate::output::Outputs;
+use crate::replication::{self, Replication};
+use crate::rng::Rng;
+use crate::time::Millis;
+
+/// What a node starts from.
+#[derive(Debug, Clone)]
+pub struct Boot {
+    /// Settings.
+    pub config: Config,
+    /// Path of redis.conf; empty if there is none.
+    pub config_file: String,
+    /// Content of redis.conf, for CONFIG REWRITE.
+    pub config_text: String,
+    /// Content of nodes.conf; none or empty for a new node (PS-16).
+    pub nodes_conf: Option<Bytes>,
+    /// Content of the RDB file, if there is one.
+    pub rdb: Option<Bytes>,
+    /// Seed of everything random: ids, election delays, gossip partners.
+    pub seed: u64,
+    /// The process id, for INFO and the log.
+    pub pid: u32,
+}
+
+/// Why a node cannot start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BootError {
+    /// nodes.conf is not one (PS-08).
+    #[error("corrupted cluster config file: {0}")]
+    NodesConf(String),
+    /// The RDB file is not one.
+    #[error("corrupted RDB file: {0}")]
+    Rdb(String),
+}
+
+impl Node {
+    /// Starts a node at this time; the first outputs write nodes.conf if it is new.
+    ///
+    /// # Errors
+    /// A file that is not what it should be: the node must not start.
+    pub fn boot(boot: Boot, now: Millis, out: &mut Outputs) -> Result<Node, BootError> {
+        let mut rng = Rng::new(boot.seed);
+        let mut keyspace = Keyspace::default();
+        if let Some(rdb) = &boot.rdb {
+            let entries = replication::entries(rdb);
+            for (key, entry) in entries.map_err(|error| BootError::Rdb(error.to_string()))? {
+                keyspace.insert_entry(key, entry);
+            }
+        }
+        let server = Server {
+            started: now,
+            pid: boot.pid,
+            run_id: String::from_utf8_lossy(&rng.hex()).into_owned(),
+            config_file: boot.config_file,
+            config_text: boot.config_text,
+            last_save: now,
+            ..Server::default()
+        };
+        let replication = Replication::new(&mut rng, now);
+        let mut effects = Vec::new();
+        let nodes_conf = boot.nodes_conf.as_deref();
+        let cluster_rng = Rng::new(rng.next_u64());
+        let cluster = Cluster::boot(&boot.config, nodes_conf, cluster_rng, now, &mut effects)
+            .map_err(|error| BootError::NodesConf(error.to_string()))?;
+        let mut node = Node {
+            config: boot.config,
+            cluster,
+            keyspace,
+            clients: Clients::default(),
+            replication,
+            server,
+            rng,
+            effects,
+            published: Vec::new(),
+        };
+        if node.config.cluster_enabled {
+            node.with_cluster(now, |cluster, around, effects| {
+                cluster.claim_keys_at_start(around, effects);
+            });
+        } else {
+            node.effects.clear();
+        }
+        node.settle(now, out);
+        persist_first(out);
+        Ok(node)
+    }
+}
