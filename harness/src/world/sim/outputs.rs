@@ -300,8 +300,7 @@ impl SimWorld {
             (_, Payload::Close) => {
                 let conn = self.net.conn(conn);
                 for end in [&mut conn.opener, &mut conn.acceptor] {
-                    if matches!(end, End::Node { host: at, handle: of } if (*at, *of) == (host, handle))
-                    {
+                    if *end == (End::Node { host, handle }) {
                         *end = End::Gone;
                     }
                 }

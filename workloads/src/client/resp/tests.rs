@@ -92,7 +92,7 @@ proptest! {
 
     #[test]
     fn reads_the_same_however_the_bytes_are_cut(cuts in proptest::collection::vec(1usize..9, 30)) {
-        let bytes = b"*3\r\n$3\r\nabc\r\n:12\r\n*1\r\n+x\r\n-MOVED 1 a:1\r\n$-1\r\n%1\r\n+k\r\n+v\r\n";
+        let bytes = b"*3\r\n$2\r\nab\r\n:12\r\n*1\r\n+x\r\n-ASK 1 a:1\r\n$-1\r\n%1\r\n+k\r\n:1\r\n";
         let whole = parse_all(bytes).expect("well formed");
         let mut parser = RespParser::default();
         let mut replies = Vec::new();
