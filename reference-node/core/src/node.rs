@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::input::Input;
 use crate::keyspace::Keyspace;
 use crate::output::{Durability, File, LogLevel, Output, Outputs};
-use crate::replication::{self, Event, Pings, Replication};
+use crate::replication::{self, Event, Replication};
 use crate::rng::Rng;
 use crate::time::Millis;
 
@@ -122,15 +122,7 @@ impl Node {
             });
             self.settle(now, out);
         }
-        // MF-07: the offset stands still while writes are held back.
-        let is_paused = self.server.failover_pause.is_some_and(|until| until > now);
-        let pings = if is_paused {
-            Pings::HeldBack
-        } else {
-            Pings::Allowed
-        };
-        self.replication
-            .wake(&self.config, pings, &mut self.rng, now, out);
+        self.replication.wake(&self.config, &mut self.rng, now, out);
         self.with_parts(now, out, commands::wake);
     }
 
@@ -179,9 +171,13 @@ impl Node {
             }
             Effect::FlushAll => self.keyspace.flush(),
             Effect::PauseWrites(until) => {
+                self.replication.stand_still(until);
                 self.with_parts(now, out, |parts| commands::pause_writes(parts, until));
             }
-            Effect::ResumeWrites => self.with_parts(now, out, commands::resume_writes),
+            Effect::ResumeWrites => {
+                self.replication.go_on(out);
+                self.with_parts(now, out, commands::resume_writes);
+            }
             Effect::Publish {
                 channel,
                 message,

@@ -38,10 +38,7 @@ impl ReplicationDoor for Replication {
     }
 
     fn request_acks(&mut self, out: &mut Outputs) {
-        // RW-38.
-        if self.follower.is_none() && !self.replicas.is_empty() {
-            self.put(&["REPLCONF", "GETACK", "*"], out);
-        }
+        self.ask_for_acks(out);
     }
 
     fn good_replicas(&self, now: Millis, lag_max: Millis) -> u64 {

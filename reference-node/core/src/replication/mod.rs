@@ -20,7 +20,7 @@ mod sync;
 pub mod transfer;
 
 pub use offset::{ReplId, ReplOffset};
-pub use room::{Event, Pings, Replication, entries};
+pub use room::{Event, Replication, entries};
 
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,9 @@ pub struct Replication {
     pub(super) events: VecDeque<Event>,
     upstreams_opened: u64,
     next_ping: Millis,
+    /// Until when the offset must stand still: a manual failover (MF-07).
+    still_until: Option<Millis>,
+    are_acks_wanted: bool,
     pub(super) replicas_gone_since: Option<Millis>,
 }
 
@@ -58,15 +61,6 @@ pub enum Event {
     Acknowledged,
 }
 
-/// Whether the periodic PING may be sent: not while writes are paused (MF-07).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pings {
-    /// It may.
-    Allowed,
-    /// It must wait.
-    HeldBack,
-}
-
 /// Whether the stream has said which database it is about (RW-32).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Selected {
@@ -88,6 +82,8 @@ impl Replication {
             events: VecDeque::new(),
             upstreams_opened: 0,
             next_ping: now,
+            still_until: None,
+            are_acks_wanted: false,
             replicas_gone_since: None,
         }
     }
@@ -109,6 +105,8 @@ impl Replication {
         self.close_replicas();
         // RP-07, RW-17: id and offset stay, so that a partial resync may succeed.
         self.follower = Some(Follower::new(master, now));
+        self.still_until = None;
+        self.are_acks_wanted = false;
         let text = "Before turning into a replica, using my own master parameters to \
                     synthesize a cached master";
         out.push(Output::Log {
@@ -165,6 +163,28 @@ impl Replication {
     fn close_replicas(&mut self) {
         let clients: Vec<ClientId> = self.replicas.online().map(|(id, _, _)| id).collect();
         self.events.extend(clients.into_iter().map(Event::Close));
+    }
+
+    /// Writes are held back until then: nothing of ours enters the stream either (MF-07).
+    pub fn stand_still(&mut self, until: Millis) {
+        self.still_until = Some(until);
+    }
+
+    /// Writes go on (MF-11).
+    pub fn go_on(&mut self, out: &mut Outputs) {
+        self.still_until = None;
+        if std::mem::take(&mut self.are_acks_wanted) {
+            self.ask_for_acks(out);
+        }
+    }
+
+    /// RW-38: asks replicas how far they are, at once or when the stream may go on.
+    pub(super) fn ask_for_acks(&mut self, out: &mut Outputs) {
+        if self.still_until.is_some() {
+            self.are_acks_wanted = true;
+        } else if self.follower.is_none() && !self.replicas.is_empty() {
+            self.put(&["REPLCONF", "GETACK", "*"], out);
+        }
     }
 
     /// The connection to our master is open.
@@ -339,16 +359,12 @@ impl Replication {
     }
 
     /// What is due.
-    pub fn wake(
-        &mut self,
-        config: &Config,
-        pings: Pings,
-        rng: &mut Rng,
-        now: Millis,
-        out: &mut Outputs,
-    ) {
+    pub fn wake(&mut self, config: &Config, rng: &mut Rng, now: Millis, out: &mut Outputs) {
+        if self.still_until.is_some_and(|until| until <= now) {
+            self.go_on(out);
+        }
         match &self.follower {
-            None => self.wake_master(config, pings, rng, now, out),
+            None => self.wake_master(config, rng, now, out),
             Some(_) => self.wake_replica(config, now, out),
         }
         for client in self.replicas.timed_out(config, now) {
@@ -360,17 +376,10 @@ impl Replication {
         }
     }
 
-    fn wake_master(
-        &mut self,
-        config: &Config,
-        pings: Pings,
-        rng: &mut Rng,
-        now: Millis,
-        out: &mut Outputs,
-    ) {
+    fn wake_master(&mut self, config: &Config, rng: &mut Rng, now: Millis, out: &mut Outputs) {
         if self.next_ping <= now {
             // RW-33, MF-07.
-            if pings == Pings::Allowed && !self.replicas.is_empty() {
+            if self.still_until.is_none() && !self.replicas.is_empty() {
                 self.put(&["PING"], out);
             }
             self.next_ping = now + ping_period(config);
@@ -408,6 +417,7 @@ impl Replication {
 
     /// When [`Replication::wake`] is next needed.
     pub fn next_wakeup(&self, config: &Config) -> Millis {
+        let still = self.still_until.unwrap_or(Millis(u64::MAX));
         let side = match &self.follower {
             Some(follower) => follower.next_due(config),
             None if self.replicas.is_empty() => match self.replicas_gone_since {
@@ -417,9 +427,8 @@ impl Replication {
             },
             None => self.next_ping,
         };
-        self.replicas
-            .next_timeout(config)
-            .map_or(side, |timeout| timeout.min(side))
+        let timeout = self.replicas.next_timeout(config);
+        side.min(still).min(timeout.unwrap_or(Millis(u64::MAX)))
     }
 }
 

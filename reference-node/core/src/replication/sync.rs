@@ -65,8 +65,8 @@ impl Replication {
         } else {
             Form::Sync
         };
-        let bytes = match missing {
-            Some(missing) => self.partial(client, missing, out),
+        let (head, rest) = match missing {
+            Some(missing) => (self.partial(client, missing.len(), out), missing),
             None => self.full(form, around, out),
         };
         let offset = ReplOffset(0);
@@ -76,24 +76,20 @@ impl Replication {
             at: around.now,
         });
         self.replicas_gone_since = None;
-        out.push(Output::SendBytes { client, bytes });
+        for bytes in [head.into(), rest] {
+            out.push(Output::SendBytes { client, bytes });
+        }
         Reply::None
     }
 
-    fn partial(&mut self, client: ClientId, missing: Bytes, out: &mut Outputs) -> Bytes {
+    fn partial(&mut self, client: ClientId, missing_bytes: usize, out: &mut Outputs) -> String {
         self.counts.sync_partial_ok += 1;
-        let text = format!(
-            "Partial resynchronization accepted, sending {} bytes",
-            missing.len()
-        );
+        let text = format!("Partial resynchronization accepted, sending {missing_bytes} bytes");
         out.push(log(LogLevel::Notice, &text));
-        let line = match self.replicas.entry(client, None).knows_psync2 {
+        match self.replicas.entry(client, None).knows_psync2 {
             true => format!("+CONTINUE {}\r\n", self.history.id()),
             false => "+CONTINUE\r\n".into(),
-        };
-        let mut bytes = line.into_bytes();
-        bytes.extend_from_slice(&missing);
-        bytes.into()
+        }
     }
 
     // RW-26: the snapshot is made in this step, so it is the data at this very offset.
@@ -102,7 +98,7 @@ impl Replication {
         form: Form,
         around: &mut ReplicationSurroundings,
         out: &mut Outputs,
-    ) -> Bytes {
+    ) -> (String, Bytes) {
         self.counts.sync_full += 1;
         match self.follower {
             None => {
@@ -117,13 +113,11 @@ impl Replication {
         let snapshot = self.snapshot(around.keyspace, around.now);
         let text = format!("Full resync at offset {offset}, {} bytes", snapshot.len());
         out.push(log(LogLevel::Notice, &text));
-        let mut bytes = Vec::with_capacity(snapshot.len() + 128);
+        let mut head = format!("${}\r\n", snapshot.len());
         if form == Form::Psync {
-            bytes.extend_from_slice(format!("+FULLRESYNC {id} {offset}\r\n").as_bytes());
+            head.insert_str(0, &format!("+FULLRESYNC {id} {offset}\r\n"));
         }
-        bytes.extend_from_slice(format!("${}\r\n", snapshot.len()).as_bytes());
-        bytes.extend_from_slice(&snapshot);
-        bytes.into()
+        (head, snapshot)
     }
 
     /// The data as an RDB file of this history.

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::room::Applied;
 use super::stream::{put_command, take_command};
-use super::{Event, Pings, ReplId, ReplOffset, Replication};
+use super::{Event, ReplId, ReplOffset, Replication};
 use crate::cluster::LinkFigures;
 use crate::commands::{ReplicationDoor, ReplicationSurroundings};
 use crate::config::Config;
@@ -142,14 +142,10 @@ impl Pair {
         let (now, mut from_replica, mut from_master) = (self.now, Vec::new(), Vec::new());
         let replica = &mut self.replica;
         let (config, rng) = (&replica.config, &mut replica.rng);
-        replica
-            .room
-            .wake(config, Pings::Allowed, rng, now, &mut from_replica);
+        replica.room.wake(config, rng, now, &mut from_replica);
         let master = &mut self.master;
         let (config, rng) = (&master.config, &mut master.rng);
-        master
-            .room
-            .wake(config, Pings::Allowed, rng, now, &mut from_master);
+        master.room.wake(config, rng, now, &mut from_master);
         self.settle(from_master, from_replica);
     }
 
@@ -409,20 +405,21 @@ fn asked_for_an_acknowledgement_a_replica_gives_it_at_once() {
     assert!(pair.master.acknowledged > 0);
 }
 
-/// Proves RW-33, MF-07.
+/// Proves RW-33, MF-07: neither PING nor GETACK moves the offset that a failover waits for.
 #[test]
-fn the_offset_stands_still_while_pings_are_held_back() {
+fn the_offset_stands_still_while_writes_are_held_back() {
     let mut pair = linked();
     let before = pair.master.room.place();
-    let later = pair.now + Millis(60_000);
+    let end = pair.now + Millis(30_000);
     let Side {
         room, config, rng, ..
     } = &mut pair.master;
-    room.wake(config, Pings::HeldBack, rng, later, &mut Vec::new());
+    room.stand_still(end);
+    room.request_acks(&mut Vec::new());
+    room.wake(config, rng, end - Millis(1), &mut Vec::new());
     assert_eq!(room.place(), before);
-    let later = later + Millis(60_000);
-    room.wake(config, Pings::Allowed, rng, later, &mut Vec::new());
-    assert_eq!(room.place().1, before.1.plus(14));
+    room.wake(config, rng, end + Millis(10_000), &mut Vec::new());
+    assert_eq!(room.place().1, before.1.plus(37 + 14));
 }
 
 /// Proves RW-39.
@@ -434,7 +431,7 @@ fn a_silent_side_is_dropped_by_the_other() {
         room, config, rng, ..
     } = &mut pair.replica;
     let mut out = Vec::new();
-    room.wake(config, Pings::Allowed, rng, late, &mut out);
+    room.wake(config, rng, late, &mut out);
     assert!(
         out.iter()
             .any(|output| matches!(output, Output::CloseUpstream { .. }))
@@ -442,7 +439,7 @@ fn a_silent_side_is_dropped_by_the_other() {
     let Side {
         room, config, rng, ..
     } = &mut pair.master;
-    room.wake(config, Pings::Allowed, rng, late, &mut Vec::new());
+    room.wake(config, rng, late, &mut Vec::new());
     assert_eq!(pair.master.drain(late, &mut Vec::new()), [ClientId(1)]);
 }
 
@@ -482,7 +479,7 @@ fn a_snapshot_that_cannot_be_read_changes_nothing() {
     let Side {
         room, config, rng, ..
     } = &mut pair.replica;
-    room.wake(config, Pings::Allowed, rng, pair.now, &mut out);
+    room.wake(config, rng, pair.now, &mut out);
     let upstream = UpstreamId(1);
     room.upstream_opened(upstream, pair.now, &mut out);
     let id = ReplId::random(rng);
