@@ -25,8 +25,11 @@ pub struct Entry {
     /// Says what the scenario needs that the plan lacks.
     pub check: fn(&Plan) -> Result<(), &'static str>,
     /// Begins it on a cluster that is up.
-    pub make: fn(&Picture, &[NodeSetting]) -> Result<Box<dyn Scenario>, String>,
+    pub make: Make,
 }
+
+/// Begins a scenario, or says why it cannot be played on this cluster.
+pub type Make = fn(&Picture, &[NodeSetting]) -> Result<Box<dyn Scenario>, String>;
 
 /// A course of events.
 pub trait Scenario {
