@@ -284,7 +284,10 @@ pub fn execute(
     counts.calls += 1;
     if is_dirty {
         parts.server.dirty += 1;
-        parts.server.ready_keys.extend(keys.into_iter().cloned());
+        // Only where someone waits: a big MSET must not leave a long list behind.
+        if parts.clients.is_anyone_waiting() {
+            parts.server.ready_keys.extend(keys.into_iter().cloned());
+        }
     }
     match effects {
         Some(effects) => parts.server.effects.extend(effects),

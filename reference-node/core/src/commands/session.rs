@@ -283,6 +283,11 @@ impl Clients {
         })
     }
 
+    /// Whether any client waits for anything.
+    pub fn is_anyone_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Number of clients blocked by a command of theirs.
     pub fn blocked_len(&self) -> usize {
         self.waiting()

@@ -62,8 +62,11 @@ pub fn wake(parts: &mut Parts) {
 /// clients while they waited.
 pub fn settle(parts: &mut Parts) {
     loop {
-        if let Some(key) = take_first(&mut parts.server.ready_keys) {
-            serve_waiters(parts, &key);
+        let ready = std::mem::take(&mut parts.server.ready_keys);
+        if !ready.is_empty() {
+            for key in ready {
+                serve_waiters(parts, &key);
+            }
         } else if let Some(client) = parts.clients.next_unblocked() {
             run_pending(parts, client);
         } else {
@@ -308,10 +311,6 @@ fn run_pending(parts: &mut Parts, client: ClientId) {
         };
         dispatch::run(parts, client, args);
     }
-}
-
-fn take_first(keys: &mut Vec<Bytes>) -> Option<Bytes> {
-    (!keys.is_empty()).then(|| keys.remove(0))
 }
 
 const BLOCKED_CHECK_PERIOD: Millis = Millis(1000);

@@ -32,6 +32,16 @@ fn scaled(text: &[u8]) -> Option<i128> {
     };
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some((mantissa, exponent)) = text.split_once(['e', 'E']) {
+        let power: u32 = exponent
+            .strip_prefix('+')
+            .unwrap_or(exponent)
+            .parse()
+            .ok()?;
+        let factor = 10i128.checked_pow(power)?;
+        let number = scaled(mantissa.as_bytes())?.checked_mul(factor)?;
+        return Some(if is_negative { -number } else { number });
+    }
     let fits = whole.len() <= 20 && fraction.len() <= DECIMALS && whole.len() + fraction.len() > 0;
     if !fits || !is_plain(whole) || !is_plain(fraction) {
         return None;
@@ -64,6 +74,7 @@ mod tests {
             ("0.1", "0.2", "0.3"),
             ("10.50", "0.1", "10.6"),
             ("5.0e3", "2.0e2", "5200"),
+            ("-5e1", "0.5", "-49.5"),
             ("3", "-1.25", "1.75"),
             ("-0.5", "0.25", "-0.25"),
             ("1", "-1", "0"),
