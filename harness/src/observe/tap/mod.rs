@@ -114,7 +114,8 @@ fn run(
     // After the end is asked for, the kernel may still hold a block that is not full.
     while quiet_rounds < 2 {
         let now_wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let zero_wall = nanos(now_wall.unwrap_or_default()).saturating_sub(nanos(options.start.elapsed()));
+        let zero_wall =
+            nanos(now_wall.unwrap_or_default()).saturating_sub(nanos(options.start.elapsed()));
         let mut failed = Ok(());
         let seen = ring.poll(ring::RETIRE * 2, |stamp, bytes| {
             if failed.is_ok() {

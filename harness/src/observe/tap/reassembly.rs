@@ -61,7 +61,13 @@ impl Reassembly {
         let ends = (segment.source, segment.target);
         if segment.opens {
             let next = Some(ORIGIN + u64::from(segment.sequence) + 1);
-            self.flows.insert(ends, Flow { next, ..Flow::default() });
+            self.flows.insert(
+                ends,
+                Flow {
+                    next,
+                    ..Flow::default()
+                },
+            );
         }
         if segment.payload.is_empty() {
             return;
@@ -132,7 +138,10 @@ impl Flow {
         {
             return Err(Lost);
         }
-        let known = self.waiting.get(&position).map_or(0, |(_, known)| known.len());
+        let known = self
+            .waiting
+            .get(&position)
+            .map_or(0, |(_, known)| known.len());
         if bytes.len() > known {
             self.waiting.insert(position, (time, bytes.to_vec()));
             self.waiting_bytes += bytes.len() - known;
@@ -149,7 +158,10 @@ impl Flow {
         keep: &mut Keep<'_>,
     ) -> Result<(), Lost> {
         let next = self.next.unwrap_or(position);
-        assert!(position <= next, "bytes at {position} leave a gap after {next}");
+        assert!(
+            position <= next,
+            "bytes at {position} leave a gap after {next}"
+        );
         let known = usize::try_from(next - position).unwrap_or(usize::MAX);
         let Some(new) = bytes.get(known..) else {
             return Ok(());

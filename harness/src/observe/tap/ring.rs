@@ -35,8 +35,12 @@ impl Ring {
     /// Begins to capture.
     pub(super) fn open(bus_port: u16) -> Result<Ring, Errno> {
         // Without a protocol nothing arrives before filter and ring are in place.
-        let socket =
-            socket(AddressFamily::Packet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
+        let socket = socket(
+            AddressFamily::Packet,
+            SockType::Datagram,
+            SockFlag::SOCK_CLOEXEC,
+            None,
+        )?;
         attach_filter(&socket, bus_port)?;
         set_option(&socket, libc::PACKET_VERSION, &TPACKET_V3)?;
         let request: [u32; 7] = [
@@ -64,7 +68,11 @@ impl Ring {
             return Err(Errno::last());
         }
         let memory = NonNull::new(memory.cast()).ok_or(Errno::ENOMEM)?;
-        let ring = Ring { socket, memory, block: 0 };
+        let ring = Ring {
+            socket,
+            memory,
+            block: 0,
+        };
         ring.bind()?;
         Ok(ring)
     }
@@ -82,7 +90,7 @@ impl Ring {
             let block = unsafe { self.memory.add(start) };
             // SAFETY: the status word of a block is 4-aligned and lives as long as the mapping.
             let status = unsafe { AtomicU32::from_ptr(block.as_ptr().add(STATUS).cast()) };
-            if status.load(Ordering::Acquire) & libc::TP_STATUS_USER as u32 == 0 {
+            if status.load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
                 match seen {
                     0 if self.wait(patience)? => continue,
                     seen => return Ok(seen),
@@ -91,7 +99,7 @@ impl Ring {
             // SAFETY: the kernel does not touch a block until its status is given back.
             let bytes = unsafe { std::slice::from_raw_parts(block.as_ptr(), BLOCK_BYTES) };
             seen += read_block(bytes, &mut take);
-            status.store(libc::TP_STATUS_KERNEL as u32, Ordering::Release);
+            status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
             self.block = (self.block + 1) % BLOCKS;
         }
     }

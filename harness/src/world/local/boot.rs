@@ -102,10 +102,17 @@ impl LocalWorld {
             ];
             let name = node.name.to_string();
             // One folder for each run: a sandbox may see several.
-            let folder = options.sandbox.scratch().join(format!("run-{}", plan.seed)).join(&name);
+            let folder = options
+                .sandbox
+                .scratch()
+                .join(format!("run-{}", plan.seed))
+                .join(&name);
             let artefacts = options.artefacts.join("nodes").join(&name);
             let process = NodeProcess::prepare(launch.clone(), folder, artefacts.clone(), &files)
-                .map_err(|why| BootError::Write { path: artefacts, why })?;
+                .map_err(|why| BootError::Write {
+                path: artefacts,
+                why,
+            })?;
             processes.push(process);
         }
         let mut world = LocalWorld::assemble(&options, nodes, processes)?;
@@ -148,7 +155,7 @@ impl LocalWorld {
             desk,
             happenings,
             queue: Default::default(),
-            wake_at: None,
+            wake_at: Default::default(),
             reaped_at: Instant::now(),
             tap,
             canary,
@@ -158,10 +165,12 @@ impl LocalWorld {
 
     fn start_all(&mut self) -> Result<(), BootError> {
         for node in 0..self.processes.len() {
-            self.processes[node].start().map_err(|why| BootError::Start {
-                what: self.nodes[node].name.to_string(),
-                why,
-            })?;
+            self.processes[node]
+                .start()
+                .map_err(|why| BootError::Start {
+                    what: self.nodes[node].name.to_string(),
+                    why,
+                })?;
             let started = self.lifecycle(node, LifecycleKind::Started, String::new());
             self.queue.push_back(started);
         }
@@ -180,7 +189,11 @@ impl LocalWorld {
                 },
                 interval: Duration::from_millis(5 + nodes as u64 / 2),
             };
-            self.desk.take(Job::AwaitCluster { node, ready: ready.clone(), expect });
+            self.desk.take(Job::AwaitCluster {
+                node,
+                ready: ready.clone(),
+                expect,
+            });
         }
         let deadline = Instant::now() + OK_PATIENCE;
         let mut waiting: Vec<usize> = (0..nodes).collect();
@@ -203,8 +216,14 @@ impl LocalWorld {
             if let Some(detail) = process.reap() {
                 let node_name = node.name.clone();
                 return Err(match detail.contains("Address already in use") {
-                    true => BootError::PortInUse { node: node_name, address: node.address },
-                    false => BootError::Died { node: node_name, detail },
+                    true => BootError::PortInUse {
+                        node: node_name,
+                        address: node.address,
+                    },
+                    false => BootError::Died {
+                        node: node_name,
+                        detail,
+                    },
                 });
             }
         }
@@ -213,7 +232,11 @@ impl LocalWorld {
 
     fn never_ok(&self, waiting: &[usize]) -> BootError {
         let tell = |node: &usize| {
-            format!("{} ({})", self.nodes[*node].name, self.processes[*node].log_tail())
+            format!(
+                "{} ({})",
+                self.nodes[*node].name,
+                self.processes[*node].log_tail()
+            )
         };
         BootError::NeverOk {
             seconds: OK_PATIENCE.as_secs(),
@@ -234,7 +257,9 @@ fn start_tap(options: &LocalOptions<'_>, nodes: &[NodeSetting], start: Instant) 
                 start,
                 pcapng: options.artefacts.join("bus.pcapng"),
             });
-            started.inspect_err(|why| tracing::warn!("no bus tap: {why}")).ok()
+            started
+                .inspect_err(|why| tracing::warn!("no bus tap: {why}"))
+                .ok()
         }
     }
 }
@@ -242,7 +267,10 @@ fn start_tap(options: &LocalOptions<'_>, nodes: &[NodeSetting], start: Instant) 
 fn settings(options: &LocalOptions<'_>) -> Result<Vec<NodeSetting>, BootError> {
     let nodes = usize::from(options.plan.masters) * (1 + usize::from(options.plan.replicas));
     if options.launches.len() != nodes {
-        return Err(BootError::Launches { launches: options.launches.len(), nodes });
+        return Err(BootError::Launches {
+            launches: options.launches.len(),
+            nodes,
+        });
     }
     let mut settings = Vec::with_capacity(nodes);
     for (position, launch) in options.launches.iter().enumerate() {

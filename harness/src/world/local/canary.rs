@@ -24,21 +24,26 @@ impl Canary {
     pub(super) fn start() -> std::io::Result<Canary> {
         let shared = Arc::new(Shared::default());
         let seen = Arc::clone(&shared);
-        thread::Builder::new().name("canary".to_owned()).spawn(move || {
-            while !seen.ending.load(Ordering::Relaxed) {
-                let asleep = Instant::now();
-                thread::sleep(TICK);
-                let delay = asleep.elapsed().saturating_sub(TICK).as_micros();
-                let delay = u64::try_from(delay).unwrap_or(u64::MAX);
-                seen.delay_us_max.fetch_max(delay, Ordering::Relaxed);
-            }
-        })?;
+        thread::Builder::new()
+            .name("canary".to_owned())
+            .spawn(move || {
+                while !seen.ending.load(Ordering::Relaxed) {
+                    let asleep = Instant::now();
+                    thread::sleep(TICK);
+                    let delay = asleep.elapsed().saturating_sub(TICK).as_micros();
+                    let delay = u64::try_from(delay).unwrap_or(u64::MAX);
+                    seen.delay_us_max.fetch_max(delay, Ordering::Relaxed);
+                }
+            })?;
         Ok(Canary { shared })
     }
 
     /// The largest delay so far, rounded up.
     pub(super) fn delay_ms_max(&self) -> u64 {
-        self.shared.delay_us_max.load(Ordering::Relaxed).div_ceil(1000)
+        self.shared
+            .delay_us_max
+            .load(Ordering::Relaxed)
+            .div_ceil(1000)
     }
 }
 

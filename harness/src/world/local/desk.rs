@@ -33,13 +33,21 @@ pub(super) enum Job {
     /// A view; no answer, no happening.
     Look { node: usize },
     /// A question.
-    Ask { node: usize, args: Vec<Bytes>, tag: u64 },
+    Ask {
+        node: usize,
+        args: Vec<Bytes>,
+        tag: u64,
+    },
     /// Say that a fault is healed once these nodes answer.
     AwaitUp { nodes: Vec<usize>, fault: Fault },
     /// CLUSTER FAILOVER; tells how that went as the fault's step.
     Failover { node: usize, fault: Fault },
     /// Say once that the node is a working part of a whole cluster.
-    AwaitCluster { node: usize, ready: Sender<usize>, expect: Expected },
+    AwaitCluster {
+        node: usize,
+        ready: Sender<usize>,
+        expect: Expected,
+    },
 }
 
 /// What a node must say to be a working part of the cluster.
@@ -76,17 +84,21 @@ impl Desk {
         out: Sender<Happening>,
     ) -> std::io::Result<Desk> {
         let (jobs, inbox) = mpsc::unbounded_channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        std::thread::Builder::new().name("desk".to_owned()).spawn(move || {
-            let room = Rc::new(Room {
-                start,
-                nodes,
-                out,
-                clients: RefCell::default(),
-                looks: RefCell::default(),
-            });
-            LocalSet::new().block_on(&runtime, serve(room, inbox));
-        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        std::thread::Builder::new()
+            .name("desk".to_owned())
+            .spawn(move || {
+                let room = Rc::new(Room {
+                    start,
+                    nodes,
+                    out,
+                    clients: RefCell::default(),
+                    looks: RefCell::default(),
+                });
+                LocalSet::new().block_on(&runtime, serve(room, inbox));
+            })?;
         Ok(Desk { jobs })
     }
 
@@ -125,7 +137,11 @@ async fn serve(room: Rc<Room>, mut inbox: mpsc::UnboundedReceiver<Job>) {
             Job::Failover { node, fault } => spawn_local(async move {
                 room.failover(node, fault).await;
             }),
-            Job::AwaitCluster { node, ready, expect } => spawn_local(async move {
+            Job::AwaitCluster {
+                node,
+                ready,
+                expect,
+            } => spawn_local(async move {
                 room.await_cluster(node, expect).await;
                 // Nobody waits any more when the start was given up.
                 let _given_up = ready.send(node);
@@ -192,7 +208,10 @@ impl Room {
             None => Wire::open(HARNESS_SOURCE, self.address(node), deadline).await?,
         };
         let asked = nanos_since(self.start);
-        let questions = [command(&["CLUSTER", "INFO"]), command(&["CLUSTER", "NODES"])];
+        let questions = [
+            command(&["CLUSTER", "INFO"]),
+            command(&["CLUSTER", "NODES"]),
+        ];
         let replies = wire.ask(&questions, deadline).await?;
         let (Some(info), Some(nodes)) = (text(replies.first()), text(replies.get(1))) else {
             return Ok((wire, None));
@@ -204,7 +223,11 @@ impl Room {
             info: &info,
             nodes: &nodes,
         });
-        Ok((wire, view.inspect_err(|why| tracing::warn!("no view: {why}")).ok()))
+        Ok((
+            wire,
+            view.inspect_err(|why| tracing::warn!("no view: {why}"))
+                .ok(),
+        ))
     }
 
     async fn ask(&self, node: usize, args: Vec<Bytes>) -> Result<RespValue, String> {
@@ -214,7 +237,10 @@ impl Room {
             wire.ask(&[args], deadline).await
         };
         match asked.await {
-            Ok(replies) => replies.into_iter().next().ok_or_else(|| "no reply".to_owned()),
+            Ok(replies) => replies
+                .into_iter()
+                .next()
+                .ok_or_else(|| "no reply".to_owned()),
             Err(Breakage::NotSent) => Err("cannot connect".to_owned()),
             Err(Breakage::Lost) => Err("the connection broke".to_owned()),
             Err(Breakage::TimedOut) => Err("no reply in time".to_owned()),
@@ -250,7 +276,10 @@ impl Room {
     }
 
     async fn await_cluster(&self, node: usize, expect: Expected) {
-        let questions = [command(&["CLUSTER", "INFO"]), command(&["INFO", "replication"])];
+        let questions = [
+            command(&["CLUSTER", "INFO"]),
+            command(&["INFO", "replication"]),
+        ];
         loop {
             let deadline = Instant::now() + LOOK_PATIENCE;
             let opened = Wire::open(HARNESS_SOURCE, self.address(node), deadline).await;

@@ -128,7 +128,10 @@ impl LocalWorld {
             FaultKind::Kill => match self.restart(&targets) {
                 Ok(()) => {
                     let fault = step(&spec, begun, begun, FaultPhase::Healed);
-                    self.desk.take(Job::AwaitUp { nodes: targets, fault });
+                    self.desk.take(Job::AwaitUp {
+                        nodes: targets,
+                        fault,
+                    });
                     return;
                 }
                 Err(why) => FaultPhase::Indeterminate(why),
@@ -146,22 +149,33 @@ impl LocalWorld {
     }
 
     fn positions(&self, spec: &FaultSpec) -> Result<Vec<usize>, String> {
-        let find = |name| self.position(name).ok_or_else(|| format!("there is no node {name}"));
+        let find = |name| {
+            self.position(name)
+                .ok_or_else(|| format!("there is no node {name}"))
+        };
         spec.targets.iter().map(find).collect()
     }
 
     fn pairs(&self, spec: &FaultSpec) -> Result<BTreeSet<Pair>, String> {
         let address = |name| {
-            let node = self.position(name).ok_or_else(|| format!("there is no node {name}"))?;
+            let node = self
+                .position(name)
+                .ok_or_else(|| format!("there is no node {name}"))?;
             Ok::<_, String>(*self.nodes[node].address.ip())
         };
-        spec.cuts.iter().map(|(from, to)| Ok((address(from)?, address(to)?))).collect()
+        spec.cuts
+            .iter()
+            .map(|(from, to)| Ok((address(from)?, address(to)?)))
+            .collect()
     }
 
     fn kill(&mut self, targets: &[usize]) -> FaultPhase {
         self.reap();
-        let running: Vec<usize> =
-            targets.iter().copied().filter(|node| self.processes[*node].is_running()).collect();
+        let running: Vec<usize> = targets
+            .iter()
+            .copied()
+            .filter(|node| self.processes[*node].is_running())
+            .collect();
         if running.is_empty() {
             return FaultPhase::Skipped("it is not running".to_owned());
         }
@@ -180,7 +194,9 @@ impl LocalWorld {
         self.reap();
         for node in targets.iter().copied() {
             if !self.processes[node].is_running() {
-                self.processes[node].start().map_err(|error| error.to_string())?;
+                self.processes[node]
+                    .start()
+                    .map_err(|error| error.to_string())?;
                 let started = self.lifecycle(node, LifecycleKind::Started, String::new());
                 self.queue.push_back(started);
             }
@@ -190,10 +206,15 @@ impl LocalWorld {
 
     fn pause(&mut self, targets: &[usize]) -> FaultPhase {
         self.reap();
-        if targets.iter().all(|node| !self.processes[*node].is_running()) {
+        if targets
+            .iter()
+            .all(|node| !self.processes[*node].is_running())
+        {
             return FaultPhase::Skipped("it is not running".to_owned());
         }
-        let paused = targets.iter().try_for_each(|node| self.processes[*node].pause(STOP_PATIENCE));
+        let paused = targets
+            .iter()
+            .try_for_each(|node| self.processes[*node].pause(STOP_PATIENCE));
         match paused {
             Ok(()) => FaultPhase::Installed,
             Err(why) => FaultPhase::Indeterminate(why),
@@ -202,7 +223,9 @@ impl LocalWorld {
 
     fn resume(&mut self, targets: &[usize]) -> FaultPhase {
         self.reap();
-        let standing = targets.iter().filter(|node| self.processes[**node].is_running());
+        let standing = targets
+            .iter()
+            .filter(|node| self.processes[**node].is_running());
         let mut resumed = standing.map(|node| self.processes[*node].resume());
         match resumed.find_map(Result::err) {
             None => FaultPhase::Healed,

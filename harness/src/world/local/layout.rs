@@ -6,9 +6,9 @@
 use std::fmt::Write as _;
 use std::net::SocketAddrV4;
 
+use slotquake_checkers::observation::NodeSetting;
 use slotquake_checkers::observation::setting::Server;
 use slotquake_checkers::observation::slots::SLOT_COUNT;
-use slotquake_checkers::observation::NodeSetting;
 use slotquake_workloads::rng::Rng;
 
 use crate::target::Launch;
@@ -27,11 +27,17 @@ pub(super) struct Layout {
 impl Layout {
     /// The first `masters` nodes are masters, the others their replicas in turn.
     pub(super) fn new(seed: u64, masters: usize, addresses: Vec<SocketAddrV4>) -> Layout {
-        assert!(masters > 0 && masters <= addresses.len(), "{masters} masters");
+        assert!(
+            masters > 0 && masters <= addresses.len(),
+            "{masters} masters"
+        );
         let mut rng = Rng::named(seed, "node ids");
         let mut digit = || char::from(b"0123456789abcdef"[rng.below(16) as usize]);
         Layout {
-            ids: addresses.iter().map(|_| (0..40).map(|_| digit()).collect()).collect(),
+            ids: addresses
+                .iter()
+                .map(|_| (0..40).map(|_| digit()).collect())
+                .collect(),
             addresses,
             masters,
         }
@@ -93,18 +99,27 @@ pub(super) fn redis_conf(node: &NodeSetting, launch: &Launch, node_timeout_ms: u
     if knows_bind_source(&launch.server) {
         settings.push(("bind-source-addr", address));
     }
-    let more = launch.settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
-    settings.into_iter().chain(more).fold(String::new(), |mut text, (name, value)| {
-        writeln!(text, "{name} {value}").expect("a String takes any text");
-        text
-    })
+    let more = launch
+        .settings
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.clone()));
+    settings
+        .into_iter()
+        .chain(more)
+        .fold(String::new(), |mut text, (name, value)| {
+            writeln!(text, "{name} {value}").expect("a String takes any text");
+            text
+        })
 }
 
 fn knows_bind_source(server: &Server) -> bool {
     match server {
         Server::Reference => true,
         Server::Redis(version) => {
-            let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+            let major = version
+                .split('.')
+                .next()
+                .and_then(|major| major.parse::<u32>().ok());
             major.is_some_and(|major| major >= 7)
         }
     }
@@ -149,7 +164,13 @@ mod tests {
         let text = layout.nodes_conf(4);
         let mine = text.lines().nth(4).expect("five lines");
         assert!(mine.contains("myself,slave"), "{mine}");
-        assert!(mine.contains(&format!("slave {} 0 0 2", layout.ids[1])), "{mine}");
-        assert!(text.ends_with("vars currentEpoch 3 lastVoteEpoch 0\n"), "{text}");
+        assert!(
+            mine.contains(&format!("slave {} 0 0 2", layout.ids[1])),
+            "{mine}"
+        );
+        assert!(
+            text.ends_with("vars currentEpoch 3 lastVoteEpoch 0\n"),
+            "{text}"
+        );
     }
 }

@@ -19,7 +19,7 @@ mod layout;
 mod process;
 mod wire;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub use boot::BootError;
 use super::{Command, Happening, Remains, World};
 use crate::observe::tap::{Tap, Tapped};
 use crate::plan::Plan;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, stop};
 use crate::target::Launch;
 use canary::Canary;
 use desk::{Desk, Job};
@@ -63,7 +63,8 @@ pub struct LocalWorld {
     happenings: Receiver<Happening>,
     /// Happenings of this thread's own making; they come first.
     queue: VecDeque<Happening>,
-    wake_at: Option<u64>,
+    /// All times asked for; one that is kept although nobody waits for it any more does no harm.
+    wake_at: BTreeSet<u64>,
     reaped_at: Instant,
     tap: Option<Tap>,
     canary: Canary,
@@ -129,13 +130,16 @@ impl World for LocalWorld {
                 }),
             },
             Command::WakeAt(time) => {
-                self.wake_at = Some(self.wake_at.map_or(time, |earlier| earlier.min(time)));
+                self.wake_at.insert(time);
             }
         }
     }
 
     fn next(&mut self) -> anyhow::Result<Happening> {
         loop {
+            if stop::is_requested() {
+                return Err(anyhow!("interrupted by a signal"));
+            }
             if self.reaped_at.elapsed() >= REAP_INTERVAL {
                 self.reap();
             }
@@ -144,9 +148,9 @@ impl World for LocalWorld {
             }
             let now = self.now();
             let mut patience = REAP_INTERVAL;
-            match self.wake_at {
+            match self.wake_at.first().copied() {
                 Some(time) if time <= now => {
-                    self.wake_at = None;
+                    self.wake_at = self.wake_at.split_off(&(now + 1));
                     return Ok(Happening::Woke);
                 }
                 Some(time) => patience = patience.min(Duration::from_nanos(time - now)),

@@ -65,7 +65,10 @@ impl NodeProcess {
     /// Starts it. It must not be running.
     pub(super) fn start(&mut self) -> io::Result<()> {
         assert!(self.child.is_none(), "a node is started once at a time");
-        let mut log = OpenOptions::new().create(true).append(true).open(self.log_path())?;
+        let mut log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log_path())?;
         writeln!(log, "--- start {} ---", self.incarnation + 1)?;
         let mut command = Command::new(&self.launch.program);
         command
@@ -136,7 +139,10 @@ impl NodeProcess {
     /// The last lines of its log, in one line.
     pub(super) fn log_tail(&self) -> String {
         let tail = read_tail(&self.log_path()).unwrap_or_default();
-        let lines: Vec<&str> = tail.lines().filter(|line| !line.trim().is_empty()).collect();
+        let lines: Vec<&str> = tail
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         let last = &lines[lines.len().saturating_sub(LOG_LINES)..];
         format!("last log lines: {}", last.join(" | "))
     }

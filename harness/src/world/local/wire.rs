@@ -94,5 +94,8 @@ impl Wire {
 
 /// A command from words.
 pub(super) fn command(words: &[&'static str]) -> Vec<Bytes> {
-    words.iter().map(|word| Bytes::from_static(word.as_bytes())).collect()
+    words
+        .iter()
+        .map(|word| Bytes::from_static(word.as_bytes()))
+        .collect()
 }

@@ -36,11 +36,21 @@ fn reassembly() -> Reassembly {
 
 fn segment(sequence: u32, payload: &[u8]) -> Segment<'_> {
     let (source, target) = ends();
-    Segment { source, target, sequence, acknowledged: None, opens: false, payload }
+    Segment {
+        source,
+        target,
+        sequence,
+        acknowledged: None,
+        opens: false,
+        payload,
+    }
 }
 
 fn opening(sequence: u32) -> Segment<'static> {
-    Segment { opens: true, ..segment(sequence, &[]) }
+    Segment {
+        opens: true,
+        ..segment(sequence, &[])
+    }
 }
 
 fn acknowledgement(acknowledged: u32) -> Segment<'static> {
@@ -54,8 +64,17 @@ fn acknowledgement(acknowledged: u32) -> Segment<'static> {
 }
 
 fn seen(tapped: &Tapped) -> Vec<(u64, u64)> {
-    assert!(tapped.packets.iter().all(|packet| packet.kind == PacketKind::AuthAck));
-    tapped.packets.iter().map(|packet| (packet.time, packet.header.current_epoch)).collect()
+    assert!(
+        tapped
+            .packets
+            .iter()
+            .all(|packet| packet.kind == PacketKind::AuthAck)
+    );
+    tapped
+        .packets
+        .iter()
+        .map(|packet| (packet.time, packet.header.current_epoch))
+        .collect()
 }
 
 #[test]
@@ -80,10 +99,11 @@ fn undoes_reordering_and_overlap() {
     flows.observe(3, &segment(at(0), &bytes[..2500]));
     flows.observe(4, &segment(at(2000), &bytes[2000..4500]));
     let tapped = flows.finish();
-    assert_eq!((seen(&tapped), tapped.lost), (vec![(2, 2), (2, 3), (3, 1)], 0));
+    assert_eq!(
+        (seen(&tapped), tapped.lost),
+        (vec![(2, 2), (2, 3), (3, 1)], 0)
+    );
 }
-
-
 
 #[test]
 fn a_retransmission_is_no_second_packet_and_keeps_the_first_time() {
@@ -103,7 +123,12 @@ fn a_packet_is_delivered_when_its_last_byte_is_acknowledged_and_not_before() {
     flows.observe(2, &segment(1, &stream(1..3)));
     flows.observe(3, &acknowledgement(2256));
     flows.observe(4, &acknowledgement(2257));
-    let delivered: Vec<_> = flows.finish().packets.iter().map(|packet| packet.delivered).collect();
+    let delivered: Vec<_> = flows
+        .finish()
+        .packets
+        .iter()
+        .map(|packet| packet.delivered)
+        .collect();
     assert_eq!(delivered, [Some(4), None]);
 }
 
