@@ -5,10 +5,10 @@
 //!   └─ keeper         in its own user, network and mount namespaces
 //!        └─ inside    init of its own pid namespace: the harness and, below it, the nodes
 //! ```
-//! Whoever kills the outer process, even with SIGKILL, ends the whole tree: each level dies with the
-//! one above, and with init the kernel removes processes, network, packet filter and tmpfs. Where
-//! the kernel forbids namespaces, [`Isolation::Plain`] says why and what would help; the run then
-//! uses plain loopback, has no partitions, and a guard process removes the temporary folder.
+//! Whoever kills the outer process, even with SIGKILL, ends the whole tree: each level dies with
+//! the one above, and with init the kernel removes processes, network, packet filter and tmpfs.
+//! Where the kernel forbids namespaces, [`Isolation::Plain`] says why and what would help; the run
+//! then uses plain loopback, has no partitions, and a guard process removes the temporary folder.
 //!
 //! Rooms: [`cuts`] (who may not talk to whom), [`probe`] (is it so), [`stop`] (asked to end).
 

@@ -2,8 +2,8 @@
 //!
 //! The caller forks the keeper; the keeper leaves the machine's namespaces and forks the init of a
 //! new pid namespace, which goes on as the harness. The way in is reported through a pipe, so that
-//! the caller can fall back when a step is refused. Nothing here outlives its parent: each child asks
-//! for SIGKILL at its parent's death, and then checks that the parent was still there.
+//! the caller can fall back when a step is refused. Nothing here outlives its parent: each child
+//! asks for SIGKILL at its parent's death, and then checks that the parent was still there.
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,7 +1,7 @@
 //! Whether a cut is in force, by trying: a datagram along each pair, and a control beside it.
 //!
-//! A datagram that arrives proves that a pair is open. One that does not arrive proves a cut only if
-//! the control, sent after it to the same socket from an address that is never cut, did arrive.
+//! A datagram that arrives proves that a pair is open. One that does not arrive proves a cut only
+//! if the control, sent after it to the same socket from an address that is never cut, did arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

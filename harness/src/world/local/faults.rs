@@ -1,8 +1,8 @@
 //! Faults in the local world: each put in force, confirmed, and later healed and confirmed again.
 //!
 //! A kill is confirmed by the process's end, its heal by an answer; a pause by the kernel's word;
-//! a partition by datagrams that do not arrive. What cannot be tried is skipped with the reason, what
-//! cannot be confirmed is indeterminate: a fault of the harness is never one of the target.
+//! a partition by datagrams that do not arrive. What cannot be tried is skipped with the reason,
+//! what cannot be confirmed is indeterminate: a fault of the harness is never one of the target.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

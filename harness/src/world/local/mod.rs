@@ -8,7 +8,8 @@
 //! It carries out commands and decides nothing. Construction ([`LocalWorld::boot`], in `boot`)
 //! returns when every node says `cluster_state:ok`. Time 0 is just before the first process starts.
 //!
-//! Rooms: `layout` (what is written before the start), `process`, `faults`, `desk`, `client`, `wire`.
+//! Rooms: `layout` (what is written before the start), `process`, `faults`, `desk`, `client`,
+//! `wire`.
 
 mod boot;
 mod canary;
