@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use slotquake_core::output::LogLevel;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -68,6 +69,7 @@ pub async fn accept_clients(listener: TcpListener, shell: SharedShell) {
         let Some((stream, peer, local)) = accept(&listener, &shell).await else {
             continue;
         };
+        keep_alive(&stream, CLIENT_KEEPALIVE_S);
         let connection = Connection::new(stream, CLIENT_BYTES_MAX);
         let accepted = {
             let mut shell = shell.borrow_mut();
@@ -88,6 +90,7 @@ pub async fn accept_links(listener: TcpListener, shell: SharedShell) {
         };
         let (connection, link) = {
             let mut shell = shell.borrow_mut();
+            keep_alive(&stream, shell.link_keepalive_s());
             let connection = Connection::new(stream, shell.link_limit());
             let link = shell.link_accepted(connection.clone(), peer.ip(), local.ip());
             shell.end_turn();
@@ -117,7 +120,19 @@ async fn accept(
     }
 }
 
+/// Lets the system find out that the other side is gone without a word.
+fn keep_alive(stream: &TcpStream, after_s: u32) {
+    let after_s = after_s.max(1);
+    // A socket that is gone already says so at the first read.
+    let _gone = setsockopt(stream, sockopt::KeepAlive, &true);
+    let _gone = setsockopt(stream, sockopt::TcpKeepIdle, &after_s);
+    let _gone = setsockopt(stream, sockopt::TcpKeepInterval, &(after_s / 3).max(1));
+    let _gone = setsockopt(stream, sockopt::TcpKeepCount, &3);
+}
+
 const BACKLOG: u32 = 511;
+/// Upstream's default of `tcp-keepalive`.
+const CLIENT_KEEPALIVE_S: u32 = 300;
 /// Upstream's hard limit for replicas, the largest of its limits.
 const CLIENT_BYTES_MAX: usize = 256 << 20;
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);

@@ -264,6 +264,12 @@ impl Shell {
         }
     }
 
+    /// BUS-05: after how many silent seconds an accepted link is probed.
+    pub fn link_keepalive_s(&self) -> u32 {
+        let timeout = self.node.config().cluster_node_timeout;
+        u32::try_from(timeout.0 / 1000 * 2).unwrap_or(u32::MAX)
+    }
+
     /// A peer opened a link; gives its name.
     pub fn link_accepted(
         &mut self,
