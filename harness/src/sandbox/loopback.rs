@@ -1,4 +1,6 @@
 //! The loopback device of a new network namespace, which starts down.
+//!
+//! One system call brings it up; it goes with its namespace, so nothing takes it down again.
 
 use std::os::fd::AsRawFd;
 

@@ -1,7 +1,7 @@
 //! The bus tap: what the nodes say to each other, seen without asking them.
 //!
 //! ```text
-//! kernel ring of lo ──► pcapng (raw) ──► TCP reassembly ──► the checkers' decoder ──► packets
+//! ring of lo ──► pcapng (raw) ──► TCP reassembly ──► the checkers' decoder ──► packets
 //! ```
 //! It runs on its own thread inside the sandbox and changes nothing. A packet's time is when its
 //! last byte first left; it counts as delivered when the receiver's kernel acknowledged that byte

@@ -1,4 +1,6 @@
-//! One TCP segment out of an IPv4 packet. Bytes are hostile: every length is checked.
+//! One TCP segment out of an IPv4 packet.
+//!
+//! Pure. Bytes are hostile: every length is checked, and what does not fit is no segment.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 

@@ -1,4 +1,6 @@
-//! Running the programs that fetch and unpack, with their failures as one line.
+//! Running the programs that fetch and unpack.
+//!
+//! A missing program and a failed one become one line each, with the remedy.
 
 use std::io;
 use std::process::{Command, Stdio};

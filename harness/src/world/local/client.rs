@@ -1,4 +1,6 @@
-//! A client: does what its session says, on connections of its own.
+//! A client of the local world: does what its session says, on connections of its own.
+//!
+//! It decides nothing: where to go and what an answer means is the session's to say.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;

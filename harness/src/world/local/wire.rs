@@ -1,4 +1,6 @@
 //! A connection to a node: RESP requests out, replies in, always within a time.
+//!
+//! How it failed is told in the client's words: not sent, lost, or timed out.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};

@@ -1,4 +1,6 @@
-//! Hand-made segments, in and out of order.
+//! Hand-made segments: in order, out of order, twice, overlapping, hostile.
+//!
+//! The stream is always votes, whose epochs tell them apart.
 
 use proptest::prelude::*;
 use slotquake_checkers::observation::PacketKind;
