@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A node as a process; killed when dropped.
@@ -22,19 +23,22 @@ pub struct NodeProcess {
 impl NodeProcess {
     /// Starts a cluster node with these further options.
     pub fn start(extra: &[&str]) -> NodeProcess {
-        let (port, bus_port) = (free_port(), free_port());
-        let folder = tempfile::tempdir().expect("a temporary folder");
         let extra: Vec<String> = extra.iter().map(|word| word.to_string()).collect();
-        let child = spawn(port, bus_port, folder.path(), &extra);
-        let node = NodeProcess {
-            child,
-            port,
-            bus_port,
-            folder,
-            extra,
-        };
-        node.wait_ready();
-        node
+        loop {
+            let (port, bus_port) = (free_port(), free_port());
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let child = spawn(port, bus_port, folder.path(), &extra);
+            let mut node = NodeProcess {
+                child,
+                port,
+                bus_port,
+                folder,
+                extra: extra.clone(),
+            };
+            if node.wait_ready() == Start::Ready {
+                return node;
+            }
+        }
     }
 
     /// SIGKILL.
@@ -46,7 +50,7 @@ impl NodeProcess {
     /// Starts it again on the same files and ports.
     pub fn restart(&mut self) {
         self.child = spawn(self.port, self.bus_port, self.folder.path(), &self.extra);
-        self.wait_ready();
+        assert_eq!(self.wait_ready(), Start::Ready, "the ports are still free");
     }
 
     /// SIGTERM; gives the exit status.
@@ -74,15 +78,33 @@ impl NodeProcess {
         std::fs::read_to_string(self.folder.path().join("log.txt")).unwrap_or_default()
     }
 
-    fn wait_ready(&self) {
+    fn wait_ready(&mut self) -> Start {
         let what = format!("node on port {} to answer PING", self.port);
+        let mut start = Start::PortTaken;
         wait_until(&what, || {
+            if self.child.try_wait().expect("our own child").is_some() {
+                let text = self.log();
+                assert!(text.contains("Failed listening"), "the node ended: {text}");
+                return true;
+            }
             let Ok(stream) = TcpStream::connect(("127.0.0.1", self.port)) else {
                 return false;
             };
-            Client::new(stream).try_call(&["PING"]).is_some()
+            if Client::new(stream).try_call(&["PING"]).is_some() {
+                start = Start::Ready;
+            }
+            start == Start::Ready
         });
+        start
     }
+}
+
+/// How a start ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Ready,
+    /// Somebody was faster.
+    PortTaken,
 }
 
 impl Drop for NodeProcess {
@@ -114,10 +136,18 @@ fn spawn(port: u16, bus_port: u16, folder: &Path, extra: &[String]) -> Child {
         .expect("our own binary starts")
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, below those that the system gives to outgoing connections;
+/// never the same twice in one process.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback");
-    listener.local_addr().expect("bound").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = (std::process::id().wrapping_mul(97) + step) % 20_000;
+        let port = 12_000 + number as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Waits for a condition, and says which one did not come.
