@@ -276,7 +276,7 @@ fn collect(folder: &Path, found: &mut Vec<Source>) {
                 collect(&path, found);
             }
         } else if TEXT.contains(&extension.as_str())
-            || path.parent().is_some_and(|p| p.ends_with(".ci"))
+            || folder.file_name().is_some_and(|folder| folder == ".ci")
         {
             let text =
                 String::from_utf8_lossy(&std::fs::read(&path).expect("readable")).to_string();
