@@ -1,15 +1,16 @@
-//! `slotquake explain`: what a checker says, where it comes from and how it is checked.
+//! `slotquake explain`: what a checker or a clause says, where it comes from, how it is checked.
 
 use clap::Args;
 use slotquake_checkers::registry::{CHECKERS, Entry, checkers_of};
 
+use super::clauses;
 use super::console;
 use super::exit::{Exit, Failure};
 
 /// Explain a clause or an invariant; without a name, list them all
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// A clause or an invariant: VT-01, HI-04, …
+    /// A clause or an invariant: VT-01, HI-04, VO-03, BUS-10, …
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
@@ -24,7 +25,10 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         console::result(&lines.concat());
         return Ok(Exit::Held);
     };
-    let texts: Vec<String> = checkers_of(name).map(explanation).collect();
+    let judges = checkers_of(name).map(explanation);
+    let texts: Vec<String> = judges
+        .chain(clauses::named(name).map(|clause| clause.to_string()))
+        .collect();
     if texts.is_empty() {
         return Err(Failure::bad_input(format!(
             "no clause or invariant is named {name:?}; near it: {}; `slotquake explain` lists all",
@@ -48,10 +52,8 @@ fn explanation(entry: &Entry) -> String {
 /// The three names nearest to what was asked for.
 fn nearest(name: &str) -> Vec<&'static str> {
     let wanted = name.to_uppercase();
-    let mut names: Vec<&'static str> = CHECKERS
-        .iter()
-        .flat_map(|entry| entry.clauses.iter().copied().chain([entry.id]))
-        .collect();
+    let mut names: Vec<&'static str> = CHECKERS.iter().map(|entry| entry.id).collect();
+    names.extend(clauses::clauses().map(|clause| clause.id));
     names.sort_by_key(|known| (distance(&wanted, known), *known));
     names.dedup();
     names.truncate(3);

@@ -5,6 +5,7 @@
 
 pub mod boot;
 pub mod check;
+pub mod clauses;
 pub mod console;
 pub mod duration;
 pub mod exit;

@@ -160,7 +160,7 @@ fn story(page: &mut String, violation: &Violation) {
         Some(why) => (
             " known",
             format!(
-                "<p class=\"word known\">Known upstream weakness: {}</p>",
+                "<p class=\"weakness\">Known upstream weakness: {}</p>",
                 escaped(why)
             ),
         ),
