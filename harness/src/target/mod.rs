@@ -27,8 +27,8 @@ pub struct Launch {
     pub arguments: Vec<OsString>,
     /// Folder of shared libraries the program needs.
     pub library_path: Option<PathBuf>,
-    /// Further lines of redis.conf.
-    pub settings: Vec<(String, String)>,
+    /// Arguments after the configuration file at a node's first start; later ones go without.
+    pub first_start: Vec<OsString>,
     /// What it is.
     pub server: Server,
 }
@@ -96,8 +96,8 @@ pub fn reference(program: PathBuf) -> Launch {
         program,
         arguments: vec!["node".into()],
         library_path: None,
-        // DEVIATION(ST-02): a fresh cluster of ours has no old state to be afraid of.
-        settings: vec![("slotquake-writable-delay".into(), "0".into())],
+        // DEVIATION(ST-02): a fresh cluster has no old state to be afraid of; a restarted node does.
+        first_start: vec!["--slotquake-writable-delay".into(), "0".into()],
         server: Server::Reference,
     }
 }
@@ -109,7 +109,7 @@ fn redis(program: &Path, library_path: Option<PathBuf>) -> Result<Launch, ProbeE
         program: program.to_owned(),
         arguments: Vec::new(),
         library_path,
-        settings: Vec::new(),
+        first_start: Vec::new(),
         server: Server::Redis(version),
     })
 }

@@ -99,13 +99,8 @@ pub(super) fn redis_conf(node: &NodeSetting, launch: &Launch, node_timeout_ms: u
     if knows_bind_source(&launch.server) {
         settings.push(("bind-source-addr", address));
     }
-    let more = launch
-        .settings
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.clone()));
     settings
         .into_iter()
-        .chain(more)
         .fold(String::new(), |mut text, (name, value)| {
             writeln!(text, "{name} {value}").expect("a String takes any text");
             text

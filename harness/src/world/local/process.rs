@@ -74,6 +74,12 @@ impl NodeProcess {
         command
             .args(&self.launch.arguments)
             .arg(self.folder.join(CONFIG))
+            .args(
+                self.launch
+                    .first_start
+                    .iter()
+                    .filter(|_| self.incarnation == 0),
+            )
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
