@@ -1,0 +1,73 @@
+//! The same seed gives the same run, byte for byte, in whichever process it is played.
+
+use std::fs;
+use std::path::Path;
+
+use slotquake_tests::run::Harness;
+
+const HARNESS: Harness<'static> = Harness {
+    path: env!("CARGO_BIN_EXE_slotquake-under-test"),
+};
+
+/// What a run leaves that must not depend on when and where it is played.
+const RECORDED: [&str; 6] = [
+    "plan.json",
+    "history.jsonl",
+    "faults.jsonl",
+    "bus.jsonl",
+    "views.jsonl",
+    "verdict.json",
+];
+
+/// Plays a seed in a process of its own.
+fn play(folder: &Path, store: &str, seed: &str) {
+    let arguments = [
+        "test",
+        "--world",
+        "sim",
+        "--time-limit",
+        "60s",
+        "--faults",
+        "kill,pause,partition",
+        "--seed",
+        seed,
+        "--store",
+        store,
+    ];
+    let called = HARNESS.call(folder, &arguments);
+    assert_eq!(called.status, 0, "seed {seed} holds: {called:?}");
+}
+
+fn recorded(folder: &Path, store: &str, file: &str) -> Vec<u8> {
+    let path = folder.join(store).join("latest").join(file);
+    let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert!(!bytes.is_empty(), "{file} is empty");
+    bytes
+}
+
+#[test]
+fn two_processes_record_the_same_for_the_same_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in ["11", "12"] {
+        let stores = [format!("once-{seed}"), format!("again-{seed}")];
+        for store in &stores {
+            play(folder.path(), store, seed);
+        }
+        for file in RECORDED {
+            let [once, again] = stores
+                .each_ref()
+                .map(|store| recorded(folder.path(), store, file));
+            assert!(once == again, "{file} of seed {seed} differs");
+        }
+    }
+}
+
+#[test]
+fn another_seed_records_something_else() {
+    let folder = tempfile::tempdir().unwrap();
+    for (store, seed) in [("one", "11"), ("other", "12")] {
+        play(folder.path(), store, seed);
+    }
+    let [one, other] = ["one", "other"].map(|store| recorded(folder.path(), store, "bus.jsonl"));
+    assert!(one != other, "the seed decides the run");
+}
