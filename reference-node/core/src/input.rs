@@ -40,6 +40,13 @@ pub enum Input {
         /// Which.
         link: LinkId,
     },
+    /// More bytes than before wait to be sent on a link, or none any more.
+    LinkQueue {
+        /// Which.
+        link: LinkId,
+        /// How many.
+        waiting_bytes: u64,
+    },
     /// A client connected.
     ClientOpened {
         /// Which.

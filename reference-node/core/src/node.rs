@@ -39,6 +39,11 @@ impl Node {
     /// Takes in one input and appends what is to be done.
     pub fn step(&mut self, now: Millis, input: Input, out: &mut Outputs) {
         let start = out.len();
+        if self.config.cluster_enabled {
+            self.with_cluster(now, |cluster, around, effects| {
+                cluster.notice_time(around, effects);
+            });
+        }
         match input {
             Input::Wake => self.wake(now, out),
             Input::LinkOpened { link, local_ip } => {
@@ -63,6 +68,14 @@ impl Node {
             Input::LinkClosed { link } => {
                 self.with_cluster(now, |cluster, around, effects| {
                     cluster.on_link_closed(link, around, effects);
+                });
+            }
+            Input::LinkQueue {
+                link,
+                waiting_bytes,
+            } => {
+                self.with_cluster(now, |cluster, around, effects| {
+                    cluster.on_link_queue(link, waiting_bytes, around, effects);
                 });
             }
             Input::ClientOpened {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::bus::Packet;
 use crate::ids::{ClientId, LinkId, UpstreamId};
 use crate::resp::Reply;
+use crate::time::Millis;
 
 /// The outputs of one step, in the order in which they are to be carried out.
 pub type Outputs = Vec<Output>;
@@ -129,6 +130,11 @@ pub enum Output {
     CloseUpstream {
         /// Which.
         upstream: UpstreamId,
+    },
+    /// Do nothing at all for so long, before what follows (DEBUG SLEEP).
+    Stall {
+        /// How long.
+        span: Millis,
     },
     /// A line for the log.
     Log {

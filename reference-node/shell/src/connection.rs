@@ -107,6 +107,11 @@ impl Connection {
         }
     }
 
+    /// Bytes that wait to be written.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.outbox.borrow().length() as u64
+    }
+
     fn has_output(&self) -> bool {
         self.outbox.borrow().length() > 0
     }

@@ -17,6 +17,7 @@ mod listen;
 mod log;
 mod options;
 mod outbox;
+mod peer;
 mod run;
 mod shell;
 mod upstream;

@@ -34,6 +34,10 @@ pub struct Shell {
     clients_accepted: u64,
     links_accepted: u64,
     dirty: Vec<Rc<Connection>>,
+    /// Links that were written to in this turn.
+    busy_links: Vec<LinkId>,
+    /// What the node was told of the queues of links, where it is not 0.
+    told_queues: HashMap<LinkId, u64>,
     read_buffer: Vec<u8>,
     files: Files,
     log: Log,
@@ -72,6 +76,8 @@ impl Shell {
                 clients_accepted: 0,
                 links_accepted: 0,
                 dirty: Vec::new(),
+                busy_links: Vec::new(),
+                told_queues: HashMap::new(),
                 read_buffer: vec![0; READ_BUFFER_BYTES],
                 files,
                 log,
@@ -99,11 +105,34 @@ impl Shell {
 
     /// Writes what gathered, and sees to the next wake-up.
     pub fn end_turn(&mut self) {
-        for connection in self.dirty.drain(..) {
-            connection.flush();
+        while !self.dirty.is_empty() {
+            for connection in self.dirty.drain(..) {
+                connection.flush();
+            }
+            self.tell_queues();
         }
         if self.node.next_wakeup() < self.armed {
             self.signals.rearm.notify_one();
+        }
+    }
+
+    // CF-17: how much waits on the links just written to, where that is news.
+    fn tell_queues(&mut self) {
+        for link in std::mem::take(&mut self.busy_links) {
+            let waiting_bytes = match self.links.get(&link) {
+                Some(Way::Open(connection)) => connection.waiting_bytes(),
+                Some(Way::Opening(_)) | None => 0,
+            };
+            let told = match waiting_bytes {
+                0 => self.told_queues.remove(&link),
+                _ => self.told_queues.insert(link, waiting_bytes),
+            };
+            if told.unwrap_or(0) != waiting_bytes {
+                self.take_in(Input::LinkQueue {
+                    link,
+                    waiting_bytes,
+                });
+            }
         }
     }
 
@@ -134,6 +163,7 @@ impl Shell {
                     });
                     if is_new {
                         self.dirty.push(connection.clone());
+                        self.busy_links.push(link);
                     }
                 }
             }
@@ -166,6 +196,9 @@ impl Shell {
                 }
             }
             Output::CloseUpstream { upstream } => close(self.upstreams.remove(&upstream)),
+            Output::Stall { span } => {
+                std::thread::sleep(std::time::Duration::from_millis(span.0));
+            }
             Output::Log { level, text } => self.log.line(level, &text),
             Output::Exit { status } => self.exit(status),
         }
@@ -258,10 +291,10 @@ impl Shell {
 
     /// Bytes that may wait on a bus link.
     pub fn link_limit(&self) -> usize {
-        match self.node.config().cluster_link_sendbuf_limit {
-            0 => LINK_BYTES_MAX,
-            limit => usize::try_from(limit).unwrap_or(usize::MAX),
-        }
+        // CF-17: the node itself sees to a smaller limit.
+        let limit = self.node.config().cluster_link_sendbuf_limit;
+        usize::try_from(limit.saturating_mul(2))
+            .map_or(usize::MAX, |limit| limit.max(LINK_BYTES_MAX))
     }
 
     /// BUS-05: after how many silent seconds an accepted link is probed.

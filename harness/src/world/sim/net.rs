@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use slotquake_core::bus::Packet;
-use slotquake_core::ids::{ClientId, LinkId, UpstreamId};
+use slotquake_core::ids::{ClientId, LinkId, PeerId, UpstreamId};
 use slotquake_core::resp::request::RequestParser;
 use slotquake_workloads::rng::Rng;
 
@@ -45,6 +45,8 @@ pub enum Handle {
     Client(ClientId),
     /// The connection to its master.
     Upstream(UpstreamId),
+    /// The connection to the target of a MIGRATE.
+    Peer(PeerId),
 }
 
 /// Who holds an end.

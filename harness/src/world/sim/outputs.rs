@@ -61,6 +61,8 @@ impl SimWorld {
                 self.send_from(host, Handle::Upstream(upstream), Payload::Bytes(bytes));
             }
             Output::CloseUpstream { upstream } => self.hang_up(host, Handle::Upstream(upstream)),
+            // Only DEBUG SLEEP asks for it, which no simulated client sends.
+            Output::Stall { .. } => {}
             Output::Log { text, .. } => self.hosts[host].note(self.now, &text),
             Output::Exit { status } => {
                 self.stop(host, Crash::Process);

@@ -17,6 +17,8 @@ use crate::time::Millis;
 
 /// One tick (GO-01).
 const TICK: Millis = Millis(100);
+/// What every election waits at least, whatever the node timeout.
+const ELECTION_DELAY_MIN: Millis = Millis(500);
 
 /// What the clockwork keeps between turns.
 #[derive(Debug, Default)]
@@ -66,7 +68,9 @@ impl Cluster {
         let away = turn.now.since(self.clockwork.seen_at);
         self.clockwork.seen_at = turn.now;
         let may_be_replaced = self.members.me().is_master() && self.state.size() > 1;
-        let is_long = away > turn.node_timeout() && self.profile == Profile::Reference;
+        // No replica stands for election sooner than this (EL-05).
+        let soonest = turn.node_timeout().max(ELECTION_DELAY_MIN);
+        let is_long = away > soonest && self.profile == Profile::Reference;
         if is_long && may_be_replaced && self.is_ok() {
             let text = format!("I was away for {} ms: not serving for now.", away.0);
             turn.log(LogLevel::Warning, text);

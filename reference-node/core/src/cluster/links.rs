@@ -28,6 +28,8 @@ pub(super) struct Link {
     pub created_at: Millis,
     /// Whether the peer has shown that it understands extensions (BUS-28).
     pub speaks_extensions: bool,
+    /// Bytes waiting to be sent, as last heard.
+    pub waiting_bytes: u64,
 }
 
 /// All links.
@@ -83,6 +85,7 @@ impl Cluster {
                     local_ip: None,
                     created_at: turn.now,
                     speaks_extensions: false,
+                    waiting_bytes: 0,
                 },
             );
             self.members[index].outbound = Some(MemberLink {
@@ -139,6 +142,7 @@ impl Cluster {
                 local_ip: Some(local_ip),
                 created_at: turn.now,
                 speaks_extensions: false,
+                waiting_bytes: 0,
             },
         );
     }

@@ -16,6 +16,7 @@ mod election;
 mod epochs;
 mod extensions;
 mod failure;
+mod faults;
 mod gossip;
 mod handshake;
 mod heartbeat;
@@ -164,14 +165,19 @@ impl Cluster {
         self.end_turn(&mut Turn::new(around, fx));
     }
 
-    /// CLUSTER and its subcommands; `args[0]` is the command's name.
+    /// CLUSTER and its subcommands, and those of DEBUG that are about the bus; `args[0]` is the
+    /// command's name.
     pub fn command(
         &mut self,
         args: &[Bytes],
         around: &Surroundings,
         fx: &mut Vec<Effect>,
     ) -> Reply {
-        self.run_command(args, &mut Turn::new(around, fx))
+        let turn = &mut Turn::new(around, fx);
+        match args.first() {
+            Some(name) if name.eq_ignore_ascii_case(b"debug") => self.run_debug(args, turn),
+            Some(_) | None => self.run_command(args, turn),
+        }
     }
 
     /// Sends a message to the other nodes (PU-02, PU-08).

@@ -101,7 +101,10 @@ impl Cluster {
         for (_, member) in self.members.others() {
             let both = [("to", member.outbound), ("from", member.inbound)];
             for (direction, link) in both {
-                links.extend(link.map(|link| link_reply(direction, member, link)));
+                links.extend(link.map(|link| {
+                    let waiting = self.links.get(link.id).map_or(0, |link| link.waiting_bytes);
+                    link_reply(direction, member, link, waiting)
+                }));
             }
         }
         Reply::Array(links)
@@ -118,7 +121,9 @@ impl Cluster {
     }
 }
 
-fn link_reply(direction: &str, member: &Member, link: MemberLink) -> Reply {
+fn link_reply(direction: &str, member: &Member, link: MemberLink, waiting_bytes: u64) -> Reply {
+    let events = if waiting_bytes > 0 { "rw" } else { "r" };
+    let waiting = Reply::Integer(waiting_bytes as i64);
     Reply::Map(vec![
         (Reply::text("direction"), Reply::text(direction)),
         (Reply::text("node"), Reply::text(member.id.as_str())),
@@ -126,9 +131,9 @@ fn link_reply(direction: &str, member: &Member, link: MemberLink) -> Reply {
             Reply::text("create-time"),
             Reply::Integer(link.created_at.0 as i64),
         ),
-        (Reply::text("events"), Reply::text("r")),
-        (Reply::text("send-buffer-allocated"), Reply::Integer(0)),
-        (Reply::text("send-buffer-used"), Reply::Integer(0)),
+        (Reply::text("events"), Reply::text(events)),
+        (Reply::text("send-buffer-allocated"), waiting.clone()),
+        (Reply::text("send-buffer-used"), waiting),
     ])
 }
 

@@ -3,6 +3,7 @@
 mod claims;
 mod commands;
 mod failover;
+mod faults;
 mod files;
 mod hostile;
 mod manual;

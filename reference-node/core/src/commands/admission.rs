@@ -11,6 +11,7 @@ use crate::commands::session::Session;
 use crate::commands::table::{self, Command, Flag, Keys};
 use crate::ids::ClientId;
 use crate::output::Protocol;
+use crate::replication::LoadState;
 use crate::resp::errors::Refusal;
 use crate::route::{self, Access, Request};
 use crate::time::Millis;
@@ -60,6 +61,10 @@ pub fn admit(
     }
     check_subscriber(session, command)?;
     check_stale(parts, command)?;
+    let load_state = parts.replication.load_state(parts.config);
+    if load_state == LoadState::Loading && !command.has(Flag::Loading) {
+        return Err(Refusal::Loading);
+    }
     let is_replica_client = parts.replication.is_replica_client(client);
     if is_replica_client && (is_write || command.has(Flag::Readonly)) {
         return Err(Refusal::ReplicaKeyspace);

@@ -215,6 +215,12 @@ fn kill(call: &mut Call) -> Answer {
             .clients
             .iter()
             .find(|session| session.peer.to_string() == addr);
+        if found.is_none() && is_master_at(call.parts, &addr) {
+            call.parts
+                .replication
+                .close_master_link(call.parts.now, call.parts.out);
+            return Ok(Reply::OK);
+        }
         let client = found
             .map(|session| session.id)
             .ok_or(Refusal::NoSuchClient)?;
@@ -240,11 +246,33 @@ fn kill(call: &mut Call) -> Answer {
             && !(filter.spares_caller && call.caller == Caller::Client(session.id))
     };
     let found: Vec<ClientId> = parts.clients.iter().filter(fits).map(|s| s.id).collect();
-    let count = found.len();
+    let mut count = found.len();
+    if is_after_master(&filter, call.parts) {
+        call.parts
+            .replication
+            .close_master_link(call.parts.now, call.parts.out);
+        count += 1;
+    }
     for client in found {
         end(call, client);
     }
     Ok(Reply::Integer(count as i64))
+}
+
+// The link to the master counts as a client whose address is the master's.
+fn is_master_at(parts: &Parts, addr: &str) -> bool {
+    let master = parts.replication.master_link();
+    master.is_some_and(|master| master.to_string() == addr)
+}
+
+fn is_after_master(filter: &KillFilter, parts: &Parts) -> bool {
+    let by_addr = filter.addr.as_ref().map(|addr| is_master_at(parts, addr));
+    let by_kind = filter.kind.map(|kind| kind == ClientType::Master);
+    parts.replication.master_link().is_some()
+        && (filter.id.is_none() && filter.laddr.is_none() && filter.user.is_none())
+        && (by_addr.is_some() || by_kind.is_some())
+        && by_addr.unwrap_or(true)
+        && by_kind.unwrap_or(true)
 }
 
 fn kill_filter(rest: &[Bytes]) -> Result<KillFilter, Refusal> {

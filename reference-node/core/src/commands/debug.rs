@@ -1,6 +1,6 @@
 //! DEBUG, LATENCY, SLOWLOG, MEMORY: what tests and tools ask, answered honestly.
 //!
-//! DEBUG SLEEP is not here: a node that may not read a clock cannot sleep.
+//! DEBUG SLEEP is carried out by the shell, which stands still before it goes on.
 
 use bytes::Bytes;
 
@@ -8,8 +8,10 @@ use crate::commands::args;
 use crate::commands::parts::{Answer, Call};
 use crate::commands::table::{Command, Flag, Keys, keyed, keyless};
 use crate::keyspace::Value;
+use crate::output::Output;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
+use crate::time::Millis;
 
 use Flag::{Admin, Loading, Noscript, Readonly, Stale};
 
@@ -46,8 +48,17 @@ fn debug(call: &mut Call) -> Answer {
             call.parts.server.is_active_expiry_off = args::integer(number)? == 0;
             Ok(Reply::OK)
         }
-        ("populate", [count]) => populate(call, count, b"key"),
-        ("populate", [count, prefix, ..]) => populate(call, count, prefix),
+        ("sleep", [seconds]) => {
+            let span = sleep_span(seconds)?;
+            call.parts.out.push(Output::Stall { span });
+            Ok(Reply::OK)
+        }
+        ("populate", [count]) => populate(call, count, b"key", 0),
+        ("populate", [count, prefix]) => populate(call, count, prefix, 0),
+        ("populate", [count, prefix, size]) => {
+            let size = args::positive(size)?;
+            populate(call, count, prefix, size.min(POPULATED_BYTES_MAX))
+        }
         ("digest", []) => Ok(Reply::Status(digest(call))),
         ("jmap" | "log" | "quicklist-packed-threshold" | "replicate", _) => Ok(Reply::OK),
         // Bus faults are the cluster's (cluster-commands.md section 7).
@@ -71,17 +82,36 @@ fn debug(call: &mut Call) -> Answer {
     }
 }
 
-fn populate(call: &mut Call, count: &[u8], prefix: &[u8]) -> Answer {
+fn populate(call: &mut Call, count: &[u8], prefix: &[u8], size: usize) -> Answer {
     for number in 0..args::positive(count)? {
         let mut key = prefix.to_vec();
         key.extend_from_slice(format!(":{number}").as_bytes());
         let key = Bytes::from(key);
         if call.parts.keyspace.entry(&key).is_none() {
-            let value = Value::String(format!("value:{number}").into());
+            let mut value = format!("value:{number}").into_bytes();
+            if size > 0 {
+                value.resize(size, 0);
+            }
+            let value = Value::String(value.into());
             call.parts.keyspace.insert(key, value);
         }
     }
     Ok(Reply::OK)
+}
+
+// Seconds with a fraction, as people write them; kept in whole milliseconds.
+fn sleep_span(text: &[u8]) -> Result<Millis, Refusal> {
+    let refusal = || Refusal::Text("ERR value is not a valid float");
+    let text = std::str::from_utf8(text).map_err(|_| refusal())?;
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().map_err(|_| refusal())?
+    };
+    let digits: String = fraction.chars().chain("000".chars()).take(3).collect();
+    let fraction: u64 = digits.parse().map_err(|_| refusal())?;
+    Ok(Millis(whole.min(SLEEP_SECONDS_MAX) * 1000 + fraction))
 }
 
 // The same for the same data, in 40 hex digits like upstream's; the digits differ from upstream's.
@@ -163,3 +193,5 @@ fn memory(call: &mut Call) -> Answer {
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
+const POPULATED_BYTES_MAX: usize = 64 << 20;
+const SLEEP_SECONDS_MAX: u64 = 3600;

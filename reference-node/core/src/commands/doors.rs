@@ -4,6 +4,8 @@
 //! with small fakes; the node gives the real ones. Effects of a command on those rooms stay
 //! theirs: an implementation keeps them, and the node carries them out after the command.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use crate::cluster::{PublishKind, ReplicationFigures, Surroundings};
@@ -11,6 +13,7 @@ use crate::config::Config;
 use crate::ids::{ClientId, NodeId};
 use crate::keyspace::Keyspace;
 use crate::output::Outputs;
+use crate::replication::LoadState;
 use crate::resp::Reply;
 use crate::rng::Rng;
 use crate::slot::Slot;
@@ -83,6 +86,16 @@ pub trait ReplicationDoor {
     ) -> Reply;
     /// Whether this client is an attached replica.
     fn is_replica_client(&self, client: ClientId) -> bool;
+    /// Whether data is being loaded.
+    fn load_state(&self, _config: &Config) -> LoadState {
+        LoadState::Idle
+    }
+    /// Where the master is, while there is a connection to it.
+    fn master_link(&self) -> Option<SocketAddr> {
+        None
+    }
+    /// Closes the connection to the master; it will be made anew.
+    fn close_master_link(&mut self, _now: Millis, _out: &mut Outputs) {}
     /// A client is gone; it may have been a replica.
     fn client_closed(&mut self, client: ClientId);
     /// The answer of ROLE.

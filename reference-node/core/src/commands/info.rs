@@ -6,6 +6,7 @@ use crate::commands::args;
 use crate::commands::parts::{Answer, Call, Parts};
 use crate::commands::session::Session;
 use crate::commands::table::{Command, Flag, keyless};
+use crate::replication::LoadState;
 use crate::resp::Reply;
 
 use Flag::{Loading, Stale};
@@ -128,8 +129,10 @@ fn memory(parts: &Parts, text: &mut String) {
 }
 
 fn persistence(parts: &Parts, text: &mut String) {
-    put(text, "loading", 0);
-    put(text, "async_loading", 0);
+    let state = parts.replication.load_state(parts.config);
+    put(text, "loading", u8::from(state == LoadState::Loading));
+    let is_beside = state == LoadState::LoadingBeside;
+    put(text, "async_loading", u8::from(is_beside));
     put(text, "rdb_changes_since_last_save", parts.server.dirty);
     put(text, "rdb_bgsave_in_progress", 0);
     put(text, "rdb_last_save_time", parts.server.last_save.0 / 1000);

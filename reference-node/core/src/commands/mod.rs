@@ -16,6 +16,7 @@ pub mod generic;
 pub mod hashes;
 pub mod info;
 pub mod lists;
+pub mod migrate;
 pub mod parts;
 pub mod pubsub;
 pub mod replication;
@@ -58,6 +59,7 @@ pub const GROUPS: &[&[Command]] = &[
     info::COMMANDS,
     lists::COMMANDS,
     lists::blocking::COMMANDS,
+    migrate::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::commands::doors::{ClusterDoor, ReplicationDoor};
+use crate::commands::migrate::Migrations;
 use crate::commands::session::{Clients, ReplyMode, Session, Wait};
 use crate::config::Config;
 use crate::ids::ClientId;
@@ -66,6 +67,8 @@ pub struct Server {
     pub dirty: u64,
     /// When the data was last saved.
     pub last_save: Millis,
+    /// MIGRATE.
+    pub migrations: Migrations,
     /// Counters for INFO.
     pub stats: Stats,
 }

@@ -137,6 +137,8 @@ pub enum Wait {
         /// When to answer with what there is.
         until: Option<Millis>,
     },
+    /// Its MIGRATE to end (`migrate`).
+    Migration,
     /// Commands to be allowed again (MF-05, CLIENT PAUSE); then this one is run.
     Resume {
         /// The command.
@@ -149,7 +151,7 @@ impl Wait {
     pub fn until(&self) -> Option<Millis> {
         match self {
             Wait::Keys { until, .. } | Wait::Replicas { until, .. } => *until,
-            Wait::Resume { .. } => None,
+            Wait::Migration | Wait::Resume { .. } => None,
         }
     }
 }
@@ -291,7 +293,7 @@ impl Clients {
     /// Number of clients blocked by a command of theirs.
     pub fn blocked_len(&self) -> usize {
         self.waiting()
-            .filter(|(_, wait)| !matches!(wait, Wait::Resume { .. }))
+            .filter(|(_, wait)| !matches!(wait, Wait::Migration | Wait::Resume { .. }))
             .count()
     }
 }

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod fixture;
+mod migrate;
 mod replication;
 mod routing;
 mod table;

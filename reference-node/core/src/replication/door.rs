@@ -1,9 +1,11 @@
 //! What commands read of replication and do to it.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::replica::LinkState;
-use super::{ReplOffset, Replication};
+use super::{LoadState, ReplOffset, Replication};
 use crate::cluster::{LinkFigures, ReplicationFigures};
 use crate::commands::{ReplicationDoor, ReplicationSurroundings};
 use crate::config::Config;
@@ -20,17 +22,35 @@ impl ReplicationDoor for Replication {
     fn figures(&self) -> ReplicationFigures {
         // EL-02, RP-13.
         let link = match &self.follower {
-            Some(follower) if follower.state() == LinkState::Connected => LinkFigures::Up {
-                last_interaction: follower.last_heard(),
-            },
+            Some(follower) if self.link_state(follower) == LinkState::Connected => {
+                LinkFigures::Up {
+                    last_interaction: follower.last_heard(),
+                }
+            }
             Some(_) | None => LinkFigures::Down {
                 since: self.down_since,
             },
         };
-        ReplicationFigures {
-            offset: self.history.offset().0,
-            link,
-        }
+        // RP-13: data that is being replaced counts for nothing.
+        let offset = match self.loading {
+            Some(_) => 0,
+            None => self.history.offset().0,
+        };
+        ReplicationFigures { offset, link }
+    }
+
+    fn load_state(&self, config: &Config) -> LoadState {
+        self.load_state_now(config)
+    }
+
+    fn master_link(&self) -> Option<SocketAddr> {
+        let follower = self.follower.as_ref()?;
+        follower.upstream()?;
+        follower.master.map(SocketAddr::from)
+    }
+
+    fn close_master_link(&mut self, now: Millis, out: &mut Outputs) {
+        self.leave_master(now, out);
     }
 
     fn acked(&self, offset: u64) -> usize {

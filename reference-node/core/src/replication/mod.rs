@@ -10,6 +10,7 @@ pub mod backlog;
 mod door;
 pub mod handshake;
 pub mod history;
+pub mod loading;
 pub mod offset;
 pub mod primary;
 pub mod replica;
@@ -19,6 +20,7 @@ pub mod stream;
 mod sync;
 pub mod transfer;
 
+pub use loading::LoadState;
 pub use offset::{ReplId, ReplOffset};
 pub use room::{Event, Replication, entries};
 

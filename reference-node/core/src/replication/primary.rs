@@ -32,8 +32,19 @@ pub struct Replica {
     pub peer: Option<IpAddr>,
     /// Whether it understands `+CONTINUE <id>`.
     pub knows_psync2: bool,
+    /// What it is to be sent later, and when: a snapshot that takes its time.
+    pub held: Option<Held>,
     /// How far it is; none before PSYNC.
     pub online: Option<Acked>,
+}
+
+/// A snapshot that takes its time, and the stream behind it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// In order.
+    pub pieces: Vec<Bytes>,
+    /// When the snapshot is done.
+    pub due: Millis,
 }
 
 /// What a replica acknowledged last.
@@ -130,13 +141,38 @@ impl Replicas {
     }
 
     /// Sends the same bytes to every replica.
-    pub fn send(&self, bytes: &Bytes, out: &mut Outputs) {
-        for (client, _, _) in self.online() {
-            out.push(Output::SendBytes {
-                client,
-                bytes: bytes.clone(),
-            });
+    pub fn send(&mut self, bytes: &Bytes, out: &mut Outputs) {
+        for (client, replica) in &mut self.clients {
+            match (&mut replica.held, replica.online) {
+                (_, None) => {}
+                (Some(held), Some(_)) => held.pieces.push(bytes.clone()),
+                (None, Some(_)) => out.push(Output::SendBytes {
+                    client: *client,
+                    bytes: bytes.clone(),
+                }),
+            }
         }
+    }
+
+    /// Sends the snapshots that are done by now.
+    pub fn release(&mut self, now: Millis, out: &mut Outputs) {
+        for (client, replica) in &mut self.clients {
+            let held = replica.held.take_if(|held| held.due <= now);
+            for bytes in held.into_iter().flat_map(|held| held.pieces) {
+                let client = *client;
+                out.push(Output::SendBytes { client, bytes });
+            }
+            if let Some(acked) = replica.online.as_mut().filter(|_| replica.held.is_some()) {
+                // It has nothing to say meanwhile.
+                acked.at = now;
+            }
+        }
+    }
+
+    /// When the first snapshot is done.
+    pub fn next_held(&self) -> Option<Millis> {
+        let held = self.clients.values().filter_map(|r| r.held.as_ref());
+        held.map(|held| held.due).min()
     }
 
     /// RW-39: those silent for too long.

@@ -118,6 +118,17 @@ impl Follower {
         }
     }
 
+    /// Whether a snapshot is announced and not here yet.
+    pub fn is_receiving(&self) -> bool {
+        match &self.link {
+            Link::Transfer { transfer, .. } => transfer.is_announced(),
+            Link::Waiting { .. }
+            | Link::Connecting { .. }
+            | Link::Handshake { .. }
+            | Link::Stream { .. } => false,
+        }
+    }
+
     /// When the master was last heard of on this link.
     pub fn last_heard(&self) -> Millis {
         self.last_heard

@@ -29,7 +29,7 @@ impl Replication {
             ]);
         };
         let (host, port) = master(follower);
-        let state = match follower.state() {
+        let state = match self.link_state(follower) {
             LinkState::Connect => "connect",
             LinkState::Connecting => "connecting",
             LinkState::Sync => "sync",
@@ -97,7 +97,7 @@ impl Replication {
     fn replica_lines(&self, follower: &Follower, config: &Config, now: Millis) -> String {
         let mut lines = "role:slave\r\n".to_string();
         let (host, port) = master(follower);
-        let state = follower.state();
+        let state = self.link_state(follower);
         let is_up = state == LinkState::Connected;
         let offset = self.history.offset();
         put(&mut lines, "master_host", host);

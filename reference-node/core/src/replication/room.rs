@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::history::History;
+use super::loading::Loading;
 use super::primary::Replicas;
 use super::replica::{Follower, LinkState, MasterAddress, Progress};
 use super::stream::{Received, put_command};
@@ -23,6 +24,7 @@ pub struct Replication {
     pub(super) history: History,
     pub(super) replicas: Replicas,
     pub(super) follower: Option<Follower>,
+    pub(super) loading: Option<Loading>,
     /// Since when the link to the master is down; `Millis(0)` if it never was up (EL-04).
     pub(super) down_since: Millis,
     pub(super) counts: SyncCounts,
@@ -75,6 +77,7 @@ impl Replication {
             history: History::new(rng),
             replicas: Replicas::default(),
             follower: None,
+            loading: None,
             down_since: Millis(0),
             counts: SyncCounts::default(),
             selected: Selected::Unknown,
@@ -140,7 +143,7 @@ impl Replication {
         });
     }
 
-    fn leave_master(&mut self, now: Millis, out: &mut Outputs) {
+    pub(super) fn leave_master(&mut self, now: Millis, out: &mut Outputs) {
         if let Some(upstream) = self.lose_link(now) {
             out.push(Output::CloseUpstream { upstream });
         }
@@ -149,7 +152,9 @@ impl Replication {
     /// The link is down from now on, if it was up.
     fn lose_link(&mut self, now: Millis) -> Option<UpstreamId> {
         let follower = self.follower.as_mut()?;
-        if follower.state() == LinkState::Connected {
+        // One that was still loading is as old as it was.
+        let was_loading = self.loading.take().is_some();
+        if follower.state() == LinkState::Connected && !was_loading {
             self.down_since = now;
         }
         self.queued.clear();
@@ -216,6 +221,13 @@ impl Replication {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
+            if let Some(loading) = self.loading.take() {
+                if loading.due(config) > now {
+                    self.loading = Some(loading);
+                    return None;
+                }
+                return Some(self.loaded(loading, config, now, out));
+            }
             let place = self.place();
             let follower = self.follower.as_mut()?;
             match follower.next_progress(place, config, now, out) {
@@ -257,15 +269,17 @@ impl Replication {
             }
             Progress::Snapshot { bytes, id, offset } => match entries(&bytes) {
                 Ok(entries) => {
-                    // RW-16.
-                    self.history.adopt(id, offset, config.repl_backlog_size);
-                    self.close_replicas();
-                    if let Some(follower) = &mut self.follower {
-                        follower.ack(offset, now, out);
-                    }
-                    let text = "MASTER <-> REPLICA sync: Finished with success";
+                    // Loaded by the next look, unless it is to take its time.
+                    let began = now;
+                    self.loading = Some(Loading {
+                        entries,
+                        id,
+                        offset,
+                        began,
+                    });
+                    let text = "MASTER <-> REPLICA sync: Loading DB in memory";
                     out.push(log(LogLevel::Notice, text));
-                    Some(Event::Replace(entries))
+                    None
                 }
                 Err(error) => {
                     // RW-28: tried again for ever; the data stays as it was.
@@ -278,6 +292,25 @@ impl Replication {
             },
             Progress::Command(received) => self.received(received, now, out),
         }
+    }
+
+    fn loaded(
+        &mut self,
+        loading: Loading,
+        config: &Config,
+        now: Millis,
+        out: &mut Outputs,
+    ) -> Event {
+        // RW-16.
+        self.history
+            .adopt(loading.id, loading.offset, config.repl_backlog_size);
+        self.close_replicas();
+        if let Some(follower) = &mut self.follower {
+            follower.ack(loading.offset, now, out);
+        }
+        let text = "MASTER <-> REPLICA sync: Finished with success";
+        out.push(log(LogLevel::Notice, text));
+        Event::Replace(loading.entries)
     }
 
     /// Commands that are about the stream itself end here; the others are to be run.
@@ -367,6 +400,7 @@ impl Replication {
             None => self.wake_master(config, rng, now, out),
             Some(_) => self.wake_replica(config, now, out),
         }
+        self.replicas.release(now, out);
         for client in self.replicas.timed_out(config, now) {
             out.push(log(
                 LogLevel::Warning,
@@ -412,21 +446,27 @@ impl Replication {
             self.upstreams_opened += 1;
             out.push(log(LogLevel::Notice, "MASTER <-> REPLICA sync started"));
         }
-        follower.ack_if_due(self.history.offset(), now, out);
+        // RW-23: until the snapshot is loaded there is no place to tell of.
+        if self.loading.is_none() {
+            follower.ack_if_due(self.history.offset(), now, out);
+        }
     }
 
     /// When [`Replication::wake`] is next needed.
     pub fn next_wakeup(&self, config: &Config) -> Millis {
         let still = self.still_until.unwrap_or(Millis(u64::MAX));
-        let side = match &self.follower {
-            Some(follower) => follower.next_due(config),
-            None if self.replicas.is_empty() => match self.replicas_gone_since {
+        let side = match (&self.follower, &self.loading) {
+            (Some(_), Some(loading)) => loading.due(config),
+            (Some(follower), None) => follower.next_due(config),
+            (None, _) if self.replicas.is_empty() => match self.replicas_gone_since {
                 Some(since) => since + backlog_ttl(config),
                 None if self.history.backlog().is_some() => self.next_ping,
                 None => Millis(u64::MAX),
             },
-            None => self.next_ping,
+            (None, _) => self.next_ping,
         };
+        let held = self.replicas.next_held();
+        let side = side.min(held.unwrap_or(Millis(u64::MAX)));
         let timeout = self.replicas.next_timeout(config);
         side.min(still).min(timeout.unwrap_or(Millis(u64::MAX)))
     }

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::primary::{Acked, Answer};
-use super::replica::{Follower, LinkState};
+use super::loading::span;
+use super::primary::{Acked, Answer, Held};
+use super::replica::LinkState;
 use super::room::{Event, Selected, log};
 use super::{ReplId, ReplOffset, Replication};
 use crate::commands::ReplicationSurroundings;
@@ -46,7 +47,10 @@ impl Replication {
         if self.replicas.is_online(client) {
             return Reply::None;
         }
-        let is_linked = self.follower.as_ref().map(Follower::state);
+        let is_linked = self
+            .follower
+            .as_ref()
+            .map(|follower| self.link_state(follower));
         if is_linked.is_some_and(|state| state != LinkState::Connected) {
             // RW-14.
             let text = "NOMASTERLINK Can't SYNC while not connected with my master";
@@ -65,9 +69,16 @@ impl Replication {
         } else {
             Form::Sync
         };
-        let (head, rest) = match missing {
-            Some(missing) => (self.partial(client, missing.len(), out), missing),
-            None => self.full(form, around, out),
+        let keys = around.keyspace.len();
+        let (span, (head, rest)) = match missing {
+            Some(missing) => {
+                let head = self.partial(client, missing.len(), out);
+                (Millis(0), (head, missing))
+            }
+            None => (
+                span(around.config, "rdb-key-save-delay", keys),
+                self.full(form, around, out),
+            ),
         };
         let offset = ReplOffset(0);
         let replica = self.replicas.entry(client, peer);
@@ -76,9 +87,12 @@ impl Replication {
             at: around.now,
         });
         self.replicas_gone_since = None;
-        for bytes in [head.into(), rest] {
-            out.push(Output::SendBytes { client, bytes });
-        }
+        let bytes = head.into();
+        out.push(Output::SendBytes { client, bytes });
+        let due = around.now + span;
+        let pieces = vec![rest];
+        replica.held = Some(Held { pieces, due });
+        self.replicas.release(around.now, out);
         Reply::None
     }
 

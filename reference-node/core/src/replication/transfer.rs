@@ -23,6 +23,11 @@ enum End {
 }
 
 impl Transfer {
+    /// Whether the master said how the snapshot ends.
+    pub fn is_announced(&self) -> bool {
+        self.end.is_some()
+    }
+
     /// Looks at the bytes that came so far; gives the snapshot when it is whole and leaves the
     /// bytes after it.
     ///

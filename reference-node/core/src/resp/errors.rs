@@ -138,6 +138,8 @@ pub enum Refusal {
     ReadOnlyReplica,
     #[error("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")]
     MasterDown,
+    #[error("LOADING Redis is loading the dataset in memory")]
+    Loading,
     #[error("NOREPLICAS Not enough good replicas to write.")]
     NoReplicas,
     #[error("ERR Replica can't interact with the keyspace")]
