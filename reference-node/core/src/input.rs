@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use crate::bus::Packet;
-use crate::ids::{ClientId, LinkId, UpstreamId};
+use crate::ids::{ClientId, LinkId, PeerId, UpstreamId};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -86,6 +86,23 @@ pub enum Input {
     UpstreamClosed {
         /// Which.
         upstream: UpstreamId,
+    },
+    /// The connection to another node's client port is open (MIGRATE).
+    PeerOpened {
+        /// Which.
+        peer: PeerId,
+    },
+    /// That node sent bytes.
+    PeerBytes {
+        /// Which.
+        peer: PeerId,
+        /// What.
+        bytes: Bytes,
+    },
+    /// That connection broke, or could not be opened.
+    PeerClosed {
+        /// Which.
+        peer: PeerId,
     },
     /// SIGTERM or SIGINT.
     Terminate,

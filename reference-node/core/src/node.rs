@@ -5,7 +5,7 @@
 //! moved to the front of the outputs, so that no packet and no reply leaves before it (BUS-10).
 
 use crate::cluster::{Cluster, Effect, Surroundings};
-use crate::commands::{self, Applied, Clients, Parts, ReplicationDoor, Server};
+use crate::commands::{self, Applied, Clients, Parts, ReplicationDoor, Server, migrate};
 use crate::config::Config;
 use crate::input::Input;
 use crate::keyspace::Keyspace;
@@ -104,6 +104,15 @@ impl Node {
             }
             Input::UpstreamClosed { upstream } => {
                 self.replication.upstream_closed(upstream, now, out);
+            }
+            Input::PeerOpened { peer } => {
+                self.with_parts(now, out, |parts| migrate::peer_opened(parts, peer));
+            }
+            Input::PeerBytes { peer, bytes } => {
+                self.with_parts(now, out, |parts| migrate::peer_bytes(parts, peer, &bytes));
+            }
+            Input::PeerClosed { peer } => {
+                self.with_parts(now, out, |parts| migrate::peer_closed(parts, peer));
             }
             Input::Terminate => self.terminate(now, out),
         }

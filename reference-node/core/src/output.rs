@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use crate::bus::Packet;
-use crate::ids::{ClientId, LinkId, UpstreamId};
+use crate::ids::{ClientId, LinkId, PeerId, UpstreamId};
 use crate::resp::Reply;
 use crate::time::Millis;
 
@@ -135,6 +135,27 @@ pub enum Output {
     Stall {
         /// How long.
         span: Millis,
+    },
+    /// Connect to another node's client port (MIGRATE); answered by `PeerOpened` or `PeerClosed`.
+    OpenPeer {
+        /// Its name.
+        peer: PeerId,
+        /// An address or a name, as a client wrote it.
+        host: String,
+        /// The client port there.
+        port: u16,
+    },
+    /// Send bytes to that node.
+    SendPeer {
+        /// On which connection.
+        peer: PeerId,
+        /// What.
+        bytes: Bytes,
+    },
+    /// Close that connection; no `PeerClosed` follows.
+    ClosePeer {
+        /// Which.
+        peer: PeerId,
     },
     /// A line for the log.
     Log {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 
-use slotquake_core::ids::{ClientId, LinkId, UpstreamId};
+use slotquake_core::ids::{ClientId, LinkId, PeerId, UpstreamId};
 use slotquake_core::output::{File, LogLevel, Protocol};
 use slotquake_core::resp::Reply;
 use slotquake_core::time::Millis;
@@ -19,6 +19,7 @@ use tokio::task::{AbortHandle, spawn_local};
 use crate::connection::Connection;
 use crate::files::Files;
 use crate::log::Log;
+use crate::peer::{Journey, Peers};
 use crate::{bus_link, clock, upstream};
 
 /// The shell, shared by the tasks of one thread; never borrowed while waiting.
@@ -31,6 +32,7 @@ pub struct Shell {
     clients: HashMap<ClientId, Rc<Connection>>,
     links: HashMap<LinkId, Way>,
     upstreams: HashMap<UpstreamId, Way>,
+    peers: Peers,
     clients_accepted: u64,
     links_accepted: u64,
     dirty: Vec<Rc<Connection>>,
@@ -73,6 +75,7 @@ impl Shell {
                 clients: HashMap::new(),
                 links: HashMap::new(),
                 upstreams: HashMap::new(),
+                peers: Peers::default(),
                 clients_accepted: 0,
                 links_accepted: 0,
                 dirty: Vec::new(),
@@ -199,6 +202,14 @@ impl Shell {
             Output::Stall { span } => {
                 std::thread::sleep(std::time::Duration::from_millis(span.0));
             }
+            Output::OpenPeer { peer, host, port } => {
+                let source = self.source_ip();
+                let journey = Journey { host, port, source };
+                let shell = self.shared();
+                self.peers.open(peer, journey, shell);
+            }
+            Output::SendPeer { peer, bytes } => self.dirty.extend(self.peers.send(peer, bytes)),
+            Output::ClosePeer { peer } => self.peers.close(peer),
             Output::Log { level, text } => self.log.line(level, &text),
             Output::Exit { status } => self.exit(status),
         }
@@ -371,6 +382,19 @@ impl Shell {
     pub fn upstream_lost(&mut self, upstream: UpstreamId) {
         if self.upstreams.remove(&upstream).is_some() {
             self.take_in(Input::UpstreamClosed { upstream });
+        }
+    }
+
+    /// The connection to another node's client port is open.
+    pub fn peer_opened(&mut self, peer: PeerId, connection: Rc<Connection>) {
+        self.peers.opened(peer, connection);
+        self.take_in(Input::PeerOpened { peer });
+    }
+
+    /// That connection broke, or could not be opened.
+    pub fn peer_lost(&mut self, peer: PeerId) {
+        if self.peers.lost(peer) {
+            self.take_in(Input::PeerClosed { peer });
         }
     }
 

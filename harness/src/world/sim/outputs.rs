@@ -63,6 +63,19 @@ impl SimWorld {
             Output::CloseUpstream { upstream } => self.hang_up(host, Handle::Upstream(upstream)),
             // Only DEBUG SLEEP asks for it, which no simulated client sends.
             Output::Stall { .. } => {}
+            Output::OpenPeer {
+                peer,
+                host: name,
+                port,
+            } => {
+                // Names are not looked up here: what is no address leads nowhere.
+                let ip = name.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+                self.connect(host, Handle::Peer(peer), (ip, port), Service::Clients);
+            }
+            Output::SendPeer { peer, bytes } => {
+                self.send_from(host, Handle::Peer(peer), Payload::Bytes(bytes));
+            }
+            Output::ClosePeer { peer } => self.hang_up(host, Handle::Peer(peer)),
             Output::Log { text, .. } => self.hosts[host].note(self.now, &text),
             Output::Exit { status } => {
                 self.stop(host, Crash::Process);
@@ -230,6 +243,7 @@ impl SimWorld {
                     Handle::Upstream(upstream) => {
                         self.step(host, Input::UpstreamOpened { upstream, local_ip });
                     }
+                    Handle::Peer(peer) => self.step(host, Input::PeerOpened { peer }),
                     Handle::Client(_) => {}
                 }
             }
@@ -263,7 +277,7 @@ impl SimWorld {
                 peer: SocketAddr::new(peer_ip, 40_000 + (conn % 20_000) as u16),
                 local: SocketAddr::new(local_ip, self.hosts[host].config.port),
             },
-            Handle::Upstream(_) => return,
+            Handle::Upstream(_) | Handle::Peer(_) => return,
         };
         self.step(host, input);
     }
@@ -276,6 +290,7 @@ impl SimWorld {
             Handle::Link(link) => Input::LinkClosed { link },
             Handle::Client(client) => Input::ClientClosed { client },
             Handle::Upstream(upstream) => Input::UpstreamClosed { upstream },
+            Handle::Peer(peer) => Input::PeerClosed { peer },
         };
         self.step(host, input);
     }
@@ -299,6 +314,9 @@ impl SimWorld {
             (Handle::Upstream(upstream), Payload::Bytes(bytes)) => {
                 self.step(host, Input::UpstreamBytes { upstream, bytes });
             }
+            (Handle::Peer(peer), Payload::Bytes(bytes)) => {
+                self.step(host, Input::PeerBytes { peer, bytes });
+            }
             (_, Payload::Close) => {
                 let conn = self.net.conn(conn);
                 for end in [&mut conn.opener, &mut conn.acceptor] {
@@ -310,7 +328,8 @@ impl SimWorld {
             }
             (Handle::Link(_), Payload::Commands(_) | Payload::Bytes(_))
             | (Handle::Client(_), Payload::Packet(..))
-            | (Handle::Upstream(_), Payload::Packet(..) | Payload::Commands(_)) => {}
+            | (Handle::Upstream(_) | Handle::Peer(_), Payload::Packet(..) | Payload::Commands(_)) =>
+                {}
         }
     }
 }

@@ -22,7 +22,7 @@ pub enum Admission {
     Run(&'static Command),
     /// It waits for EXEC.
     Queue,
-    /// A pause holds it back.
+    /// A pause holds it back, or a migration of its keys.
     Hold,
 }
 
@@ -81,9 +81,28 @@ pub fn admit(
     let is_queued = is_in_multi && !IMMEDIATE_IN_MULTI.contains(&command.name);
     Ok(if is_queued {
         Admission::Queue
+    } else if meets_migration(parts, session, command, args) {
+        Admission::Hold
     } else {
         Admission::Run(command)
     })
+}
+
+// Keys on their way to another node are nobody's until they have arrived.
+fn meets_migration(
+    parts: &Parts,
+    session: &Session,
+    command: &'static Command,
+    args: &[Bytes],
+) -> bool {
+    let queue = session
+        .transaction
+        .iter()
+        .flat_map(|transaction| &transaction.queue);
+    let queued = queue.filter_map(|args| Some((table::find(&args[0])?, args.as_slice())));
+    let mut rows = queued.chain([(command, args)]);
+    let migrations = &parts.server.migrations;
+    rows.any(|(command, args)| migrations.holds(command, &command.keys(args)))
 }
 
 fn is_writing(session: &Session, command: &Command) -> bool {

@@ -401,7 +401,7 @@ fn unblock(call: &mut Call) -> Answer {
         Some((_, Wait::Replicas { offset, .. })) => {
             Reply::Integer(call.parts.replication.acked(offset) as i64)
         }
-        Some((_, Wait::Resume { .. })) | None => return Ok(Reply::Integer(0)),
+        Some((_, Wait::Migration | Wait::Resume { .. })) | None => return Ok(Reply::Integer(0)),
     };
     call.parts.clients.stop_waiting(client);
     let error = Refusal::Text("UNBLOCKED client unblocked via CLIENT UNBLOCK");

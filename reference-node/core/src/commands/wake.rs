@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::commands::doors::ClusterReads;
 use crate::commands::parts::{Blocking, Caller, Parts, Server};
 use crate::commands::session::{Clients, Wait};
-use crate::commands::{dispatch, pubsub, table};
+use crate::commands::{dispatch, migrate, pubsub, table};
 use crate::ids::ClientId;
 use crate::keyspace::{Keyspace, is_due};
 use crate::resp::Reply;
@@ -41,6 +41,11 @@ pub fn next_wakeup(
         timeout,
         server.next_blocked_check,
         expiry,
+        // While writes are paused its end is put off.
+        server
+            .migrations
+            .next_due()
+            .map(|at| pause_end.map_or(at, |end| at.max(end))),
     ];
     moments
         .into_iter()
@@ -53,6 +58,7 @@ pub fn next_wakeup(
 pub fn wake(parts: &mut Parts) {
     end_pauses(parts);
     time_out(parts);
+    migrate::look(parts);
     check_blocked(parts);
     expire_actively(parts);
     settle(parts);
@@ -121,9 +127,10 @@ pub fn replicas_acknowledged(parts: &mut Parts) {
 /// This node became a replica: blocked clients are sent away (RP-12).
 pub fn demoted(parts: &mut Parts) {
     let blocked = |wait: &Wait| match wait {
-        Wait::Keys { .. } | Wait::Replicas { .. } => true,
+        Wait::Keys { .. } | Wait::Replicas { .. } | Wait::Migration => true,
         Wait::Resume { .. } => false,
     };
+    migrate::abandon(&mut parts.server.migrations, parts.out);
     let waiting = parts.clients.waiting().filter(|(_, wait)| blocked(wait));
     let clients: Vec<ClientId> = waiting.map(|(client, _)| client).collect();
     for client in clients {
@@ -131,6 +138,7 @@ pub fn demoted(parts: &mut Parts) {
         parts.reply(client, Refusal::Unblocked.into());
         dispatch::close(parts, client);
     }
+    migration_ended(parts);
     settle(parts);
 }
 
@@ -148,6 +156,7 @@ pub fn pause_writes(parts: &mut Parts, until: Millis) {
 /// It is over (MF-11).
 pub fn resume_writes(parts: &mut Parts) {
     parts.server.failover_pause = None;
+    migrate::look(parts);
     resume_held(parts);
     settle(parts);
 }
@@ -174,6 +183,16 @@ pub fn resume_soon(parts: &mut Parts) {
             session.pending.push_front(args);
         }
     }
+}
+
+/// A migration is over: who waited for its keys goes on.
+pub fn migration_ended(parts: &mut Parts) {
+    for (_, wait) in parts.clients.waiting() {
+        if let Wait::Keys { keys, .. } = wait {
+            parts.server.ready_keys.extend(keys.iter().cloned());
+        }
+    }
+    resume_held(parts);
 }
 
 // The end of a pause: what was held back runs, in order.
@@ -208,7 +227,7 @@ fn time_out(parts: &mut Parts) {
             Some(Wait::Replicas { offset, .. }) => {
                 Reply::Integer(parts.replication.acked(offset) as i64)
             }
-            Some(Wait::Resume { .. }) | None => Reply::None,
+            Some(Wait::Migration | Wait::Resume { .. }) | None => Reply::None,
         };
         parts.reply(client, reply);
     }
@@ -263,7 +282,7 @@ fn expire_actively(parts: &mut Parts) {
 fn serve_waiters(parts: &mut Parts, key: &Bytes) {
     let waits_for = |wait: &Wait| match wait {
         Wait::Keys { keys, .. } => keys.contains(key),
-        Wait::Replicas { .. } | Wait::Resume { .. } => false,
+        Wait::Replicas { .. } | Wait::Migration | Wait::Resume { .. } => false,
     };
     let waiting = parts.clients.waiting().filter(|(_, wait)| waits_for(wait));
     let clients: Vec<ClientId> = waiting.map(|(client, _)| client).collect();
@@ -288,6 +307,10 @@ fn retry(parts: &mut Parts, client: ClientId, key: &Bytes) {
         return;
     };
     if value.is_none_or(|value| value.type_name() != *type_name) {
+        return;
+    }
+    if parts.server.migrations.holds(command, &command.keys(args)) {
+        // It is looked at again when they have arrived.
         return;
     }
     parts.clients.stop_waiting(client);

@@ -12,6 +12,7 @@ use crate::ids::{ClientId, NodeId};
 use crate::keyspace::Keyspace;
 use crate::output::{Output, Outputs, Protocol};
 use crate::resp::Reply;
+use crate::resp::request::RequestParser;
 use crate::rng::Rng;
 use crate::slot::Slot;
 use crate::time::Millis;
@@ -237,6 +238,26 @@ fn shown(output: &Output) -> Option<String> {
         }
         Output::CloseClient { client } => Some(format!("{}: closed", client.0)),
         Output::Log { text, .. } => Some(format!("log: {text}")),
+        Output::OpenPeer { peer, host, port } => Some(format!("peer {}: {host}:{port}", peer.0)),
+        Output::SendPeer { peer, bytes } => Some(format!("peer {}:{}", peer.0, requests(bytes))),
+        Output::ClosePeer { peer } => Some(format!("peer {}: closed", peer.0)),
         _ => None,
     }
+}
+
+// Commands as words; a payload as its length.
+fn requests(bytes: &Bytes) -> String {
+    let mut parser = RequestParser::default();
+    parser.feed(bytes);
+    let mut text = String::new();
+    while let Some(args) = parser.next_command().unwrap() {
+        for (place, arg) in args.iter().enumerate() {
+            let is_payload = place == 3;
+            text += &match is_payload {
+                true => format!(" <{}>", arg.len()),
+                false => format!(" {}", String::from_utf8_lossy(arg)),
+            };
+        }
+    }
+    text
 }
