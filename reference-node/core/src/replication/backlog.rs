@@ -45,6 +45,24 @@ impl Backlog {
         );
     }
 
+    /// Holds so many bytes from now on; the newest of those held stay.
+    pub fn resize(&mut self, size: u64) {
+        let size = usize::try_from(size).unwrap_or(usize::MAX).max(SIZE_MIN);
+        if size == self.size {
+            return;
+        }
+        let head = if self.ring.len() < self.size {
+            0
+        } else {
+            self.head
+        };
+        self.ring.rotate_left(head);
+        let surplus = self.ring.len().saturating_sub(size);
+        self.ring.drain(..surplus);
+        self.ring.shrink_to_fit();
+        (self.size, self.head) = (size, 0);
+    }
+
     /// Number of bytes held.
     pub fn length(&self) -> usize {
         self.ring.len()
@@ -79,6 +97,23 @@ const SIZE_MIN: usize = 16 << 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_smaller_or_larger_size_keeps_the_newest_bytes() {
+        let stream: Vec<u8> = (0..90_000u32).map(|n| (n % 251) as u8).collect();
+        let mut backlog = Backlog::new(50_000, ReplOffset(0));
+        backlog.append(&stream[..60_000]);
+        for (size, held) in [(20_000, 20_000), (70_000, 20_000), (1, SIZE_MIN)] {
+            backlog.resize(size);
+            assert_eq!(backlog.length(), held);
+            let first = 60_000 - held;
+            let bytes = backlog.since(ReplOffset(first as u64 + 1));
+            assert_eq!(bytes.as_deref(), Some(&stream[first..60_000]));
+        }
+        backlog.append(&stream[60_000..]);
+        let newest = backlog.since(ReplOffset((90_000 - SIZE_MIN) as u64 + 1));
+        assert_eq!(newest.as_deref(), Some(&stream[90_000 - SIZE_MIN..]));
+    }
 
     #[test]
     fn gives_back_exactly_the_newest_bytes_at_every_fill() {

@@ -66,6 +66,13 @@ impl History {
         }
     }
 
+    /// CONFIG SET repl-backlog-size: what is there is cut to fit, or may grow.
+    pub fn fit_backlog(&mut self, size: u64) {
+        if let Some(backlog) = &mut self.backlog {
+            backlog.resize(size);
+        }
+    }
+
     /// The first replica of a master attached: RW-15 (i), what was written uncounted belongs to
     /// no history that anybody else may have.
     pub fn start_backlog(&mut self, size: u64, rng: &mut Rng) {

@@ -217,6 +217,7 @@ impl Replication {
 
     /// The next thing to do, if there is one; until there is none, nothing else may be handed in.
     pub fn next_event(&mut self, config: &Config, now: Millis, out: &mut Outputs) -> Option<Event> {
+        self.history.fit_backlog(config.repl_backlog_size);
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
