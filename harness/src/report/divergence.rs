@@ -21,7 +21,7 @@ pub struct Divergence {
     pub camps: Vec<(Vec<usize>, String)>,
 }
 
-/// The stretches, in order; at most [`STRETCHES_MAX`], the longest ones.
+/// The stretches, in order; at most `STRETCHES_MAX`, the longest ones.
 pub fn divergences(evidence: &Evidence<'_>) -> Vec<Divergence> {
     let (index, ids) = (evidence.node_index(), evidence.id_index());
     let mut beliefs: BTreeMap<usize, String> = BTreeMap::new();

@@ -36,7 +36,7 @@ pub struct Throughput {
     pub info: Vec<u32>,
 }
 
-/// Thins the operations to at most [`POINT_BUDGET`] points (a little more for column extremes).
+/// Thins the operations to at most `POINT_BUDGET` points (a little more for column extremes).
 pub fn points(operations: &[Operation<'_>], end: u64) -> Points {
     let (good, bad): (Vec<_>, Vec<_>) = operations
         .iter()

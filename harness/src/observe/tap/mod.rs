@@ -8,7 +8,7 @@
 //! (R2: capture is not delivery). What the ring lost is counted, and so is what could not be
 //! reassembled: a checker of the bus is undecided when that is not 0.
 //!
-//! Rooms: [`ring`] (the kernel side), [`segment`], [`reassembly`] (pure), [`pcapng`].
+//! Rooms: `ring` (the kernel side), [`segment`], [`reassembly`] (pure), [`pcapng`].
 
 pub mod pcapng;
 pub mod reassembly;
