@@ -23,6 +23,7 @@ pub mod replication;
 pub mod server;
 pub mod session;
 pub mod sets;
+pub mod streams;
 pub mod strings;
 pub mod table;
 pub mod transactions;
@@ -64,6 +65,11 @@ pub const GROUPS: &[&[Command]] = &[
     replication::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
+    streams::COMMANDS,
+    streams::claim::COMMANDS,
+    streams::groups::COMMANDS,
+    streams::info::COMMANDS,
+    streams::read::COMMANDS,
     strings::COMMANDS,
     strings::ranges::COMMANDS,
     transactions::COMMANDS,

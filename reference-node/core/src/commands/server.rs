@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::commands::args::{self, glob, is_word};
 use crate::commands::parts::{Answer, Call};
+use crate::commands::session::Wait;
 use crate::commands::table::{self, Command, Flag, Keys, keyless};
 use crate::output::{Durability, File, LogLevel, Output};
 use crate::rdb;
@@ -46,6 +47,17 @@ fn flush(call: &mut Call) -> Answer {
     }
     call.parts.keyspace.flush();
     call.dirty();
+    // Who waits in a consumer group is told that its stream is gone.
+    let waiting = call.parts.clients.waiting();
+    let keys = waiting.filter_map(|(_, wait)| {
+        if let Wait::Keys { keys, .. } = wait {
+            Some(keys.clone())
+        } else {
+            None
+        }
+    });
+    let keys: Vec<Bytes> = keys.flatten().collect();
+    call.parts.server.ready_keys.extend(keys);
     Ok(Reply::OK)
 }
 

@@ -256,7 +256,9 @@ fn mget(call: &mut Call) -> Answer {
     for key in &call.args[1..] {
         let value = call.read(key).and_then(|value| match value {
             Value::String(text) => Some(text.clone()),
-            Value::List(_) | Value::Set(_) | Value::Hash(_) | Value::Zset(_) => None,
+            Value::List(_) | Value::Set(_) | Value::Hash(_) | Value::Zset(_) | Value::Stream(_) => {
+                None
+            }
         });
         values.push(value.map_or(Reply::Nil, Reply::Bulk));
     }

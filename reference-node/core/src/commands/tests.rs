@@ -5,5 +5,6 @@ mod fixture;
 mod migrate;
 mod replication;
 mod routing;
+mod streams;
 mod table;
 mod transactions;

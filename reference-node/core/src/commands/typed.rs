@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use crate::commands::parts::Call;
-use crate::keyspace::{Value, Zset};
+use crate::keyspace::{Stream, Value, Zset};
 use crate::resp::errors::Refusal;
 
 /// A Rust type that is the content of one kind of value.
@@ -49,6 +49,7 @@ collection!(VecDeque<Bytes>, List);
 collection!(BTreeSet<Bytes>, Set);
 collection!(BTreeMap<Bytes, Bytes>, Hash);
 collection!(Zset, Zset);
+collection!(Stream, Stream);
 
 impl Call<'_, '_> {
     /// The content of a key, for reading.

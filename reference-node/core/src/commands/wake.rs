@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::commands::doors::ClusterReads;
 use crate::commands::parts::{Blocking, Caller, Parts, Server};
 use crate::commands::session::{Clients, Wait};
-use crate::commands::{dispatch, migrate, pubsub, table};
+use crate::commands::{dispatch, migrate, pubsub, streams, table};
 use crate::ids::ClientId;
 use crate::keyspace::{Keyspace, is_due};
 use crate::resp::Reply;
@@ -306,6 +306,11 @@ fn retry(parts: &mut Parts, client: ClientId, key: &Bytes) {
     let Some(command) = table::find(&args[0]) else {
         return;
     };
+    if let Some(refusal) = streams::read::end_of_wait(args, value) {
+        parts.clients.stop_waiting(client);
+        parts.reply(client, refusal.into());
+        return;
+    }
     if value.is_none_or(|value| value.type_name() != *type_name) {
         return;
     }

@@ -12,12 +12,14 @@ use crate::rng::Rng;
 use crate::slot::Slot;
 use crate::time::Millis;
 
+pub mod stream;
 pub mod value;
 pub mod zset;
 
 #[cfg(test)]
 mod tests;
 
+pub use stream::{Stream, StreamId};
 pub use value::{Value, parse_integer};
 pub use zset::{Score, Zset};
 

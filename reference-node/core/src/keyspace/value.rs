@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
+use super::stream::Stream;
 use super::zset::Zset;
 
 /// The value of one key.
@@ -23,6 +24,8 @@ pub enum Value {
     Hash(BTreeMap<Bytes, Bytes>),
     /// ZADD.
     Zset(Zset),
+    /// XADD.
+    Stream(Stream),
 }
 
 impl Value {
@@ -34,6 +37,7 @@ impl Value {
             Value::Set(_) => "set",
             Value::Hash(_) => "hash",
             Value::Zset(_) => "zset",
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -45,6 +49,8 @@ impl Value {
             Value::Set(set) => set.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
             Value::Zset(zset) => zset.is_empty(),
+            // A stream may be empty: its last id and its groups are kept.
+            Value::Stream(_) => false,
         }
     }
 
@@ -64,6 +70,7 @@ impl Value {
                 let fits = zset.len() <= 128 && zset.iter().all(|(m, _)| m.len() <= 64);
                 if fits { "listpack" } else { "skiplist" }
             }
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -75,6 +82,7 @@ impl Value {
             Value::Set(set) => set.iter().map(|item| item.len() + 32).sum(),
             Value::Hash(hash) => hash.iter().map(|(f, v)| f.len() + v.len() + 48).sum(),
             Value::Zset(zset) => zset.iter().map(|(m, _)| m.len() + 64).sum(),
+            Value::Stream(stream) => stream.size_bytes(),
         }
     }
 }

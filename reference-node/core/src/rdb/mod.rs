@@ -1,8 +1,8 @@
 //! RDB files and DUMP payloads: bytes to values and back.
 //!
 //! Written is version 9 with plain types only (RW-53), so that 6.2 and everything later reads it.
-//! Read is every type of replication-wire.md section 5.4 except streams and modules, which are
-//! refused by name. The bytes are hostile: a length is never trusted before the bytes behind it
+//! Read is every type of replication-wire.md section 5.4 except modules, which are refused by
+//! name. The bytes are hostile: a length is never trusted before the bytes behind it
 //! are there, and nothing here panics on them.
 //!
 //! Inputs and outputs are bytes and [`Value`](crate::keyspace::Value)s with their keys and expiry.
@@ -10,9 +10,11 @@
 pub mod crc64;
 pub mod dump;
 pub mod file;
+pub mod listpack;
 pub mod lzf;
 pub mod packed;
 pub mod reader;
+pub mod stream;
 pub mod value;
 pub mod writer;
 
@@ -49,7 +51,7 @@ pub enum RdbError {
         /// Written.
         got: u64,
     },
-    /// A type that this node does not hold: streams, modules, hashes with field expiry.
+    /// A type that this node does not hold: modules, hashes with field expiry.
     #[error("unsupported value type {0}")]
     Unsupported(u8),
     /// An opcode or encoding that does not exist.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::reader::{Reader, score};
 use super::writer::{put_length, put_string};
-use super::{RdbError, packed};
+use super::{RdbError, packed, stream};
 use crate::keyspace::{Score, Value, Zset};
 
 /// The type byte written for a value.
@@ -17,6 +17,7 @@ pub fn type_byte(value: &Value) -> u8 {
         Value::Set(_) => SET,
         Value::Hash(_) => HASH,
         Value::Zset(_) => ZSET_2,
+        Value::Stream(_) => stream::STREAM,
     }
 }
 
@@ -46,6 +47,7 @@ pub fn encode_value(out: &mut Vec<u8>, value: &Value) {
                 out.extend_from_slice(&score.get().to_le_bytes());
             }
         }
+        Value::Stream(content) => stream::encode(out, content),
     }
 }
 
@@ -75,7 +77,10 @@ pub fn decode_value(type_byte: u8, reader: &mut Reader) -> Result<Option<Value>,
         SET_LISTPACK => set(packed::listpack(&reader.string()?)?)?,
         HASH_METADATA => hash(hash_metadata(reader)?)?,
         HASH_LISTPACK_EX => hash(hash_listpack_ex(reader)?)?,
-        6..=8 | 15 | 19 | 21 => return Err(RdbError::Unsupported(type_byte)),
+        stream::STREAM | stream::STREAM_2 | stream::STREAM_3 => {
+            Value::Stream(stream::decode(type_byte, reader)?)
+        }
+        6..=8 => return Err(RdbError::Unsupported(type_byte)),
         byte => {
             return Err(RdbError::Unknown {
                 what: "value type",

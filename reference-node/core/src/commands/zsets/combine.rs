@@ -153,7 +153,9 @@ fn scores_of(call: &mut Call, key: &[u8], weight: f64) -> Result<Scores, Refusal
             .map(|(member, score)| (member.clone(), weigh(score.get())))
             .collect()),
         Some(Value::Set(set)) => Ok(set.iter().map(|m| (m.clone(), weigh(1.0))).collect()),
-        Some(Value::String(_) | Value::List(_) | Value::Hash(_)) => Err(Refusal::WrongType),
+        Some(Value::String(_) | Value::List(_) | Value::Hash(_) | Value::Stream(_)) => {
+            Err(Refusal::WrongType)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::keyspace::{Score, Zset};
+use crate::keyspace::{Score, StreamId, Zset};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().map(|c| c.to_digit(16).expect("hex")).collect();
@@ -138,12 +138,47 @@ fn reads_zsets_of_every_version() {
     );
 }
 
-#[test]
-fn refuses_streams_by_name() {
-    let stream = "0f0110000000000000000100000000000000011d1d0000000a0001010001010181660200010201\
-                  000100018176020401ff010101000900360960008c8f1658";
-    assert_eq!(decode_dump(&hex(stream)), Err(RdbError::Unsupported(15)));
+fn stream_of(payload: &str) -> crate::keyspace::Stream {
+    match decoded(payload) {
+        Value::Stream(stream) => stream,
+        other => panic!("expected a stream, got {other:?}"),
+    }
 }
+
+#[test]
+fn reads_streams_of_every_version() {
+    for payload in [STREAM_OF_6_2, STREAM_OF_7_2] {
+        let stream = stream_of(payload);
+        let one = StreamId { ms: 1, seq: 1 };
+        assert_eq!((stream.len(), stream.last_id), (1, one));
+        assert_eq!(stream.entry(one), Some(&vec![(text("f"), text("v"))]));
+    }
+    let stream = stream_of(STREAM_WITH_GROUP_OF_7_0);
+    let group = &stream.groups[b"g".as_slice()];
+    assert_eq!((stream.len(), stream.entries_added), (2, 2));
+    assert_eq!(group.entries_read, Some(1));
+    let pending = &group.pending()[&StreamId { ms: 1, seq: 1 }];
+    assert_eq!(pending.consumer, text("cons"));
+    assert_eq!(pending.deliveries, 1);
+}
+
+/// Proves RW-53.
+#[test]
+fn writes_streams_byte_for_byte_as_6_2_does() {
+    let written = encode_dump(&decoded(STREAM_OF_6_2));
+    assert_eq!(written, hex(STREAM_OF_6_2));
+    let grouped = decoded(STREAM_WITH_GROUP_OF_7_0);
+    assert_eq!(decode_dump(&encode_dump(&grouped)), Ok(grouped));
+}
+
+const STREAM_OF_6_2: &str = "0f0110000000000000000100000000000000011d1d0000000a000101000101018166\
+    0200010201000100018176020401ff010101000900360960008c8f1658";
+const STREAM_OF_7_2: &str = "150110000000000000000100000000000000011d1d0000000a000101000101018166\
+    0200010201000100018176020401ff0101010101000001000b00e55aacd2a8048c73";
+const STREAM_WITH_GROUP_OF_7_0: &str = "1301100000000000000001000000000000000128280000000f000201\
+    00010101816602000102010001000181760204010201010100018177020401ff020201010100000201016701010101\
+    000000000000000100000000000000012f32ba00a2010000010104636f6e732f32ba00a20100000100000000000000\
+    0100000000000000010a00c518ad7f68477e91";
 
 /// Proves RW-53.
 #[test]
