@@ -1,8 +1,11 @@
 //! Support for the end-to-end tests: the binary, a browser, and hand-made recordings.
 //!
 //! [`run`] calls the harness as a user would, [`browser`] opens a report in headless Chromium,
-//! [`sample`] makes recordings whose verdict is known.
+//! [`sample`] makes recordings whose verdict is known, [`live`] runs servers on loopback, and
+//! [`dataset`] fills them with keys of all types.
 
 pub mod browser;
+pub mod dataset;
+pub mod live;
 pub mod run;
 pub mod sample;
