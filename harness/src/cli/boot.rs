@@ -37,12 +37,13 @@ impl Ground {
             }),
             WorldKind::Local => {
                 let launches = target::resolve(&plan.target, plan.node_count() as usize);
-                launches
+                let launches = launches.map_err(|error| match error {
+                    TargetError::Spec(_) | TargetError::Program(_) => Failure::bad_input(error),
+                    TargetError::Fetch(_) => Failure::machine(error),
+                })?;
+                target::pair(launches, usize::from(plan.masters))
                     .map(|launches| Ground { launches })
-                    .map_err(|error| match error {
-                        TargetError::Spec(_) | TargetError::Program(_) => Failure::bad_input(error),
-                        TargetError::Fetch(_) => Failure::machine(error),
-                    })
+                    .map_err(Failure::bad_input)
             }
         }
     }
@@ -130,6 +131,7 @@ fn boot_failure(error: BootError) -> Failure {
         | BootError::Write { .. }
         | BootError::Start { .. }
         | BootError::Died { .. }
+        | BootError::Interrupted
         | BootError::NeverOk { .. } => Failure::machine(error),
     }
 }

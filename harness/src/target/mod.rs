@@ -4,6 +4,7 @@
 //! looking at each program once: what is unknown, missing or no server is found out here, before
 //! anything starts. [`servers`] fetches real servers without root.
 
+mod pairing;
 mod probe;
 pub mod servers;
 pub mod spec;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use slotquake_checkers::observation::setting::Server;
 
+pub use pairing::{PairingError, pair};
 pub use probe::ProbeError;
 pub use spec::SpecError;
 

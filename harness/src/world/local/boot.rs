@@ -25,7 +25,7 @@ use super::layout::{BUS_OFFSET, Layout, redis_conf};
 use super::process::{CONFIG, NODES_CONF, NodeProcess};
 use super::{LocalOptions, LocalWorld};
 use crate::observe::tap::{Tap, TapOptions};
-use crate::sandbox::Isolation;
+use crate::sandbox::{Isolation, stop};
 use crate::world::World;
 
 /// Why there is no cluster.
@@ -74,6 +74,9 @@ pub enum BootError {
         /// Its status and its last log lines.
         detail: String,
     },
+    /// The user had enough.
+    #[error("interrupted by a signal while the cluster started")]
+    Interrupted,
     /// The cluster never became ok.
     #[error("the cluster is not ok after {seconds} s; not ready: {waiting}")]
     NeverOk {
@@ -202,6 +205,9 @@ impl LocalWorld {
                 Ok(node) => waiting.retain(|other| *other != node),
                 Err(RecvTimeoutError::Timeout) => self.refuse_deaths()?,
                 Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if stop::is_requested() {
+                return Err(BootError::Interrupted);
             }
             if Instant::now() > deadline {
                 return Err(self.never_ok(&waiting));
