@@ -5,12 +5,17 @@
 //! time on the votes of the first (VT-08), acknowledges writes for some tens of ms, and is demoted;
 //! those writes are gone (MF-01, HI-03). One writer stays with each node of interest, so that R's
 //! short reign is met. A sound node passes.
+//!
+//! A master takes the order only from a node that it knows as its replica, and after a failover
+//! gossip needs some seconds to tell it so; each step waits for that.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use slotquake_checkers::history::{Key, Process};
 use slotquake_checkers::observation::slots::slot_of_key;
 use slotquake_checkers::observation::{
-    Fault, FaultKind, FaultPhase, NodeName, NodeSetting, SlotSet, View,
+    Fault, FaultKind, FaultPhase, NodeId, NodeName, NodeSetting, SlotSet, View,
 };
 use slotquake_workloads::client::RespValue;
 use slotquake_workloads::rng::Rng;
@@ -33,7 +38,9 @@ pub const ENTRY: Entry = Entry {
 const STEP_NS: u64 = 3_200_000_000;
 /// Time given to a promotion, ns: a manual failover gives up after 5 s.
 const PROMOTION_NS_MAX: u64 = 7_000_000_000;
-/// From one look at the candidate to the next, ns.
+/// Time given to gossip, ns: by then each node has pinged each other one.
+const INTRODUCTION_NS_MAX: u64 = 8_000_000_000;
+/// From one look at a node to the next, ns.
 const LOOK_NS: u64 = 20_000_000;
 
 fn adapt(plan: &mut Plan) {
@@ -43,7 +50,7 @@ fn adapt(plan: &mut Plan) {
     plan.faults.clear();
     plan.rate = 2000;
     plan.concurrency = 4;
-    plan.time_limit_ms = plan.time_limit_ms.max(30_000);
+    plan.time_limit_ms = plan.time_limit_ms.max(45_000);
 }
 
 fn check(plan: &Plan) -> Result<(), &'static str> {
@@ -81,6 +88,7 @@ fn make(picture: &Picture, nodes: &[NodeSetting]) -> Result<Box<dyn Scenario>, S
         master: first.name.clone(),
         replica: replica.name.clone(),
         writers,
+        ids: BTreeMap::new(),
         step: 0,
         begun: 0,
         stage: Stage::Waiting,
@@ -101,6 +109,8 @@ struct DoubleManualFailover {
     master: NodeName,
     replica: NodeName,
     writers: Vec<(std::net::SocketAddrV4, Key)>,
+    /// Ids of the nodes by name, as far as they gave a view.
+    ids: BTreeMap<NodeName, NodeId>,
     /// Failovers ordered so far.
     step: u32,
     /// When the last one was ordered, ns.
@@ -112,6 +122,8 @@ struct DoubleManualFailover {
 enum Stage {
     /// For the time of the next step.
     Waiting,
+    /// For the master to know the next candidate as its replica.
+    Introducing,
     /// For the command's answer.
     Ordered,
     /// For the candidate to say that it is a master.
@@ -127,14 +139,21 @@ impl Scenario for DoubleManualFailover {
     }
 
     fn on(&mut self, now: u64, beat: Beat<'_>) -> Vec<Act> {
+        if let Beat::View(view) = beat {
+            self.ids.insert(view.node.clone(), view.id.clone());
+        }
         match (self.stage, beat) {
+            (Stage::Introducing, Beat::View(view)) => self.on_introduction(now, view),
+            (Stage::Introducing, Beat::Woke) => self.await_introduction(now),
             (Stage::Waiting, Beat::Begin | Beat::Woke) => self.next_step(now),
             (Stage::Ordered, Beat::Answer { tag, reply }) if tag == u64::from(self.step) => {
                 self.on_answer(now, reply)
             }
             (Stage::Promoting, Beat::View(view)) => self.on_view(now, view),
             (Stage::Promoting, Beat::Woke) => self.on_patience(now),
-            (Stage::Waiting | Stage::Ordered | Stage::Promoting, _) => Vec::new(),
+            (Stage::Waiting | Stage::Introducing | Stage::Ordered | Stage::Promoting, _) => {
+                Vec::new()
+            }
         }
     }
 }
@@ -151,9 +170,46 @@ impl DoubleManualFailover {
         if now < self.step_end() {
             return vec![Act::WakeAt(self.step_end())];
         }
-        if self.step == 3 {
-            return vec![Act::Done];
+        match self.step {
+            3 => vec![Act::Done],
+            0 => self.order(now),
+            _ => {
+                self.stage = Stage::Introducing;
+                self.await_introduction(now)
+            }
         }
+    }
+
+    /// Looks at the present master again and again, but not for ever.
+    fn await_introduction(&mut self, now: u64) -> Vec<Act> {
+        if now >= self.step_end() + INTRODUCTION_NS_MAX {
+            return self.order(now);
+        }
+        vec![
+            Act::Look(self.candidate().clone()),
+            Act::WakeAt(now + LOOK_NS),
+        ]
+    }
+
+    /// The present master is the last candidate; the next candidate is the other of the two.
+    fn on_introduction(&mut self, now: u64, view: &View) -> Vec<Act> {
+        let next = match *self.candidate() == self.replica {
+            true => &self.master,
+            false => &self.replica,
+        };
+        let next = self.ids.get(next);
+        let knows_it = view.table.iter().any(|entry| {
+            Some(&entry.id) == next
+                && entry.has_flag("slave")
+                && entry.master == Some(view.id.clone())
+        });
+        match view.node == *self.candidate() && knows_it {
+            true => self.order(now),
+            false => Vec::new(),
+        }
+    }
+
+    fn order(&mut self, now: u64) -> Vec<Act> {
         self.step += 1;
         (self.begun, self.stage) = (now, Stage::Ordered);
         vec![Act::Ask {
