@@ -4,6 +4,7 @@
 //! CI. Nothing here judges, and nothing here touches a world or a file.
 
 pub mod bands;
+pub mod course;
 pub mod divergence;
 pub mod elections;
 pub mod evidence;

@@ -6,6 +6,7 @@ use slotquake_checkers::observation::setting::Server;
 use slotquake_checkers::recording::Recording;
 use slotquake_checkers::verdict::{Violation, Word};
 
+use super::course::{Sources, Step, course};
 use super::evidence::Evidence;
 use super::film::Film;
 use super::ledger::{Ledger, ledger};
@@ -56,6 +57,8 @@ pub struct Model {
     pub ledger: Ledger,
     /// Facts of the run.
     pub facts: Facts,
+    /// What happened, in words; of scenarios only.
+    pub course: Vec<Step>,
     /// What is drawn.
     pub film: Film,
 }
@@ -68,7 +71,26 @@ impl Model {
         let film = Film::of(evidence, &operations);
         let mut checks = judgement.checks.clone();
         checks.sort_by_key(|check| std::cmp::Reverse(check.verdict));
+        let outages = outages(&operations, &film, evidence.end());
+        let ledger = ledger(recording, &film.bands);
+        let violations: Vec<Violation> = judgement
+            .checks
+            .iter()
+            .flat_map(|check| check.violations.iter().cloned())
+            .collect();
+        let sources = Sources {
+            faults: evidence.faults,
+            film: &film,
+            ledger: &ledger,
+            violations: &violations,
+            outages: &outages,
+        };
+        let is_scenario = about.plan.is_some_and(|plan| plan.scenario.is_some());
         Model {
+            course: match is_scenario {
+                true => course(sources),
+                false => Vec::new(),
+            },
             word: judgement.verdict,
             sentence: sentence(judgement),
             trouble: about.trouble.map(ToString::to_string),
@@ -79,8 +101,8 @@ impl Model {
             checks,
             coverage: judgement.coverage.clone(),
             timing: judgement.timing.clone(),
-            outages: outages(&operations, &film, evidence.end()),
-            ledger: ledger(recording, &film.bands),
+            outages,
+            ledger,
             facts: facts(evidence, about),
             film,
         }

@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
+use slotquake_checkers::judge::Check;
 use slotquake_checkers::verdict::{Violation, Word};
 
+use super::ledger::Loss;
 use super::model::{Model, grouped, seconds};
 
 /// Whether to colour.
@@ -19,42 +21,15 @@ pub enum Paint {
 pub fn verdict_text(model: &Model, paint: Paint) -> String {
     let mut out = String::new();
     head(&mut out, model, paint);
-    for check in &model.checks {
-        let why = match check.violations.first() {
-            Some(first) => format!(
-                "{}{}",
-                first.message,
-                match check.violations.len() {
-                    1 => String::new(),
-                    count => format!(" (and {} more)", count - 1),
-                }
-            ),
-            None => check.why.clone(),
-        };
-        let why = if why.is_empty() {
-            check.title.clone()
-        } else {
-            why
-        };
-        line(
-            &mut out,
-            format_args!(
-                "  {} {:<6} {:>9} examined  {}",
-                painted(check.verdict, paint),
-                check.id,
-                grouped(check.examined),
-                clipped(&why, WHY_CHARS_MAX),
-            ),
-        );
+    if !model.course.is_empty() {
+        told(&mut out, model);
     }
+    checks(&mut out, model, paint);
     covered(&mut out, model);
     losses(&mut out, model);
-    for violation in model.violations().into_iter().take(STORIES_MAX) {
-        story(&mut out, violation);
-    }
-    let hidden = model.violations().len().saturating_sub(STORIES_MAX);
-    if hidden > 0 {
-        line(&mut out, format_args!("\n{hidden} more in the report."));
+    // A course tells it all already.
+    if model.course.is_empty() {
+        stories(&mut out, model);
     }
     foot(&mut out, model);
     out
@@ -80,6 +55,77 @@ fn head(out: &mut String, model: &Model, paint: Paint) {
     }
     line(out, format_args!("  {}", model.subject));
     out.push('\n');
+}
+
+/// What happened, second by second, and why that is not an accident.
+fn told(out: &mut String, model: &Model) {
+    for step in &model.course {
+        let broken = match step.broken.as_slice() {
+            [] => String::new(),
+            clauses => format!("   <- breaks {}", clauses.join(", ")),
+        };
+        line(
+            out,
+            format_args!(
+                "  {:>7} s  {:<8} {}{broken}",
+                seconds(step.time),
+                step.who,
+                step.what
+            ),
+        );
+    }
+    let mut reasons: Vec<&str> = Vec::new();
+    for violation in model.violations() {
+        let known = violation.known.as_deref();
+        reasons.extend(known.filter(|why| !reasons.contains(why)));
+    }
+    for reason in reasons {
+        line(out, format_args!("  known       {reason}"));
+    }
+    out.push('\n');
+}
+
+/// One line for each check; those that held share one if others did not.
+fn checks(out: &mut String, model: &Model, paint: Paint) {
+    let is_folded = |check: &Check| model.word > Word::Held && check.verdict == Word::Held;
+    for check in model.checks.iter().filter(|check| !is_folded(check)) {
+        line(
+            out,
+            format_args!(
+                "  {} {:<6} {:>9} examined  {}",
+                painted(check.verdict, paint),
+                check.id,
+                grouped(check.examined),
+                clipped(&reason(check), WHY_CHARS_MAX),
+            ),
+        );
+    }
+    let folded = model.checks.iter().filter(|check| is_folded(check));
+    let names: Vec<&str> = folded.map(|check| check.id.as_str()).collect();
+    if !names.is_empty() {
+        let word = painted(Word::Held, paint);
+        line(out, format_args!("  {word} {}", names.join(", ")));
+    }
+}
+
+/// What a check has to say.
+fn reason(check: &Check) -> String {
+    match (check.violations.as_slice(), check.why.is_empty()) {
+        ([only], _) => only.message.clone(),
+        ([first, rest @ ..], _) => format!("(and {} more) {}", rest.len(), first.message),
+        ([], false) => check.why.clone(),
+        ([], true) => check.title.clone(),
+    }
+}
+
+fn stories(out: &mut String, model: &Model) {
+    for violation in model.violations().into_iter().take(STORIES_MAX) {
+        story(out, violation);
+    }
+    let hidden = model.violations().len().saturating_sub(STORIES_MAX);
+    if hidden > 0 {
+        line(out, format_args!("\n{hidden} more in the report."));
+    }
 }
 
 fn covered(out: &mut String, model: &Model) {
@@ -147,11 +193,12 @@ fn cluster_covered(out: &mut String, model: &Model) {
     );
 }
 
+/// How many acknowledged writes are gone: all kinds of writes, as HI-03 judged them.
 fn losses(out: &mut String, model: &Model) {
-    let ledger = &model.ledger;
-    if ledger.examined == 0 {
+    let judged = model.checks.iter().find(|check| check.id == "HI-03");
+    let Some(judged) = judged.filter(|check| check.examined > 0) else {
         return;
-    }
+    };
     let c = &model.coverage;
     let windows: Vec<String> = c
         .losses
@@ -161,19 +208,25 @@ fn losses(out: &mut String, model: &Model) {
     line(
         out,
         format_args!(
-            "  losses      {} of {} acknowledged additions are missing: {} inside the documented \
-             windows, {} outside{}",
-            grouped(ledger.losses.len() as u64),
-            grouped(ledger.examined),
+            "  losses      {} of {} acknowledged writes are gone: {} inside the documented \
+             windows{}, {} outside",
+            grouped(c.losses_inside_windows + c.losses_outside_windows),
+            grouped(judged.examined),
             c.losses_inside_windows,
-            c.losses_outside_windows,
             match windows.is_empty() {
                 true => String::new(),
                 false => format!(" ({})", windows.join(", ")),
-            }
+            },
+            c.losses_outside_windows,
         ),
     );
-    for loss in ledger.losses.iter().take(LOSSES_MAX) {
+    let (inside, outside): (Vec<&Loss>, Vec<&Loss>) = model
+        .ledger
+        .losses
+        .iter()
+        .partition(|loss| loss.window.is_some());
+    outside_losses(out, &outside);
+    for loss in inside.iter().take(LOSSES_MAX) {
         line(
             out,
             format_args!(
@@ -184,12 +237,45 @@ fn losses(out: &mut String, model: &Model) {
                 loss.node,
                 seconds(loss.acknowledged),
                 loss.near,
-                loss.window
-                    .map_or("OUTSIDE all windows", |(clause, _)| clause)
+                loss.window.map_or("outside", |(clause, _)| clause)
             ),
         );
     }
-    let hidden = ledger.losses.len().saturating_sub(LOSSES_MAX);
+    more(out, inside.len().saturating_sub(LOSSES_MAX));
+}
+
+/// Each write that no window excuses: its value and the second it was acknowledged.
+fn outside_losses(out: &mut String, losses: &[&Loss]) {
+    let Some(first) = losses.first() else {
+        return;
+    };
+    line(
+        out,
+        format_args!(
+            "  gone        (value at second; in {}{})",
+            first.key,
+            match losses.iter().all(|loss| loss.key == first.key) {
+                true => "",
+                false => " unless another key is named",
+            }
+        ),
+    );
+    let shown = &losses[..losses.len().min(OUTSIDE_MAX)];
+    for row in shown.chunks(OUTSIDE_PER_LINE) {
+        let words = row.iter().map(|loss| {
+            let key = match loss.key == first.key {
+                true => String::new(),
+                false => format!(" in {}", loss.key),
+            };
+            format!("{}{key} at {}", loss.value, seconds(loss.acknowledged))
+        });
+        let words: Vec<String> = words.collect();
+        line(out, format_args!("              {}", words.join("  ")));
+    }
+    more(out, losses.len().saturating_sub(OUTSIDE_MAX));
+}
+
+fn more(out: &mut String, hidden: usize) {
     if hidden > 0 {
         line(
             out,
@@ -266,5 +352,9 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 const STORIES_MAX: usize = 3;
 const STEPS_MAX: usize = 12;
+/// Losses inside windows that are shown.
 const LOSSES_MAX: usize = 5;
+/// Losses outside windows that are shown.
+const OUTSIDE_MAX: usize = 100;
+const OUTSIDE_PER_LINE: usize = 6;
 const WHY_CHARS_MAX: usize = 110;
