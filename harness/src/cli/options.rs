@@ -13,6 +13,7 @@ use super::{duration, seeds};
 use crate::director::scenario::{self, SCENARIOS};
 use crate::nemesis::NEMESES;
 use crate::plan::{Plan, WorldKind, parse_faults, parse_workloads};
+use crate::report::replay::{duration_text, faults_text};
 
 /// Where a run happens, as the command line has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -129,7 +130,9 @@ impl RunOptions {
             scenario: self.scenario.clone(),
         };
         if let Some(entry) = self.scenario.as_deref().and_then(scenario::find) {
+            let given = plan.clone();
             (entry.adapt)(&mut plan);
+            refuse_contradiction(entry.name, &given, &plan)?;
         }
         plan.validate().map_err(Failure::bad_input)?;
         Ok(plan)
@@ -144,6 +147,33 @@ impl RunOptions {
             (None, None) => Seeds::drawn(),
         }
     }
+}
+
+/// A scenario prescribes some options: one that was given and says something else is a mistake,
+/// not a wish to be overruled in silence.
+fn refuse_contradiction(scenario: &str, given: &Plan, adapted: &Plan) -> Result<(), Failure> {
+    let default = Plan::default();
+    let words = |plan: &Plan| {
+        [
+            ("masters", plan.masters.to_string()),
+            ("replicas", plan.replicas.to_string()),
+            ("node-timeout", duration_text(plan.node_timeout_ms)),
+            ("faults", faults_text(&plan.faults)),
+            ("time-limit", duration_text(plan.time_limit_ms)),
+            ("rate", plan.rate.to_string()),
+            ("concurrency", plan.concurrency.to_string()),
+        ]
+    };
+    let options = words(given).into_iter().zip(words(adapted));
+    for (((name, given), (_, adapted)), (_, default)) in options.zip(words(&default)) {
+        if given != adapted && given != default {
+            return Err(Failure::bad_input(format!(
+                "--{name} {given} contradicts --scenario {scenario}, which needs {adapted}: leave \
+                 one of them out"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn default_workloads() -> String {
