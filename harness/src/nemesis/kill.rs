@@ -15,7 +15,7 @@ pub const NEMESIS: Nemesis = Nemesis {
 };
 
 /// Share of masters among the killed, percent.
-const MASTER_PERCENT: u64 = 80;
+const MASTER_PERCENT: u64 = 90;
 
 fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     let node = picture.pick(MASTER_PERCENT, rng)?;

@@ -20,9 +20,9 @@ pub const NEMESIS: Nemesis = Nemesis {
 };
 
 /// Share of masters among the isolated, percent.
-const MASTER_PERCENT: u64 = 80;
+const MASTER_PERCENT: u64 = 90;
 /// Share of partitions too short for a failover, percent.
-const SHORT_PERCENT: u64 = 20;
+const SHORT_PERCENT: u64 = 15;
 
 fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     let has_struck = picture

@@ -15,9 +15,9 @@ pub const NEMESIS: Nemesis = Nemesis {
 };
 
 /// Share of masters among the paused, percent.
-const MASTER_PERCENT: u64 = 75;
+const MASTER_PERCENT: u64 = 85;
 /// Share of pauses too short for a failover, percent.
-const SHORT_PERCENT: u64 = 25;
+const SHORT_PERCENT: u64 = 15;
 
 fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     let node = picture.pick(MASTER_PERCENT, rng)?;
