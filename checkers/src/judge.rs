@@ -201,6 +201,9 @@ impl Judge {
         let why = match (self.scope, coverage.faults_installed) {
             (Scope::BareHistory, _) if is_idle => "the history holds no operation",
             (Scope::Run, 0) if is_idle => "the run had neither load nor faults",
+            (Scope::Run, 0) if coverage.faults_skipped + coverage.faults_indeterminate > 0 => {
+                "not one of the faults could be installed"
+            }
             (_, _) if !is_idle && coverage.ok_ops == 0 => "not one operation succeeded",
             (Scope::Run, installed) if installed > 0 && !self.coverage.did_bite(coverage) => {
                 "the faults did not bite: no election, no failed, unknown, redirected or stalled \

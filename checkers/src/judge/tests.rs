@@ -88,6 +88,19 @@ fn a_run_whose_faults_nobody_noticed_is_undecided() {
 }
 
 #[test]
+fn a_run_whose_faults_were_all_skipped_is_undecided() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 3000);
+    let skipped = FaultPhase::Skipped("partitions need namespaces".into());
+    run.fault(500, 1, FaultKind::Partition, skipped, 5);
+    run.add(1000, 0, "set", 1, 2);
+    run.final_read(2000, "set", ints(&[1]), 2);
+    let judgement = judge(&run.build());
+    assert_eq!(judgement.verdict, Word::Undecided);
+    assert_eq!(judgement.why, "not one of the faults could be installed");
+}
+
+#[test]
 fn a_run_in_which_nothing_succeeded_is_undecided() {
     let mut run = RecordingBuilder::cluster(Server::Reference);
     run.calm(100, 3000);
