@@ -87,23 +87,24 @@ pub enum Input {
         /// Which.
         upstream: UpstreamId,
     },
-    /// The connection to another node's client port is open (MIGRATE).
-    PeerOpened {
-        /// Which.
-        peer: PeerId,
-    },
-    /// That node sent bytes.
-    PeerBytes {
-        /// Which.
+    /// Something happened to the connection to another node's client port (MIGRATE).
+    Peer {
+        /// To which.
         peer: PeerId,
         /// What.
-        bytes: Bytes,
-    },
-    /// That connection broke, or could not be opened.
-    PeerClosed {
-        /// Which.
-        peer: PeerId,
+        event: PeerEvent,
     },
     /// SIGTERM or SIGINT.
     Terminate,
+}
+
+/// What can happen to the connection to another node's client port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerEvent {
+    /// It is open.
+    Opened,
+    /// That node sent bytes.
+    Bytes(Bytes),
+    /// It broke, or could not be opened.
+    Closed,
 }

@@ -44,6 +44,12 @@ impl Node {
                 cluster.notice_time(around, effects);
             });
         }
+        self.take_in(now, input, out);
+        self.settle(now, out);
+        persist_first(&mut out[start..]);
+    }
+
+    fn take_in(&mut self, now: Millis, input: Input, out: &mut Outputs) {
         match input {
             Input::Wake => self.wake(now, out),
             Input::LinkOpened { link, local_ip } => {
@@ -93,10 +99,7 @@ impl Node {
             Input::ClientClosed { client } => {
                 self.with_parts(now, out, |parts| commands::client_closed(parts, client));
             }
-            Input::UpstreamOpened {
-                upstream,
-                local_ip: _,
-            } => {
+            Input::UpstreamOpened { upstream, .. } => {
                 self.replication.upstream_opened(upstream, now, out);
             }
             Input::UpstreamBytes { upstream, bytes } => {
@@ -105,19 +108,11 @@ impl Node {
             Input::UpstreamClosed { upstream } => {
                 self.replication.upstream_closed(upstream, now, out);
             }
-            Input::PeerOpened { peer } => {
-                self.with_parts(now, out, |parts| migrate::peer_opened(parts, peer));
-            }
-            Input::PeerBytes { peer, bytes } => {
-                self.with_parts(now, out, |parts| migrate::peer_bytes(parts, peer, &bytes));
-            }
-            Input::PeerClosed { peer } => {
-                self.with_parts(now, out, |parts| migrate::peer_closed(parts, peer));
+            Input::Peer { peer, event } => {
+                self.with_parts(now, out, |parts| migrate::happened(parts, peer, event));
             }
             Input::Terminate => self.terminate(now, out),
         }
-        self.settle(now, out);
-        persist_first(&mut out[start..]);
     }
 
     /// When it next needs an [`Input::Wake`], if nothing else comes first.

@@ -136,26 +136,12 @@ pub enum Output {
         /// How long.
         span: Millis,
     },
-    /// Connect to another node's client port (MIGRATE); answered by `PeerOpened` or `PeerClosed`.
-    OpenPeer {
+    /// Use the connection to another node's client port (MIGRATE).
+    Peer {
         /// Its name.
         peer: PeerId,
-        /// An address or a name, as a client wrote it.
-        host: String,
-        /// The client port there.
-        port: u16,
-    },
-    /// Send bytes to that node.
-    SendPeer {
-        /// On which connection.
-        peer: PeerId,
-        /// What.
-        bytes: Bytes,
-    },
-    /// Close that connection; no `PeerClosed` follows.
-    ClosePeer {
-        /// Which.
-        peer: PeerId,
+        /// How.
+        act: PeerAct,
     },
     /// A line for the log.
     Log {
@@ -169,4 +155,20 @@ pub enum Output {
         /// The status.
         status: u8,
     },
+}
+
+/// What can be done with the connection to another node's client port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerAct {
+    /// Connect; answered by `Opened` or `Closed`.
+    Open {
+        /// An address or a name, as a client wrote it.
+        host: String,
+        /// The client port there.
+        port: u16,
+    },
+    /// Send bytes.
+    Send(Bytes),
+    /// Close it; no `Closed` follows.
+    Close,
 }

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use slotquake_core::Input;
 use slotquake_core::ids::PeerId;
+use slotquake_core::input::PeerEvent;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::{AbortHandle, spawn_local};
 
@@ -83,8 +84,9 @@ struct PeerProtocol {
 
 impl Protocol for PeerProtocol {
     fn received(&mut self, bytes: &[u8], shell: &mut Shell) -> ControlFlow<()> {
-        let (peer, bytes) = (self.peer, Bytes::copy_from_slice(bytes));
-        shell.take_in(Input::PeerBytes { peer, bytes });
+        let event = PeerEvent::Bytes(Bytes::copy_from_slice(bytes));
+        let peer = self.peer;
+        shell.take_in(Input::Peer { peer, event });
         ControlFlow::Continue(())
     }
 

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::{Rc, Weak};
 
+use slotquake_core::bus::Packet;
 use slotquake_core::ids::{ClientId, LinkId, PeerId, UpstreamId};
-use slotquake_core::output::{File, LogLevel, Protocol};
+use slotquake_core::input::PeerEvent;
+use slotquake_core::output::{File, LogLevel, PeerAct, Protocol};
 use slotquake_core::resp::Reply;
 use slotquake_core::time::Millis;
 use slotquake_core::{Input, Node, Output, Outputs};
@@ -202,16 +204,35 @@ impl Shell {
             Output::Stall { span } => {
                 std::thread::sleep(std::time::Duration::from_millis(span.0));
             }
-            Output::OpenPeer { peer, host, port } => {
+            Output::Peer { peer, act } => self.act_on_peer(peer, act),
+            Output::Log { level, text } => self.log.line(level, &text),
+            Output::Exit { status } => self.exit(status),
+        }
+    }
+
+    fn send_packet(&mut self, link: LinkId, packet: &Packet) {
+        if let Some(Way::Open(connection)) = self.links.get(&link) {
+            let bytes = slotquake_core::bus::codec::encode(packet);
+            let is_new = connection.write(|outbox| {
+                outbox.write(|tail| tail.extend_from_slice(&bytes));
+            });
+            if is_new {
+                self.dirty.push(connection.clone());
+                self.busy_links.push(link);
+            }
+        }
+    }
+
+    fn act_on_peer(&mut self, peer: PeerId, act: PeerAct) {
+        match act {
+            PeerAct::Open { host, port } => {
                 let source = self.source_ip();
                 let journey = Journey { host, port, source };
                 let shell = self.shared();
                 self.peers.open(peer, journey, shell);
             }
-            Output::SendPeer { peer, bytes } => self.dirty.extend(self.peers.send(peer, bytes)),
-            Output::ClosePeer { peer } => self.peers.close(peer),
-            Output::Log { level, text } => self.log.line(level, &text),
-            Output::Exit { status } => self.exit(status),
+            PeerAct::Send(bytes) => self.dirty.extend(self.peers.send(peer, bytes)),
+            PeerAct::Close => self.peers.close(peer),
         }
     }
 
@@ -388,13 +409,15 @@ impl Shell {
     /// The connection to another node's client port is open.
     pub fn peer_opened(&mut self, peer: PeerId, connection: Rc<Connection>) {
         self.peers.opened(peer, connection);
-        self.take_in(Input::PeerOpened { peer });
+        let event = PeerEvent::Opened;
+        self.take_in(Input::Peer { peer, event });
     }
 
     /// That connection broke, or could not be opened.
     pub fn peer_lost(&mut self, peer: PeerId) {
         if self.peers.lost(peer) {
-            self.take_in(Input::PeerClosed { peer });
+            let event = PeerEvent::Closed;
+            self.take_in(Input::Peer { peer, event });
         }
     }
 

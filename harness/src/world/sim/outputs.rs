@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 use slotquake_checkers::observation::LifecycleKind;
 use slotquake_core::bus::{Packet, codec};
-use slotquake_core::ids::{ClientId, LinkId};
-use slotquake_core::output::{Output, Protocol};
+use slotquake_core::ids::{ClientId, LinkId, PeerId};
+use slotquake_core::input::PeerEvent;
+use slotquake_core::output::{Output, PeerAct, Protocol};
 use slotquake_core::resp::Reply;
 use slotquake_core::{Input, Outputs};
 
@@ -63,24 +64,25 @@ impl SimWorld {
             Output::CloseUpstream { upstream } => self.hang_up(host, Handle::Upstream(upstream)),
             // Only DEBUG SLEEP asks for it, which no simulated client sends.
             Output::Stall { .. } => {}
-            Output::OpenPeer {
-                peer,
-                host: name,
-                port,
-            } => {
-                // Names are not looked up here: what is no address leads nowhere.
-                let ip = name.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
-                self.connect(host, Handle::Peer(peer), (ip, port), Service::Clients);
-            }
-            Output::SendPeer { peer, bytes } => {
-                self.send_from(host, Handle::Peer(peer), Payload::Bytes(bytes));
-            }
-            Output::ClosePeer { peer } => self.hang_up(host, Handle::Peer(peer)),
+            Output::Peer { peer, act } => self.act_on_peer(host, peer, act),
             Output::Log { text, .. } => self.hosts[host].note(self.now, &text),
             Output::Exit { status } => {
                 self.stop(host, Crash::Process);
                 self.record_lifecycle(host, LifecycleKind::Died, format!("exit status {status}"));
             }
+        }
+    }
+
+    fn act_on_peer(&mut self, host: usize, peer: PeerId, act: PeerAct) {
+        let handle = Handle::Peer(peer);
+        match act {
+            PeerAct::Open { host: name, port } => {
+                // Names are not looked up here: what is no address leads nowhere.
+                let ip = name.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+                self.connect(host, handle, (ip, port), Service::Clients);
+            }
+            PeerAct::Send(bytes) => self.send_from(host, handle, Payload::Bytes(bytes)),
+            PeerAct::Close => self.hang_up(host, handle),
         }
     }
 
@@ -243,7 +245,7 @@ impl SimWorld {
                     Handle::Upstream(upstream) => {
                         self.step(host, Input::UpstreamOpened { upstream, local_ip });
                     }
-                    Handle::Peer(peer) => self.step(host, Input::PeerOpened { peer }),
+                    Handle::Peer(peer) => self.step(host, peer_input(peer, PeerEvent::Opened)),
                     Handle::Client(_) => {}
                 }
             }
@@ -290,7 +292,7 @@ impl SimWorld {
             Handle::Link(link) => Input::LinkClosed { link },
             Handle::Client(client) => Input::ClientClosed { client },
             Handle::Upstream(upstream) => Input::UpstreamClosed { upstream },
-            Handle::Peer(peer) => Input::PeerClosed { peer },
+            Handle::Peer(peer) => peer_input(peer, PeerEvent::Closed),
         };
         self.step(host, input);
     }
@@ -315,7 +317,7 @@ impl SimWorld {
                 self.step(host, Input::UpstreamBytes { upstream, bytes });
             }
             (Handle::Peer(peer), Payload::Bytes(bytes)) => {
-                self.step(host, Input::PeerBytes { peer, bytes });
+                self.step(host, peer_input(peer, PeerEvent::Bytes(bytes)));
             }
             (_, Payload::Close) => {
                 let conn = self.net.conn(conn);
@@ -332,4 +334,8 @@ impl SimWorld {
                 {}
         }
     }
+}
+
+fn peer_input(peer: PeerId, event: PeerEvent) -> Input {
+    Input::Peer { peer, event }
 }

@@ -17,7 +17,8 @@ use crate::commands::session::Wait;
 use crate::commands::table::{Command, Flag, Keys, keyed};
 use crate::commands::wake;
 use crate::ids::{ClientId, PeerId};
-use crate::output::{Output, Outputs};
+use crate::input::PeerEvent;
+use crate::output::{Output, Outputs, PeerAct};
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
 use crate::time::Millis;
@@ -230,23 +231,33 @@ fn talk(parts: &mut Parts, selected: Selected) {
     flight.stage = Stage::Talking(talk);
     flight.deadline = parts.now + flight.order.timeout;
     if !bytes.is_empty() {
-        parts.out.push(Output::SendPeer { peer, bytes });
+        parts.out.push(Output::Peer {
+            peer,
+            act: PeerAct::Send(bytes),
+        });
     }
 }
 
-/// The connection to a target is open.
-pub fn peer_opened(parts: &mut Parts, peer: PeerId) {
+/// Something happened to the connection to a target.
+pub fn happened(parts: &mut Parts, peer: PeerId, event: PeerEvent) {
+    match event {
+        PeerEvent::Opened => peer_opened(parts, peer),
+        PeerEvent::Bytes(bytes) => peer_bytes(parts, peer, &bytes),
+        PeerEvent::Closed => peer_closed(parts, peer),
+    }
+    look(parts);
+    wake::settle(parts);
+}
+
+fn peer_opened(parts: &mut Parts, peer: PeerId) {
     let flight = parts.server.migrations.flight.as_ref();
     let is_awaited = |flight: &Flight| flight.peer == peer;
     if flight.is_some_and(is_awaited) {
         talk(parts, Selected::NotYet);
-        look(parts);
-        wake::settle(parts);
     }
 }
 
-/// A target sent something.
-pub fn peer_bytes(parts: &mut Parts, peer: PeerId, bytes: &[u8]) {
+fn peer_bytes(parts: &mut Parts, peer: PeerId, bytes: &[u8]) {
     let migrations = &mut parts.server.migrations;
     match &mut migrations.flight {
         Some(flight) if flight.peer == peer => {
@@ -257,12 +268,9 @@ pub fn peer_bytes(parts: &mut Parts, peer: PeerId, bytes: &[u8]) {
         }
         Some(_) | None => migrations.peers.spoke_unasked(peer, parts.out),
     }
-    look(parts);
-    wake::settle(parts);
 }
 
-/// The connection to a target broke, or could not be opened.
-pub fn peer_closed(parts: &mut Parts, peer: PeerId) {
+fn peer_closed(parts: &mut Parts, peer: PeerId) {
     let migrations = &mut parts.server.migrations;
     migrations.peers.lost(peer);
     let Some(mut flight) = migrations.flight.take() else {
@@ -275,14 +283,11 @@ pub fn peer_closed(parts: &mut Parts, peer: PeerId) {
     flight.stage = match flight.stage {
         Stage::Connecting => {
             end(parts, flight, Some(Failure::Connecting));
-            wake::settle(parts);
             return;
         }
         Stage::Talking(talk) | Stage::Broken(talk) => Stage::Broken(talk),
     };
     parts.server.migrations.flight = Some(flight);
-    look(parts);
-    wake::settle(parts);
 }
 
 /// Looks how the migration stands, and drops connections that nobody uses. While writes are paused

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::ids::PeerId;
-use crate::output::{Output, Outputs};
+use crate::output::{Output, Outputs, PeerAct};
 use crate::time::Millis;
 
 /// Host and port as they were written.
@@ -54,7 +54,10 @@ impl Peers {
         let digits = target.1.iter().take_while(|byte| byte.is_ascii_digit());
         let text: String = digits.map(|byte| char::from(*byte)).collect();
         let port = text.parse().unwrap_or(0);
-        out.push(Output::OpenPeer { peer, host, port });
+        out.push(Output::Peer {
+            peer,
+            act: PeerAct::Open { host, port },
+        });
         peer
     }
 
@@ -68,7 +71,7 @@ impl Peers {
     /// Closes the connection to a target.
     pub fn close(&mut self, target: &Target, out: &mut Outputs) {
         if let Some(kept) = self.kept.remove(target) {
-            out.push(Output::ClosePeer { peer: kept.peer });
+            out.push(closed(kept.peer));
         }
     }
 
@@ -81,7 +84,7 @@ impl Peers {
     pub fn spoke_unasked(&mut self, peer: PeerId, out: &mut Outputs) {
         if self.kept.values().any(|kept| kept.peer == peer) {
             self.lost(peer);
-            out.push(Output::ClosePeer { peer });
+            out.push(closed(peer));
         }
     }
 
@@ -90,7 +93,7 @@ impl Peers {
         self.kept.retain(|_, kept| {
             let stays = in_use == Some(kept.peer) || kept.used + IDLE_MAX >= now;
             if !stays {
-                out.push(Output::ClosePeer { peer: kept.peer });
+                out.push(closed(kept.peer));
             }
             stays
         });
@@ -102,6 +105,11 @@ impl Peers {
         let oldest = idle.map(|kept| kept.used).min()?;
         Some(oldest + IDLE_MAX + Millis(1))
     }
+}
+
+fn closed(peer: PeerId) -> Output {
+    let act = PeerAct::Close;
+    Output::Peer { peer, act }
 }
 
 const KEPT_MAX: usize = 64;

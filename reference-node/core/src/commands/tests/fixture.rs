@@ -10,7 +10,7 @@ use crate::commands::{
 use crate::config::Config;
 use crate::ids::{ClientId, NodeId};
 use crate::keyspace::Keyspace;
-use crate::output::{Output, Outputs, Protocol};
+use crate::output::{Output, Outputs, PeerAct, Protocol};
 use crate::resp::Reply;
 use crate::resp::request::RequestParser;
 use crate::rng::Rng;
@@ -238,9 +238,11 @@ fn shown(output: &Output) -> Option<String> {
         }
         Output::CloseClient { client } => Some(format!("{}: closed", client.0)),
         Output::Log { text, .. } => Some(format!("log: {text}")),
-        Output::OpenPeer { peer, host, port } => Some(format!("peer {}: {host}:{port}", peer.0)),
-        Output::SendPeer { peer, bytes } => Some(format!("peer {}:{}", peer.0, requests(bytes))),
-        Output::ClosePeer { peer } => Some(format!("peer {}: closed", peer.0)),
+        Output::Peer { peer, act } => Some(match act {
+            PeerAct::Open { host, port } => format!("peer {}: {host}:{port}", peer.0),
+            PeerAct::Send(bytes) => format!("peer {}:{}", peer.0, requests(bytes)),
+            PeerAct::Close => format!("peer {}: closed", peer.0),
+        }),
         _ => None,
     }
 }

@@ -5,21 +5,22 @@ use bytes::Bytes;
 use super::fixture::Fixture;
 use crate::commands::{self, migrate};
 use crate::ids::{ClientId, PeerId};
+use crate::input::PeerEvent;
 use crate::time::Millis;
 
 const PEER: PeerId = PeerId(1);
 
 impl Fixture {
     fn peer_opens(&mut self) -> Vec<String> {
-        self.on(|parts| migrate::peer_opened(parts, PEER))
+        self.on(|parts| migrate::happened(parts, PEER, PeerEvent::Opened))
     }
 
     fn peer_says(&mut self, text: &'static str) -> Vec<String> {
-        self.on(|parts| migrate::peer_bytes(parts, PEER, text.as_bytes()))
+        self.on(|parts| migrate::happened(parts, PEER, PeerEvent::Bytes(text.into())))
     }
 
     fn peer_breaks(&mut self, peer: PeerId) -> Vec<String> {
-        self.on(|parts| migrate::peer_closed(parts, peer))
+        self.on(|parts| migrate::happened(parts, peer, PeerEvent::Closed))
     }
 
     /// Client 1 sends `MIGRATE h 7 <rest>`, with `""` for the empty key.
