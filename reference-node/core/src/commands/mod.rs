@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod args;
+pub mod bitmaps;
 pub mod client;
 pub mod config;
 pub mod connection;
@@ -50,6 +51,8 @@ use table::Command;
 
 /// The groups of the command table.
 pub const GROUPS: &[&[Command]] = &[
+    bitmaps::COMMANDS,
+    bitmaps::field::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,

@@ -44,7 +44,10 @@ fn xgroup(call: &mut Call) -> Answer {
         ("help" | "create" | "setid" | "destroy" | "createconsumer" | "delconsumer", _) => {
             Err(Refusal::Arity(format!("xgroup|{subcommand}")))
         }
-        _ => Err(bad_subcommand(call)),
+        _ => Err(Refusal::UnknownSubcommand(
+            args::shown(call.arg(1)),
+            "XGROUP".into(),
+        )),
     }
 }
 

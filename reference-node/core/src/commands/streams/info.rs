@@ -34,7 +34,10 @@ fn xinfo(call: &mut Call) -> Answer {
         ("help" | "consumers" | "groups" | "stream", _) => {
             Err(Refusal::Arity(format!("xinfo|{subcommand}")))
         }
-        _ => Err(bad_subcommand(call)),
+        _ => Err(Refusal::UnknownSubcommand(
+            args::shown(call.arg(1)),
+            "XINFO".into(),
+        )),
     }
 }
 
