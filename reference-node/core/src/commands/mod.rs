@@ -15,6 +15,7 @@ pub mod doors;
 pub mod expiry;
 pub mod generic;
 pub mod hashes;
+pub mod hyperloglog;
 pub mod info;
 pub mod lists;
 pub mod migrate;
@@ -24,6 +25,7 @@ pub mod replication;
 pub mod server;
 pub mod session;
 pub mod sets;
+pub mod sort;
 pub mod streams;
 pub mod strings;
 pub mod table;
@@ -60,6 +62,7 @@ pub const GROUPS: &[&[Command]] = &[
     expiry::COMMANDS,
     generic::COMMANDS,
     hashes::COMMANDS,
+    hyperloglog::COMMANDS,
     info::COMMANDS,
     lists::COMMANDS,
     lists::blocking::COMMANDS,
@@ -68,6 +71,7 @@ pub const GROUPS: &[&[Command]] = &[
     replication::COMMANDS,
     server::COMMANDS,
     sets::COMMANDS,
+    sort::COMMANDS,
     streams::COMMANDS,
     streams::claim::COMMANDS,
     streams::groups::COMMANDS,

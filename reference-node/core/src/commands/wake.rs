@@ -308,6 +308,7 @@ fn retry(parts: &mut Parts, client: ClientId, key: &Bytes) {
     };
     if let Some(refusal) = streams::read::end_of_wait(args, value) {
         parts.clients.stop_waiting(client);
+        parts.server.stats.count_error(&refusal);
         parts.reply(client, refusal.into());
         return;
     }
