@@ -14,6 +14,7 @@ pub mod dispatch;
 pub mod doors;
 pub mod expiry;
 pub mod generic;
+pub mod geo;
 pub mod hashes;
 pub mod hyperloglog;
 pub mod info;
@@ -61,6 +62,8 @@ pub const GROUPS: &[&[Command]] = &[
     debug::COMMANDS,
     expiry::COMMANDS,
     generic::COMMANDS,
+    geo::COMMANDS,
+    geo::search::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     info::COMMANDS,
