@@ -9,6 +9,7 @@
 //! slots), [`keyspace`] (data), [`commands`] (what clients may ask), [`route`] (who serves a key),
 //! [`replication`] and [`rdb`] (copies of the data), [`resp`] (the client protocol), [`config`].
 
+pub mod append_only;
 pub mod bus;
 pub mod cluster;
 pub mod commands;

@@ -46,6 +46,7 @@ impl Node {
         }
         self.take_in(now, input, out);
         self.settle(now, out);
+        self.restart_log_if_due(now, out);
         persist_first(&mut out[start..]);
     }
 
@@ -186,7 +187,10 @@ impl Node {
             Effect::DeleteSlot(slot) => {
                 self.with_parts(now, out, |parts| commands::delete_slot(parts, slot));
             }
-            Effect::FlushAll => self.keyspace.flush(),
+            Effect::FlushAll => {
+                self.keyspace.flush();
+                self.server.append_only.restart();
+            }
             Effect::PauseWrites(until) => {
                 self.replication.stand_still(until);
                 self.with_parts(now, out, |parts| commands::pause_writes(parts, until));
@@ -213,6 +217,7 @@ impl Node {
                 for (key, entry) in entries {
                     self.keyspace.insert_entry(key, entry);
                 }
+                self.server.append_only.restart();
             }
             Event::Run(received) => {
                 let replication::stream::Received { args, raw } = received;
@@ -225,6 +230,15 @@ impl Node {
                 self.with_parts(now, out, |parts| commands::dispatch::close(parts, client));
             }
             Event::Acknowledged => self.with_parts(now, out, commands::replicas_acknowledged),
+        }
+    }
+
+    // What this step appended is in the new base, too.
+    fn restart_log_if_due(&mut self, now: Millis, out: &mut Outputs) {
+        if self.server.append_only.is_due(&self.config) {
+            let base = crate::rdb::encode_file(&self.keyspace, now);
+            self.server.append_only.began(base.len());
+            out.push(Output::RestartLog { base });
         }
     }
 

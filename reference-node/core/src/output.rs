@@ -68,6 +68,17 @@ pub enum Output {
         /// How surely.
         durability: Durability,
     },
+    /// Begin the append-only file anew with this snapshot; what was there before may go once it
+    /// is in place. Must succeed, as `Persist`.
+    RestartLog {
+        /// An RDB file.
+        base: Bytes,
+    },
+    /// Append to the append-only file, before any later output that leaves the process.
+    Append {
+        /// Commands, as in the stream of replication.
+        bytes: Bytes,
+    },
     /// Open a bus link; answered by `LinkOpened` or `LinkClosed`.
     OpenLink {
         /// Its name.

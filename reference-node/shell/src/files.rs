@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::append_log::AppendLog;
 use bytes::Bytes;
 use nix::fcntl::{Flock, FlockArg};
 use slotquake_core::output::{Durability, File as NodeFile};
@@ -11,6 +12,8 @@ use slotquake_core::output::{Durability, File as NodeFile};
 /// Paths, and the lock.
 #[derive(Debug)]
 pub struct Files {
+    /// The append-only file.
+    pub append_log: AppendLog,
     nodes_conf: PathBuf,
     rdb: PathBuf,
     config: PathBuf,
@@ -41,8 +44,9 @@ pub enum FileError {
 
 impl Files {
     /// Files at these paths.
-    pub fn new(nodes_conf: &str, rdb: &str, config: &str) -> Files {
+    pub fn new(nodes_conf: &str, rdb: &str, config: &str, append_log: AppendLog) -> Files {
         Files {
+            append_log,
             nodes_conf: nodes_conf.into(),
             rdb: rdb.into(),
             config: config.into(),
@@ -153,30 +157,29 @@ fn system(what: &'static str, path: &Path, error: std::io::Error) -> FileError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::append_log::Sync;
 
     /// Proves PS-12: also after a save, which renames another file over it.
     #[test]
     fn a_second_node_on_the_same_nodes_conf_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("nodes.conf").display().to_string();
-        let mut first = Files::new(&path, "", "");
+        let files = || Files::new(&path, "", "", AppendLog::new("", "", Sync::Never));
+        let mut first = files();
         assert!(first.lock_nodes_conf().expect("free").is_empty());
         assert!(matches!(
-            Files::new(&path, "", "").lock_nodes_conf(),
+            files().lock_nodes_conf(),
             Err(FileError::Locked(_))
         ));
         first
             .persist(NodeFile::NodesConf, b"vars", Durability::Synced)
             .expect("writable");
         assert!(matches!(
-            Files::new(&path, "", "").lock_nodes_conf(),
+            files().lock_nodes_conf(),
             Err(FileError::Locked(_))
         ));
         drop(first);
-        assert_eq!(
-            Files::new(&path, "", "").lock_nodes_conf().expect("free"),
-            "vars"
-        );
+        assert_eq!(files().lock_nodes_conf().expect("free"), "vars");
         assert_eq!(
             std::fs::read_dir(folder.path()).expect("there").count(),
             1,
@@ -187,7 +190,12 @@ mod tests {
     /// Proves PS-13.
     #[test]
     fn a_file_that_cannot_be_written_is_an_error() {
-        let mut files = Files::new("/nonexistent/nodes.conf", "", "");
+        let mut files = Files::new(
+            "/nonexistent/nodes.conf",
+            "",
+            "",
+            AppendLog::new("", "", Sync::Never),
+        );
         assert!(
             files
                 .persist(NodeFile::NodesConf, b"", Durability::Buffered)

@@ -8,6 +8,7 @@
 //! redis-server. It decides nothing about the protocol: that is the core's.
 
 mod address;
+mod append_log;
 mod bus_link;
 mod client;
 mod clock;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use slotquake_core::config::Config;
+use slotquake_core::config::{Config, directives};
 use slotquake_core::output::LogLevel;
 use slotquake_core::{Boot, BootError, Input, Node};
 use tokio::net::TcpListener;
@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::address::bind_addresses;
+use crate::append_log::{AppendLog, Sync};
 use crate::clock;
 use crate::files::Files;
 use crate::listen::{accept_clients, accept_links, listen};
@@ -145,6 +146,7 @@ fn boot(
         &config.cluster_config_file,
         &config.dbfilename,
         &start.config_file,
+        append_log(config),
     );
     let fatal = |log: &mut Log, text: &str| {
         log.line(LogLevel::Warning, text);
@@ -160,12 +162,20 @@ fn boot(
     let rdb = files
         .read_rdb()
         .map_err(|error| fatal(&mut log, &error.to_string()))?;
+    let append_only = match config.appendonly {
+        true => files
+            .append_log
+            .read()
+            .map_err(|error| fatal(&mut log, &error.to_string()))?,
+        false => None,
+    };
     let boot = Boot {
         config: start.config,
         config_file: start.config_file,
         config_text: start.config_text,
         nodes_conf,
         rdb,
+        append_only,
         seed: seed(),
         pid: std::process::id(),
     };
@@ -185,6 +195,17 @@ fn boot(
             Err(fatal(&mut log, &error.to_string()))
         }
     }
+}
+
+fn append_log(config: &Config) -> AppendLog {
+    let setting = |name: &str| directives::value(config, name).unwrap_or_default();
+    let sync = match setting("appendfsync").as_str() {
+        "always" => Sync::Always,
+        "no" => Sync::Never,
+        _ => Sync::EverySecond,
+    };
+    let (folder, name) = (setting("appenddirname"), setting("appendfilename"));
+    AppendLog::new(&folder, &name, sync)
 }
 
 async fn keep_time(shell: SharedShell, signals: Rc<Signals>) {

@@ -110,6 +110,7 @@ impl Shell {
 
     /// Writes what gathered, and sees to the next wake-up.
     pub fn end_turn(&mut self) {
+        self.flush_log();
         while !self.dirty.is_empty() {
             for connection in self.dirty.drain(..) {
                 connection.flush();
@@ -118,6 +119,12 @@ impl Shell {
         }
         if self.node.next_wakeup() < self.armed {
             self.signals.rearm.notify_one();
+        }
+    }
+
+    fn flush_log(&mut self) {
+        if let Err(error) = self.files.append_log.flush() {
+            self.persist_failed(None, &error.to_string());
         }
     }
 
@@ -155,23 +162,18 @@ impl Shell {
                 durability,
             } => {
                 if let Err(error) = self.files.persist(file, &bytes, durability) {
-                    self.persist_failed(file, &error.to_string());
+                    self.persist_failed(Some(file), &error.to_string());
                 }
             }
+            Output::RestartLog { base } => {
+                if let Err(error) = self.files.append_log.restart(&base) {
+                    self.persist_failed(None, &error.to_string());
+                }
+            }
+            Output::Append { bytes } => self.files.append_log.append(&bytes),
             Output::OpenLink { link, ip, port } => self.open_link(link, SocketAddr::new(ip, port)),
             Output::CloseLink { link } => close(self.links.remove(&link)),
-            Output::SendPacket { link, packet } => {
-                if let Some(Way::Open(connection)) = self.links.get(&link) {
-                    let bytes = slotquake_core::bus::codec::encode(&packet);
-                    let is_new = connection.write(|outbox| {
-                        outbox.write(|tail| tail.extend_from_slice(&bytes));
-                    });
-                    if is_new {
-                        self.dirty.push(connection.clone());
-                        self.busy_links.push(link);
-                    }
-                }
-            }
+            Output::SendPacket { link, packet } => self.send_packet(link, &packet),
             Output::Reply {
                 client,
                 reply,
@@ -186,6 +188,7 @@ impl Shell {
             }
             Output::CloseClient { client } => {
                 if let Some(connection) = self.clients.remove(&client) {
+                    self.flush_log();
                     connection.flush();
                     connection.close();
                 }
@@ -237,9 +240,9 @@ impl Shell {
     }
 
     // PS-13: a node that cannot keep its promises ends, before any further output.
-    fn persist_failed(&mut self, file: File, error: &str) -> ! {
+    fn persist_failed(&mut self, file: Option<File>, error: &str) -> ! {
         self.log.line(LogLevel::Warning, error);
-        if file == File::NodesConf {
+        if file == Some(File::NodesConf) {
             self.log.line(
                 LogLevel::Warning,
                 "Fatal: can't update cluster config file.",
@@ -249,6 +252,7 @@ impl Shell {
     }
 
     fn exit(&mut self, status: u8) {
+        self.flush_log();
         for connection in self.dirty.drain(..) {
             connection.flush();
         }

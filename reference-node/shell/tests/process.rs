@@ -139,6 +139,28 @@ fn data_is_saved_at_the_end_and_loaded_at_the_start() {
 }
 
 #[test]
+fn with_appendonly_a_killed_node_has_all_that_it_acknowledged() {
+    let mut node = NodeProcess::start(&["--appendonly", "yes"]);
+    let mut client = node.client();
+    client.ok(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    wait_until("the cluster to be ok", || {
+        client.call(&["SET", "k", "v"]) == Reply::Text("OK".into())
+    });
+    for expected in 1..=3 {
+        assert_eq!(client.call(&["RPUSH", "l", "x"]), Reply::Integer(expected));
+    }
+    node.kill();
+    node.restart();
+    assert_eq!(node.client().call(&["DBSIZE"]), Reply::Integer(2));
+    node.kill();
+    node.restart();
+    let mut client = node.client();
+    wait_until("the cluster to be ok", || {
+        client.call(&["LLEN", "l"]) == Reply::Integer(3)
+    });
+}
+
+#[test]
 fn answers_a_long_pipeline_in_order_to_a_client_that_reads_late() {
     let node = NodeProcess::start(&[]);
     let mut client = node.client();

@@ -130,6 +130,7 @@ impl SimWorld {
             config_text: String::new(),
             nodes_conf: place.disk.read(File::NodesConf),
             rdb: place.disk.read(File::Rdb),
+            append_only: None,
             seed: place.rng.next_u64(),
             pid: 1000 + place.incarnation,
         };

@@ -62,6 +62,8 @@ impl SimWorld {
                 self.send_from(host, Handle::Upstream(upstream), Payload::Bytes(bytes));
             }
             Output::CloseUpstream { upstream } => self.hang_up(host, Handle::Upstream(upstream)),
+            // Simulated nodes have `appendonly no`.
+            Output::RestartLog { .. } | Output::Append { .. } => {}
             // Only DEBUG SLEEP asks for it, which no simulated client sends.
             Output::Stall { .. } => {}
             Output::Peer { peer, act } => self.act_on_peer(host, peer, act),

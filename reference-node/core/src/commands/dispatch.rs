@@ -9,7 +9,7 @@ use crate::commands::admission::{self, Admission};
 use crate::commands::doors::ReplicationDoor;
 use crate::commands::parts::{Blocking, Call, Caller, Parts};
 use crate::commands::session::{ReplyMode, Session, Wait};
-use crate::commands::table::{self, Command};
+use crate::commands::table::{self, Command, Flag};
 use crate::commands::{transactions, wake};
 use crate::ids::ClientId;
 use crate::output::{LogLevel, Output, Protocol};
@@ -136,6 +136,9 @@ fn apply(parts: &mut Parts, command: &'static Command, args: &[Bytes]) {
         return;
     }
     let reply = execute(parts, Caller::Master, command, args, Blocking::Denied);
+    if command.has(Flag::Write) && parts.server.append_only.is_on() {
+        log_effects(parts, &[args.to_vec()]);
+    }
     // RW-40: the stream is handed on as it came, never again command by command.
     parts.server.effects.clear();
     if let Reply::Error(text) = reply {
@@ -324,10 +327,17 @@ pub fn finish_unit(parts: &mut Parts, client: Option<ClientId>) {
     if effects.is_empty() {
         return;
     }
+    log_effects(parts, &effects);
     propagate(parts.replication, &effects, parts.out);
     let offset = parts.replication.figures().offset;
     if let Some(session) = client.and_then(|client| parts.clients.get_mut(client)) {
         session.last_write_offset = offset;
+    }
+}
+
+fn log_effects(parts: &mut Parts, effects: &[Vec<Bytes>]) {
+    if let Some(bytes) = parts.server.append_only.record(effects) {
+        parts.out.push(Output::Append { bytes });
     }
 }
 

@@ -139,7 +139,7 @@ fn persistence(parts: &Parts, text: &mut String) {
     put(text, "rdb_last_bgsave_status", "ok");
     put(text, "rdb_last_load_keys_expired", 0);
     put(text, "rdb_last_load_keys_loaded", 0);
-    put(text, "aof_enabled", 0);
+    put(text, "aof_enabled", u8::from(parts.config.appendonly));
     put(text, "aof_rewrite_in_progress", 0);
     put(text, "aof_rewrite_scheduled", 0);
     put(text, "aof_last_bgrewrite_status", "ok");
@@ -172,6 +172,8 @@ fn stats(parts: &Parts, text: &mut String) {
         parts.clients.shard_channels.len(),
     );
     put(text, "latest_fork_usec", 0);
+    // Payloads are never trusted, so none is checked a second time.
+    put(text, "dump_payload_sanitizations", 0);
     put(
         text,
         "total_error_replies",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::append_only::AppendOnly;
 use crate::commands::doors::{ClusterDoor, ReplicationDoor};
 use crate::commands::migrate::Migrations;
 use crate::commands::session::{Clients, ReplyMode, Session, Wait};
@@ -63,6 +64,8 @@ pub struct Server {
     pub is_active_expiry_off: bool,
     /// When the next look at blocked clients is due (RD-13).
     pub next_blocked_check: Option<Millis>,
+    /// The append-only file.
+    pub append_only: AppendOnly,
     /// Changes since the last save.
     pub dirty: u64,
     /// When the data was last saved.

@@ -88,6 +88,7 @@ pub const SETTINGS: &[Setting] = &[
         optional,
         |addr: &Option<String>| { addr.clone().unwrap_or_default() }
     ),
+    flag!("appendonly", Runtime, appendonly),
     flag!("cluster-enabled", Fixed, cluster_enabled),
     text!("cluster-config-file", Fixed, cluster_config_file),
     span!(

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::{Node, persist_first};
+use crate::append_only::{self, Appended};
 use crate::cluster::Cluster;
-use crate::commands::{Clients, Server};
+use crate::commands::{self, Clients, Server};
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::output::Outputs;
@@ -25,6 +26,8 @@ pub struct Boot {
     pub nodes_conf: Option<Bytes>,
     /// Content of the RDB file, if there is one.
     pub rdb: Option<Bytes>,
+    /// The append-only file, if there is one and it is on: then the RDB file does not matter.
+    pub append_only: Option<Appended>,
     /// Seed of everything random: ids, election delays, gossip partners.
     pub seed: u64,
     /// The process id, for INFO and the log.
@@ -40,6 +43,9 @@ pub enum BootError {
     /// The RDB file is not one.
     #[error("corrupted RDB file: {0}")]
     Rdb(String),
+    /// The append-only file is not one.
+    #[error("Bad file format reading the append only file: {0}")]
+    AppendOnly(String),
 }
 
 impl Node {
@@ -50,11 +56,8 @@ impl Node {
     pub fn boot(boot: Boot, now: Millis, out: &mut Outputs) -> Result<Node, BootError> {
         let mut rng = Rng::new(boot.seed);
         let mut keyspace = Keyspace::default();
-        if let Some(rdb) = &boot.rdb {
-            let entries = replication::entries(rdb);
-            for (key, entry) in entries.map_err(|error| BootError::Rdb(error.to_string()))? {
-                keyspace.insert_entry(key, entry);
-            }
+        if let (Some(rdb), None) = (&boot.rdb, &boot.append_only) {
+            load(rdb, &mut keyspace)?;
         }
         let server = Server {
             started: now,
@@ -82,6 +85,9 @@ impl Node {
             effects,
             published: Vec::new(),
         };
+        for part in boot.append_only.unwrap_or_default().parts {
+            node.replay(&part, now, out)?;
+        }
         if node.config.cluster_enabled {
             node.with_cluster(now, |cluster, around, effects| {
                 cluster.claim_keys_at_start(around, effects);
@@ -90,7 +96,31 @@ impl Node {
             node.effects.clear();
         }
         node.settle(now, out);
+        node.restart_log_if_due(now, out);
         persist_first(out);
         Ok(node)
     }
+
+    // Before anybody is connected: nothing of it is answered, logged or replicated.
+    fn replay(&mut self, part: &[u8], now: Millis, out: &mut Outputs) -> Result<(), BootError> {
+        if part.starts_with(b"REDIS") {
+            return load(part, &mut self.keyspace);
+        }
+        let commands = append_only::commands(part);
+        for args in commands.map_err(|error| BootError::AppendOnly(error.into()))? {
+            if !args[0].eq_ignore_ascii_case(b"select") {
+                self.with_parts(now, out, |parts| commands::apply_from_master(parts, args));
+            }
+        }
+        self.with_parts(now, out, commands::master_link_lost);
+        Ok(())
+    }
+}
+
+fn load(rdb: &[u8], keyspace: &mut Keyspace) -> Result<(), BootError> {
+    let entries = replication::entries(rdb);
+    for (key, entry) in entries.map_err(|error| BootError::Rdb(error.to_string()))? {
+        keyspace.insert_entry(key, entry);
+    }
+    Ok(())
 }

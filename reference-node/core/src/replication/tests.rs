@@ -1,5 +1,7 @@
 //! Two rooms wired to each other: a master and its replica, without sockets.
 
+mod loading;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
