@@ -90,7 +90,7 @@ impl Run {
 
     /// Faults were there, and somebody noticed.
     fn assert_bitten(&self) {
-        assert!(self.count("faults_installed") >= 3, "{}", self.verdict);
+        assert!(self.count("faults_installed") >= 2, "{}", self.verdict);
         assert!(self.count("elections") >= 1, "{}", self.verdict);
         assert!(self.count("votes") >= 2, "{}", self.verdict);
         assert!(self.count("ok_ops") >= 1000, "{}", self.verdict);
@@ -108,9 +108,12 @@ fn real_server() -> &'static str {
 
 const REAL: &str = "redis@7.0.15";
 
+/// The main job in a quarter of a minute.
+const SHORT: [&str; 4] = ["--time-limit", "15s", "--fault-interval", "4s"];
+
 #[test]
 fn the_reference_node_keeps_its_promises_while_it_is_disturbed() {
-    let run = run(&["--time-limit", "15s", "--fault-interval", "4s"]);
+    let run = run(&SHORT);
     assert_eq!(run.called.status, 0, "{}", run.called.stdout);
     assert_eq!(run.word(), "held");
     run.assert_bitten();
@@ -119,7 +122,7 @@ fn the_reference_node_keeps_its_promises_while_it_is_disturbed() {
 
 #[test]
 fn a_real_server_breaks_only_where_it_is_known_to() {
-    let run = run(&["--time-limit", "15s", "--target", real_server()]);
+    let run = run(&[&SHORT[..], &["--target", real_server()]].concat());
     assert_eq!(run.called.status, 0, "{}", run.called.stdout);
     assert!(["held", "known"].contains(&run.word()), "{}", run.verdict);
     run.assert_bitten();
