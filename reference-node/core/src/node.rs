@@ -7,10 +7,12 @@
 use crate::cluster::{Cluster, Effect, Surroundings};
 use crate::commands::{self, Applied, Clients, Parts, ReplicationDoor, Server, migrate};
 use crate::config::Config;
+use crate::ids::ClientId;
 use crate::input::Input;
 use crate::keyspace::Keyspace;
 use crate::output::{Durability, File, LogLevel, Output, Outputs};
 use crate::replication::{self, Event, Replication};
+use crate::resp::request::Trust;
 use crate::rng::Rng;
 use crate::time::Millis;
 
@@ -131,6 +133,14 @@ impl Node {
     /// Settings as they are now; CONFIG SET changes them.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Whether a client may send long requests: not before it has authenticated.
+    pub fn trust(&self, client: ClientId) -> Trust {
+        match self.clients.get(client) {
+            Some(session) if !session.is_authenticated => Trust::Unauthenticated,
+            Some(_) | None => Trust::Authenticated,
+        }
     }
 
     fn wake(&mut self, now: Millis, out: &mut Outputs) {

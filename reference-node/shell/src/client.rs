@@ -48,6 +48,7 @@ impl Protocol for ClientProtocol {
                 self.is_behind = true;
                 break;
             }
+            self.parser.set_trust(shell.trust(self.client));
             match self.parser.next_command() {
                 Ok(Some(args)) => {
                     shell.take_in(Input::ClientCommand {

@@ -13,6 +13,7 @@ use slotquake_core::ids::{ClientId, LinkId, PeerId, UpstreamId};
 use slotquake_core::input::PeerEvent;
 use slotquake_core::output::{File, LogLevel, PeerAct, Protocol};
 use slotquake_core::resp::Reply;
+use slotquake_core::resp::request::Trust;
 use slotquake_core::time::Millis;
 use slotquake_core::{Input, Node, Output, Outputs};
 use tokio::sync::Notify;
@@ -307,6 +308,11 @@ impl Shell {
             local,
         });
         client
+    }
+
+    /// Whether a client may send long requests.
+    pub fn trust(&self, client: ClientId) -> Trust {
+        self.node.trust(client)
     }
 
     fn is_protected_from(&self, peer: SocketAddr) -> bool {

@@ -197,3 +197,20 @@ fn takes_inline_commands_and_closes_after_a_protocol_error() {
     );
     assert_eq!(client.read(), None);
 }
+
+#[test]
+fn takes_long_requests_only_after_auth() {
+    let node = NodeProcess::start(&["--requirepass", "secret"]);
+    let mut stranger = node.client();
+    stranger.send_raw(b"*11\r\n").expect("it is open");
+    let refusal = "ERR Protocol error: unauthenticated multibulk length";
+    assert_eq!(stranger.read(), Some(Reply::Error(refusal.into())));
+    assert_eq!(stranger.read(), None, "and the connection is closed");
+    let mut friend = node.client();
+    friend.ok(&["AUTH", "secret"]);
+    let long = friend.call(&[
+        "EXISTS", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11",
+    ]);
+    let is_refused = matches!(&long, Reply::Error(text) if text.contains("unauthenticated"));
+    assert!(!is_refused, "{long:?}");
+}

@@ -70,7 +70,13 @@ pub fn client_command(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
     }
     session.last_active = parts.now;
     if session.wait.is_some() {
-        session.pending.push_back(args);
+        session.pending.push(args);
+        if session.pending.is_over_limit() {
+            let level = LogLevel::Warning;
+            let text = "Closing client that reached max query buffer length".into();
+            parts.out.push(Output::Log { level, text });
+            close(parts, client);
+        }
         return;
     }
     run(parts, client, args);

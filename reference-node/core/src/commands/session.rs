@@ -69,7 +69,7 @@ pub struct Session {
     /// What it waits for, and its place among those who wait.
     pub wait: Option<(u64, Wait)>,
     /// Commands that came while it waited.
-    pub pending: VecDeque<Vec<Bytes>>,
+    pub pending: Pending,
     /// CLIENT REPLY.
     pub reply_mode: ReplyMode,
     /// Whether it is to be closed; nothing more of it is run.
@@ -78,6 +78,45 @@ pub struct Session {
     pub last_write_offset: u64,
     /// CLIENT NO-EVICT.
     pub is_evictable: bool,
+}
+
+/// Commands that wait to be run, and their size.
+#[derive(Debug, Clone, Default)]
+pub struct Pending {
+    queue: VecDeque<Vec<Bytes>>,
+    size_bytes: usize,
+}
+
+impl Pending {
+    /// One more, behind the others.
+    pub fn push(&mut self, args: Vec<Bytes>) {
+        self.size_bytes += size_of_command(&args);
+        self.queue.push_back(args);
+    }
+
+    /// One that is to be run before the others.
+    pub fn put_first(&mut self, args: Vec<Bytes>) {
+        self.size_bytes += size_of_command(&args);
+        self.queue.push_front(args);
+    }
+
+    /// The next one.
+    pub fn next_command(&mut self) -> Option<Vec<Bytes>> {
+        let args = self.queue.pop_front()?;
+        self.size_bytes -= size_of_command(&args);
+        Some(args)
+    }
+
+    /// Whether it is more than a client may send ahead: upstream's `client-query-buffer-limit`.
+    pub fn is_over_limit(&self) -> bool {
+        self.size_bytes > SENT_AHEAD_BYTES_MAX
+    }
+}
+
+// In memory: each argument has its own header.
+fn size_of_command(args: &[Bytes]) -> usize {
+    let headers = (args.len() + 1) * size_of::<Bytes>();
+    headers + args.iter().map(Bytes::len).sum::<usize>()
 }
 
 /// What a key looked like when it was watched.
@@ -177,7 +216,7 @@ impl Session {
             patterns: BTreeSet::new(),
             shard_channels: BTreeSet::new(),
             wait: None,
-            pending: VecDeque::new(),
+            pending: Pending::default(),
             reply_mode: ReplyMode::On,
             is_closing: false,
             last_write_offset: 0,
@@ -311,3 +350,5 @@ pub fn forget_subscriber(
         }
     }
 }
+
+const SENT_AHEAD_BYTES_MAX: usize = 1 << 30;

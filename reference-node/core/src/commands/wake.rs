@@ -180,7 +180,7 @@ pub fn resume_soon(parts: &mut Parts) {
             continue;
         };
         if let Some(session) = parts.clients.get_mut(client) {
-            session.pending.push_front(args);
+            session.pending.put_first(args);
         }
     }
 }
@@ -335,7 +335,7 @@ fn run_pending(parts: &mut Parts, client: ClientId) {
         if session.wait.is_some() || session.is_closing {
             return;
         }
-        let Some(args) = session.pending.pop_front() else {
+        let Some(args) = session.pending.next_command() else {
             return;
         };
         dispatch::run(parts, client, args);

@@ -1,7 +1,10 @@
 //! Clients that wait: for keys, for replicas, for the end of a pause.
 
+use bytes::Bytes;
+
 use super::fixture::{Fixture, node};
 use crate::commands;
+use crate::ids::ClientId;
 use crate::time::Millis;
 
 #[test]
@@ -38,6 +41,20 @@ fn runs_what_a_blocked_client_sent_meanwhile_when_its_wait_ends() {
     node.says(2, "BLPOP a 0.5");
     assert_eq!(node.says(2, "PING"), [""; 0]);
     assert_eq!(node.passes(600), ["2: *-1", "2: +PONG"]);
+}
+
+#[test]
+fn closes_a_blocked_client_that_sends_too_much_ahead() {
+    let mut node = Fixture::new();
+    node.says(2, "BLPOP a 0");
+    let megabyte = Bytes::from(vec![b'x'; 1 << 20]);
+    let mut replies = Vec::new();
+    for _ in 0..1024 {
+        let args = vec![Bytes::from_static(b"ECHO"), megabyte.clone()];
+        replies.extend(node.on(|parts| commands::client_command(parts, ClientId(2), args)));
+    }
+    let closing = "log: Closing client that reached max query buffer length";
+    assert_eq!(replies, [closing, "2: closed"]);
 }
 
 #[test]
