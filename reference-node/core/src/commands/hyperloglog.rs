@@ -91,8 +91,8 @@ fn pfcount(call: &mut Call) -> Answer {
 
 fn pfmerge(call: &mut Call) -> Answer {
     let mut all = Registers::default();
-    for key in call.args[1..].to_vec() {
-        if let Some(registers) = load(call, &key)? {
+    for key in &call.args[1..] {
+        if let Some(registers) = load(call, key)? {
             all.merge(&registers);
         }
     }

@@ -116,6 +116,13 @@ impl Default for Request {
 }
 
 impl Request {
+    fn around(center: Center) -> Request {
+        Request {
+            center: Some(center),
+            ..Request::default()
+        }
+    }
+
     fn circle(&mut self, radius: &[u8], unit: &[u8]) -> Result<(), Refusal> {
         let radius = float(radius).ok_or(Refusal::Text("ERR need numeric radius"))?;
         if radius < 0.0 {
@@ -244,8 +251,8 @@ fn geosearch(call: &mut Call) -> Answer {
 fn georadius(call: &mut Call) -> Answer {
     let source = call.arg(1).clone();
     call.read_as::<Zset>(&source)?;
-    let mut request = Request::default();
-    request.center = Some(Center::Place(place(call.arg(2), call.arg(3))?));
+    let center = Center::Place(place(call.arg(2), call.arg(3))?);
+    let mut request = Request::around(center);
     request.circle(call.arg(4), call.arg(5))?;
     request.options(&args::word(call.arg(0)), &call.args[6..])?;
     run(call, &source, &request)
@@ -254,8 +261,7 @@ fn georadius(call: &mut Call) -> Answer {
 fn by_member(call: &mut Call) -> Answer {
     let source = call.arg(1).clone();
     call.read_as::<Zset>(&source)?;
-    let mut request = Request::default();
-    request.center = Some(Center::Member(call.arg(2).clone()));
+    let mut request = Request::around(Center::Member(call.arg(2).clone()));
     request.circle(call.arg(3), call.arg(4))?;
     request.options(&args::word(call.arg(0)), &call.args[5..])?;
     run(call, &source, &request)

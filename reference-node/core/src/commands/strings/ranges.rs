@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::commands::args::{self, is_word};
+use crate::commands::args::{self};
 use crate::commands::parts::{Answer, Call};
 use crate::commands::strings::replace;
 use crate::commands::table::{Command, Flag, Keys, keyed};
@@ -92,13 +92,7 @@ fn lcs(call: &mut Call) -> Answer {
     let (left, right) = (call.arg(1).clone(), call.arg(2).clone());
     let left = call.copy_of::<Bytes>(&left)?;
     let right = call.copy_of::<Bytes>(&right)?;
-    let mut wants_length = false;
-    for option in &call.args[3..] {
-        match option {
-            word if is_word(word, "len") => wants_length = true,
-            _ => return Err(Refusal::Syntax),
-        }
-    }
+    let options = LcsOptions::read(&call.args[3..])?;
     let cells = (left.len() + 1).checked_mul(right.len() + 1);
     if cells.is_none_or(|cells| cells > LCS_CELLS_MAX) {
         return Err(Refusal::Text(
@@ -107,14 +101,77 @@ fn lcs(call: &mut Call) -> Answer {
         ));
     }
     let common = longest_common(&left, &right);
-    Ok(if wants_length {
-        Reply::Integer(common.len() as i64)
-    } else {
-        Reply::Bulk(common.into())
+    let length = Reply::Integer(common.len() as i64);
+    Ok(match (options.wants_ranges, options.wants_length) {
+        (true, _) => {
+            let ranges = Reply::Array(options.ranges(&common));
+            let (matches, len) = (Reply::text("matches"), Reply::text("len"));
+            Reply::Map(vec![(matches, ranges), (len, length)])
+        }
+        (false, true) => length,
+        (false, false) => {
+            let bytes = common.iter().rev().map(|(row, _)| left[*row]);
+            Reply::Bulk(bytes.collect::<Vec<u8>>().into())
+        }
     })
 }
 
-fn longest_common(left: &[u8], right: &[u8]) -> Vec<u8> {
+/// What LCS is to show.
+#[derive(Debug, Default)]
+struct LcsOptions {
+    wants_length: bool,
+    wants_ranges: bool,
+    shows_match_length: bool,
+    match_length_min: i64,
+}
+
+impl LcsOptions {
+    fn read(mut rest: &[Bytes]) -> Result<LcsOptions, Refusal> {
+        let mut options = LcsOptions::default();
+        while let Some((word, after)) = rest.split_first() {
+            rest = after;
+            match (args::word(word).as_str(), after) {
+                ("len", _) => options.wants_length = true,
+                ("idx", _) => options.wants_ranges = true,
+                ("withmatchlen", _) => options.shows_match_length = true,
+                ("minmatchlen", [number, after @ ..]) => {
+                    options.match_length_min = args::integer(number)?.max(0);
+                    rest = after;
+                }
+                _ => return Err(Refusal::Syntax),
+            }
+        }
+        if options.wants_length && options.wants_ranges {
+            return Err(Refusal::Text(
+                "ERR If you want both the length and indexes, please just use IDX.",
+            ));
+        }
+        Ok(options)
+    }
+
+    // Runs of common places, last first, as the places are.
+    fn ranges(&self, common: &[(usize, usize)]) -> Vec<Reply> {
+        let runs =
+            common.chunk_by(|later, earlier| (later.0, later.1) == (earlier.0 + 1, earlier.1 + 1));
+        let long = runs.filter(|run| run.len() as i64 >= self.match_length_min);
+        let pair = |from: usize, to: usize| {
+            let ends = [from, to].map(|place| Reply::Integer(place as i64));
+            Reply::Array(ends.into())
+        };
+        long.map(|run| {
+            let (last, first) = (run[0], run[run.len() - 1]);
+            let mut row = vec![pair(first.0, last.0), pair(first.1, last.1)];
+            if self.shows_match_length {
+                row.push(Reply::Integer(run.len() as i64));
+            }
+            Reply::Array(row)
+        })
+        .collect()
+    }
+}
+
+// Places of the longest common subsequence in both texts, last first.
+fn longest_common(left: &[u8], right: &[u8]) -> Vec<(usize, usize)> {
     let width = right.len() + 1;
     let mut lengths = vec![0u32; (left.len() + 1) * width];
     for row in 1..=left.len() {
@@ -132,7 +189,7 @@ fn longest_common(left: &[u8], right: &[u8]) -> Vec<u8> {
     while row > 0 && column > 0 {
         let here = row * width + column;
         if left[row - 1] == right[column - 1] {
-            common.push(left[row - 1]);
+            common.push((row - 1, column - 1));
             row -= 1;
             column -= 1;
         } else if lengths[here - width] > lengths[here - 1] {
@@ -141,7 +198,6 @@ fn longest_common(left: &[u8], right: &[u8]) -> Vec<u8> {
             column -= 1;
         }
     }
-    common.reverse();
     common
 }
 
