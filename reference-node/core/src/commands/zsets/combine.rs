@@ -126,7 +126,7 @@ fn options(call: &mut Call, keys: usize, mut rest: &[Bytes]) -> Result<Query, Re
                 _ => return Err(Refusal::Syntax),
             };
             rest = &rest[2..];
-        } else if is_word(word, "withscores") {
+        } else if is_word(word, "withscores") && !args::word(call.arg(0)).ends_with("store") {
             query.shape = is_nested_when(call.is_resp3());
             rest = &rest[1..];
         } else if is_word(word, "limit") && rest.len() > 1 {
