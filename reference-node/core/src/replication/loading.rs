@@ -7,9 +7,11 @@
 use bytes::Bytes;
 
 use super::replica::{Follower, LinkState};
+use super::room::{Event, log};
 use super::{ReplId, ReplOffset, Replication};
 use crate::config::Config;
 use crate::keyspace::Entry;
+use crate::output::{LogLevel, Outputs};
 use crate::time::Millis;
 
 /// A snapshot that is being loaded.
@@ -58,6 +60,26 @@ impl Replication {
             (true, false) | (false, false) => LoadState::Idle,
             (false, true) => LoadState::Loading,
         }
+    }
+
+    /// It is loaded: the data is that of the master, at that place.
+    pub(super) fn loaded(
+        &mut self,
+        loading: Loading,
+        config: &Config,
+        now: Millis,
+        out: &mut Outputs,
+    ) -> Event {
+        // RW-16.
+        self.history
+            .adopt(loading.id, loading.offset, config.repl_backlog_size);
+        self.close_replicas();
+        if let Some(follower) = &mut self.follower {
+            follower.ack(loading.offset, now, out);
+        }
+        let text = "MASTER <-> REPLICA sync: Finished with success";
+        out.push(log(LogLevel::Notice, text));
+        Event::Replace(loading.entries)
     }
 
     /// The state of the link to the master; up only with all data loaded.

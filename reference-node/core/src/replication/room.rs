@@ -165,7 +165,7 @@ impl Replication {
         upstream
     }
 
-    fn close_replicas(&mut self) {
+    pub(super) fn close_replicas(&mut self) {
         let clients: Vec<ClientId> = self.replicas.online().map(|(id, _, _)| id).collect();
         self.events.extend(clients.into_iter().map(Event::Close));
     }
@@ -293,25 +293,6 @@ impl Replication {
             },
             Progress::Command(received) => self.received(received, now, out),
         }
-    }
-
-    fn loaded(
-        &mut self,
-        loading: Loading,
-        config: &Config,
-        now: Millis,
-        out: &mut Outputs,
-    ) -> Event {
-        // RW-16.
-        self.history
-            .adopt(loading.id, loading.offset, config.repl_backlog_size);
-        self.close_replicas();
-        if let Some(follower) = &mut self.follower {
-            follower.ack(loading.offset, now, out);
-        }
-        let text = "MASTER <-> REPLICA sync: Finished with success";
-        out.push(log(LogLevel::Notice, text));
-        Event::Replace(loading.entries)
     }
 
     /// Commands that are about the stream itself end here; the others are to be run.
