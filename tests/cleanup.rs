@@ -26,7 +26,15 @@ impl Victim {
         let child = HARNESS
             .command(
                 folder.path(),
-                &["test", "--time-limit", "60s", "--seed", "5"],
+                &[
+                    "test",
+                    "--time-limit",
+                    "60s",
+                    "--faults",
+                    "kill",
+                    "--seed",
+                    "5",
+                ],
             )
             .env("TMPDIR", &temporary)
             .stdout(Stdio::null())
@@ -51,6 +59,19 @@ impl Victim {
                 return found;
             }
         }
+    }
+
+    /// What the nodes have logged so far, all in one.
+    fn logs(&self) -> String {
+        let below = |folder: PathBuf| {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).collect::<Vec<_>>()
+        };
+        let runs = below(self.folder.path().join("store"));
+        let nodes = runs.into_iter().flat_map(|run| below(run.join("nodes")));
+        nodes
+            .filter_map(|node| fs::read_to_string(node.join("log")).ok())
+            .collect()
     }
 
     fn temporary(&self) -> PathBuf {
@@ -114,10 +135,12 @@ fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Six nodes run, and an operation was done: a run in its middle.
+/// Six nodes run and one of them has struck trouble: a run in its middle.
 fn wait_until_busy(victim: &Victim) {
-    wait_until("six nodes run", Duration::from_secs(60), || {
-        victim.descendants().len() >= 7
+    let limit = Duration::from_secs(60);
+    wait_until("six nodes run", limit, || victim.descendants().len() >= 7);
+    wait_until("a fault is felt", limit, || {
+        victim.logs().contains(" as failing")
     });
 }
 

@@ -1,9 +1,9 @@
 //! The judges' decoder and the node's codec read the same bytes alike.
 //!
-//! They share no code, so that a mistake in one does not hide itself. Here packets of every kind are
-//! made at random, written by the node and read by both; then bytes are spoilt, and what the judges
-//! still take for a packet, the node must take for the same one. The rule that gives a key its slot
-//! exists twice as well.
+//! They share no code, so that a mistake in one does not hide itself. Here packets of every kind
+//! are made at random, written by the node and read by both; then bytes are spoilt, and what the
+//! judges still take for a packet, the node must take for the same one. The rule that gives a key
+//! its slot exists twice as well.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -254,7 +254,8 @@ proptest! {
         }
         if let Ok(decoded) = judge::decode::decode(&bytes) {
             let believed = codec::decode(&bytes);
-            prop_assert!(believed.is_ok(), "the judges read {:?}, the node {:?}", decoded, believed);
+            let is_read = believed.is_ok();
+            prop_assert!(is_read, "the judges read {:?}, the node {:?}", decoded, believed);
             let believed = believed.expect("just asserted");
             let mut header = judged_header(&believed.header);
             // Bits without a meaning are kept by the judges and forgotten by the node.

@@ -1,7 +1,7 @@
 //! The catalogue of numbered clauses that code, logs and messages cite (`docs/clauses.tsv`).
 //!
-//! One line a clause: source, id, marker or severity, statement. An id may stand in two sources (the
-//! behaviour of a node, and the catalogue of invariants); both are meant to be shown.
+//! One line a clause: source, id, marker or severity, statement. An id may stand in two sources
+//! (the behaviour of a node, and the catalogue of invariants); both are meant to be shown.
 
 const CATALOGUE: &str = include_str!("../../../docs/clauses.tsv");
 
