@@ -51,6 +51,8 @@ pub struct Model {
     pub coverage: Coverage,
     /// Measured times.
     pub timing: Timing,
+    /// Why the cluster cannot be ok sooner than it was; of real servers only.
+    pub floor: Option<&'static str>,
     /// When which slots could not be used.
     pub outages: Vec<Outage>,
     /// Acknowledged writes that are gone.
@@ -101,6 +103,7 @@ impl Model {
             checks,
             coverage: judgement.coverage.clone(),
             timing: judgement.timing.clone(),
+            floor: floor(evidence),
             outages,
             ledger,
             facts: facts(evidence, about),
@@ -223,6 +226,18 @@ fn facts(evidence: &Evidence<'_>, about: About<'_>) -> Facts {
             .map(|folder| ("recording", folder.display().to_string())),
     );
     facts
+}
+
+/// ST-02: upstream's fixed delay hides everything else about the start of a small cluster.
+fn floor(evidence: &Evidence<'_>) -> Option<&'static str> {
+    let is_real = |server: &Server| match server {
+        Server::Redis(_) => true,
+        Server::Reference => false,
+    };
+    let mut nodes = evidence.setting.nodes.iter();
+    nodes
+        .any(|node| is_real(&node.server))
+        .then_some("a redis-server master is never ok in its first 2000 ms, ST-02")
 }
 
 /// `reference × 3, redis 7.0.15 × 3`.

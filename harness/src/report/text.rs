@@ -181,13 +181,15 @@ fn cluster_covered(out: &mut String, model: &Model) {
             ),
         );
     }
+    let floor = model.floor.map(|why| format!(" ({why})"));
     let healed = model.timing.maps_equal_after_heal_ms;
     let healed = healed.map(|ms| format!("; {ms} ms from the last heal to equal slot maps"));
     line(
         out,
         format_args!(
-            "  times       {} ms from nothing to cluster_state:ok on every node{}",
+            "  times       {} ms from nothing to cluster_state:ok on every node{}{}",
             model.timing.cluster_ok_ms,
+            floor.unwrap_or_default(),
             healed.unwrap_or_default()
         ),
     );
