@@ -47,3 +47,41 @@ pub trait Checker {
         Vec::new()
     }
 }
+
+/// Whether a run may do without the checker's subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The run is undecided if this checker is.
+    Essential,
+    /// It judges what need not occur (votes, writes of some workload): nothing examined is no
+    /// blemish of the run.
+    WhenItHappens,
+}
+
+/// What a checker reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// Client operations first of all: it can judge a bare history.
+    History,
+    /// Bus, views, faults.
+    Cluster,
+}
+
+/// What there is to say about a checker; it stands in the checker's own file.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Its name: the clause it is named after.
+    pub id: &'static str,
+    /// Its claim in one line.
+    pub title: &'static str,
+    /// The clauses it judges.
+    pub clauses: &'static [&'static str],
+    /// Whether a run may do without it.
+    pub need: Need,
+    /// What it reads.
+    pub evidence: Evidence,
+    /// What it says, where it comes from and how it is checked, for `slotquake explain`.
+    pub help: &'static str,
+    /// Makes one.
+    pub make: fn() -> Box<dyn Checker + Send>,
+}

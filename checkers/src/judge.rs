@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::availability::coverage::{Coverage, CoverageCounter};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::Event;
 use crate::observation::Setting;
 use crate::recording::Recording;
-use crate::registry::{CHECKERS, Entry, Evidence, Need};
+use crate::registry::CHECKERS;
 use crate::verdict::{Verdict, Violation, Word};
 
 /// What one checker said.

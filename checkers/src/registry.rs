@@ -3,51 +3,13 @@
 //! What there is to say about a checker stands in its own file as an [`Entry`]; the command line,
 //! the documentation and the report are made from this list.
 
-use crate::checker::Checker;
+use crate::checker::Entry;
 use crate::consistency::{invented_values, linearizable, lost_writes};
 use crate::invariants::{
     config_epoch_never_above_current, config_epoch_never_decreases, current_epoch_never_decreases,
     election_epoch_is_unique, full_recovery, minority_stops_writing, one_master_per_slot_and_epoch,
     one_vote_per_epoch, promotion_has_majority, slot_maps_agree, voter_owns_slots,
 };
-
-/// Whether a run may do without the checker's subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// The run is undecided if this checker is.
-    Essential,
-    /// It judges what need not occur (votes, writes of some workload): nothing examined is no
-    /// blemish of the run.
-    WhenItHappens,
-}
-
-/// What a checker reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
-    /// Client operations first of all: it can judge a bare history.
-    History,
-    /// Bus, views, faults.
-    Cluster,
-}
-
-/// What the registry knows of a checker.
-#[derive(Debug, Clone, Copy)]
-pub struct Entry {
-    /// Its name: the clause it is named after.
-    pub id: &'static str,
-    /// Its claim in one line.
-    pub title: &'static str,
-    /// The clauses it judges.
-    pub clauses: &'static [&'static str],
-    /// Whether a run may do without it.
-    pub need: Need,
-    /// What it reads.
-    pub evidence: Evidence,
-    /// What it says, where it comes from and how it is checked, for `slotquake explain`.
-    pub help: &'static str,
-    /// Makes one.
-    pub make: fn() -> Box<dyn Checker + Send>,
-}
 
 /// The checkers, in the order in which they are reported.
 pub const CHECKERS: &[Entry] = &[

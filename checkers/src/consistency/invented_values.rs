@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::operation::short;
 use crate::history::{Function, Key, Operation, Outcome, Pairing, Value};
 use crate::observation::Setting;
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 

@@ -18,12 +18,11 @@ use super::register::{Held, Register, RegisterOp, ValueId, Values};
 use super::search::{Decision, Optional, Required, decide};
 use super::timeline::Timeline;
 use super::windows::{Unsettled, Windows};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Function, Key, Operation, Outcome, Pairing, Value};
 use crate::observation::Setting;
 use crate::observation::bounds::seconds;
 use crate::observation::slots::slot_of_key;
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 

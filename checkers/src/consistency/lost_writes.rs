@@ -10,13 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::set_full::Sets;
 use super::timeline::Timeline;
 use super::windows::{Window, Windows};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::operation::short;
 use crate::history::{Function, Key, Operation, Outcome, Pairing, Value};
 use crate::observation::Setting;
 use crate::observation::bounds::seconds;
 use crate::observation::slots::slot_of_key;
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 

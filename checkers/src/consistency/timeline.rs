@@ -10,9 +10,9 @@
 use std::collections::BTreeMap;
 
 use crate::checker::Happening;
-use crate::invariants::minority_stops_writing::note_pause;
 use crate::invariants::promotions::Promotions;
 use crate::observation::bounds::MILLISECOND;
+use crate::observation::fault::note_pause;
 use crate::observation::{
     Fault, FaultKind, FaultPhase, Incarnations, Lifecycle, LifecycleKind, NodeId, NodeName,
     Ownership, Packet,

@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
 use super::links::Link;
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Incarnations, NodeName, Packet, Setting, View};
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 

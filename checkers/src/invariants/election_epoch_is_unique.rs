@@ -6,9 +6,8 @@
 use super::bus_evidence::{Completeness, conclude};
 use super::promotion_has_majority::reused_votes;
 use super::promotions::{Promotion, Promotions};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::Setting;
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 

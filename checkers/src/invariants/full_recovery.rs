@@ -5,11 +5,10 @@
 //! happen. A node that the nemesis killed and nobody started again leaves the entry undecided.
 
 use super::convergence::{Calm, Runs};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::Event;
 use crate::observation::bounds::{MILLISECOND, seconds};
 use crate::observation::{Bounds, LifecycleKind, NodeName, Setting};
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Verdict, Violation, Word};
 use crate::witness::Witness;
 

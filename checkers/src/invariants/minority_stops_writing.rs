@@ -9,13 +9,11 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Event, Function, Operation, Outcome, Pairing};
 use crate::observation::bounds::{CRON, MILLISECOND, seconds};
-use crate::observation::{
-    Bounds, FaultKind, FaultPhase, Incarnations, NodeName, Ownership, Packet, Setting,
-};
-use crate::registry::{Entry, Evidence, Need};
+use crate::observation::fault::note_pause;
+use crate::observation::{Bounds, FaultKind, Incarnations, NodeName, Ownership, Packet, Setting};
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 
@@ -161,19 +159,6 @@ impl MinorityStopsWriting {
             *begin <= operation.completed
                 && end.saturating_add(bounds.suspected() + CRON) >= operation.invoked
         })
-    }
-}
-
-/// Adds the step of a pause to the list of its begin and end times.
-pub fn note_pause(pauses: &mut Vec<(u64, u64)>, phase: &FaultPhase, begun: u64, time: u64) {
-    match phase {
-        FaultPhase::Installed | FaultPhase::Indeterminate(_) => pauses.push((begun, u64::MAX)),
-        FaultPhase::Healed => {
-            if let Some(open) = pauses.iter_mut().rfind(|pause| pause.1 == u64::MAX) {
-                open.1 = time;
-            }
-        }
-        FaultPhase::Skipped(_) => {}
     }
 }
 

@@ -7,10 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::ownership::Claim;
 use crate::observation::{NodeId, Ownership, Setting, SlotSet};
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 

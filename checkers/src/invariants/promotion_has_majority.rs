@@ -10,10 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bus_evidence::{Completeness, conclude};
 use super::promotions::{Promotion, Promotions};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::bounds::seconds;
 use crate::observation::{Bounds, NodeName, Ownership, Setting};
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 

@@ -5,10 +5,9 @@
 //! not compared. A run that ended before the bound with unequal maps is undecided.
 
 use super::convergence::{Calm, Runs};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::bounds::{MILLISECOND, seconds};
 use crate::observation::{Bounds, NodeId, NodeName, Ownership, Setting, SlotSet, View};
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Verdict, Violation, Word};
 use crate::witness::Witness;
 

@@ -3,9 +3,8 @@
 //! The header of an AUTH_ACK is of the instant it was sent, so the check is exact.
 
 use super::bus_evidence::{Completeness, conclude};
-use crate::checker::{Checker, Happening};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Packet, PacketKind, Setting};
-use crate::registry::{Entry, Evidence, Need};
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 

@@ -83,3 +83,16 @@ pub struct Lifecycle {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
+
+/// Adds the step of a pause to the list of its begin and end times.
+pub fn note_pause(pauses: &mut Vec<(u64, u64)>, phase: &FaultPhase, begun: u64, time: u64) {
+    match phase {
+        FaultPhase::Installed | FaultPhase::Indeterminate(_) => pauses.push((begun, u64::MAX)),
+        FaultPhase::Healed => {
+            if let Some(open) = pauses.iter_mut().rfind(|pause| pause.1 == u64::MAX) {
+                open.1 = time;
+            }
+        }
+        FaultPhase::Skipped(_) => {}
+    }
+}

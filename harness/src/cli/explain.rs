@@ -1,7 +1,8 @@
 //! `slotquake explain`: what a checker or a clause says, where it comes from, how it is checked.
 
 use clap::Args;
-use slotquake_checkers::registry::{CHECKERS, Entry, checkers_of};
+use slotquake_checkers::checker::Entry;
+use slotquake_checkers::registry::{CHECKERS, checkers_of};
 
 use super::clauses;
 use super::console;
