@@ -45,8 +45,12 @@ enum Command {
     Node(node::NodeArgs),
 }
 
-/// Runs the command line.
+/// Runs the command line. `RUST_LOG=debug` shows what the local world does, on stderr.
 pub fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
