@@ -62,10 +62,8 @@ fn logs_what_test_suites_wait_for_and_ends_cleanly_on_sigterm() {
     assert_eq!(node.terminate(), Some(0));
 }
 
-/// Proves PS-12.
-#[test]
-fn a_second_node_on_the_same_nodes_conf_ends_at_once() {
-    let node = NodeProcess::start(&[]);
+/// What a node says that ends with status 1 instead of starting in this folder.
+fn refused_start(folder: &std::path::Path) -> String {
     let (port, bus_port) = (free_port().to_string(), free_port().to_string());
     let output = binary()
         .args([
@@ -77,11 +75,18 @@ fn a_second_node_on_the_same_nodes_conf_ends_at_once() {
             "yes",
         ])
         .args(["--bind", "127.0.0.1", "--dir"])
-        .arg(node.folder())
+        .arg(folder)
         .output()
         .expect("starts");
     assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8_lossy(&output.stdout);
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Proves PS-12.
+#[test]
+fn a_second_node_on_the_same_nodes_conf_ends_at_once() {
+    let node = NodeProcess::start(&[]);
+    let text = refused_start(node.folder());
     assert!(
         text.contains("is already used by a different Redis Cluster node"),
         "{text}"
@@ -93,22 +98,7 @@ fn a_second_node_on_the_same_nodes_conf_ends_at_once() {
 fn a_corrupted_nodes_conf_is_fatal() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("nodes.conf"), "nonsense\n").expect("writable");
-    let (port, bus_port) = (free_port().to_string(), free_port().to_string());
-    let output = binary()
-        .args([
-            "--port",
-            &port,
-            "--cluster-port",
-            &bus_port,
-            "--cluster-enabled",
-            "yes",
-        ])
-        .args(["--bind", "127.0.0.1", "--dir"])
-        .arg(folder.path())
-        .output()
-        .expect("starts");
-    assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = refused_start(folder.path());
     assert!(
         text.contains("Unrecoverable error: corrupted cluster config file."),
         "{text}"
