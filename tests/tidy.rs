@@ -3,7 +3,9 @@
 //! Each rule gives every offender at once, with file and line.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+
+use slotquake_tests::clauses::{self, catalogue, cited};
+use slotquake_tests::sources::{Source, rust_files, text_files};
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -12,7 +14,7 @@ const LINE_COLUMNS_MAX: usize = 100;
 #[test]
 fn files_functions_and_lines_are_short() {
     let mut offenders = Vec::new();
-    for source in sources() {
+    for source in rust_files() {
         let lines: Vec<&str> = source.text.lines().collect();
         if lines.len() > FILE_LINES_MAX {
             offenders.push(format!("{}: {} lines", source.name, lines.len()));
@@ -31,7 +33,7 @@ fn files_functions_and_lines_are_short() {
 fn every_file_says_what_it_is_for() {
     let silent = |source: &Source| !source.text.starts_with("//!");
     report(
-        sources()
+        rust_files()
             .iter()
             .filter(|source| silent(source))
             .map(|s| s.name.clone())
@@ -52,7 +54,7 @@ fn nothing_is_left_unfinished_or_hushed() {
         concat!("dbg", "!("),
     ];
     let mut offenders = Vec::new();
-    for source in sources() {
+    for source in rust_files() {
         for (index, line) in source.text.lines().enumerate() {
             for word in banned.iter().filter(|word| line.contains(**word)) {
                 offenders.push(format!("{}:{}: {word}", source.name, index + 1));
@@ -65,7 +67,7 @@ fn nothing_is_left_unfinished_or_hushed() {
 #[test]
 fn product_code_does_not_unwrap() {
     let mut offenders = Vec::new();
-    for source in sources().iter().filter(|source| source.is_product()) {
+    for source in rust_files().iter().filter(|source| source.is_product()) {
         for (index, line) in source.product_part().lines().enumerate() {
             if line.contains(".unwrap()") && !line.trim_start().starts_with("//") {
                 offenders.push(format!("{}:{}", source.name, index + 1));
@@ -78,7 +80,7 @@ fn product_code_does_not_unwrap() {
 #[test]
 fn unsafe_stays_in_the_sandbox_and_the_tap_and_says_why() {
     let mut offenders = Vec::new();
-    for source in sources() {
+    for source in rust_files() {
         let lines: Vec<&str> = source.text.lines().collect();
         for (index, line) in lines.iter().enumerate() {
             let is_unsafe =
@@ -103,15 +105,45 @@ fn unsafe_stays_in_the_sandbox_and_the_tap_and_says_why() {
 
 #[test]
 fn every_cited_clause_exists() {
-    let known = known_clauses();
+    let known: BTreeSet<String> = catalogue().into_iter().map(|clause| clause.id).collect();
     let mut offenders = Vec::new();
-    for source in sources() {
+    for source in rust_files() {
         for (index, line) in source.text.lines().enumerate() {
-            for id in cited_clauses(line) {
+            for id in cited(line) {
                 if !known.contains(&id) {
                     offenders.push(format!("{}:{}: {id}", source.name, index + 1));
                 }
             }
+        }
+    }
+    report(offenders);
+}
+
+#[test]
+fn every_proof_names_a_clause_and_stands_above_a_test() {
+    let mut offenders = Vec::new();
+    for source in rust_files() {
+        for proof in clauses::proofs(&source) {
+            if proof.test.is_empty() {
+                offenders.push(format!("{}:{}: no test follows", source.name, proof.line));
+            }
+        }
+    }
+    report(offenders);
+}
+
+#[test]
+fn every_clause_of_the_node_is_proven_or_waived_with_a_reason() {
+    let coverage = clauses::coverage();
+    let is_required = |clause: &&clauses::Clause| clauses::REQUIRED.contains(&&*clause.source);
+    let required: Vec<_> = coverage.iter().filter(is_required).collect();
+    let open = required.iter().filter(|clause| clause.is_open());
+    let mut offenders: Vec<String> = open.map(|c| format!("{}: no test", c.id)).collect();
+    for id in clauses::waived_ids() {
+        match required.iter().find(|clause| clause.id == id) {
+            Some(clause) if clause.proven.is_empty() => {}
+            Some(_) => offenders.push(format!("{id}: waived, but a test proves it")),
+            None => offenders.push(format!("{id}: waived, but no clause of the node")),
         }
     }
     report(offenders);
@@ -133,36 +165,6 @@ fn no_path_of_a_machine_is_in_the_tree() {
         }
     }
     report(offenders);
-}
-
-/// Clause families of the specification; other capitals with a number are no citations.
-const FAMILIES: &[&str] = &[
-    "BUS", "HS", "GO", "FD", "ST", "EP", "UP", "EL", "VO", "MF", "RM", "RP", "SM", "RD", "PS",
-    "PU", "RS", "CF", "INV", "KW", "RW", "CE", "VT", "MG", "DU", "HI", "SE",
-];
-
-/// `VO-03` and its like in a line.
-fn cited_clauses(line: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
-        let Some((family, number)) = word.split_once('-') else {
-            continue;
-        };
-        let is_number = number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit());
-        if FAMILIES.contains(&family) && is_number {
-            found.push(word.to_string());
-        }
-    }
-    found
-}
-
-fn known_clauses() -> BTreeSet<String> {
-    let catalogue =
-        std::fs::read_to_string(root().join("docs/clauses.tsv")).expect("docs/clauses.tsv");
-    let ids = catalogue.lines().filter(|line| !line.starts_with('#'));
-    ids.filter_map(|line| line.split('\t').nth(1))
-        .map(str::to_string)
-        .collect()
 }
 
 /// Functions over the limit. rustfmt closes a function at the indentation it began with.
@@ -209,90 +211,4 @@ fn report(offenders: Vec<String>) {
         offenders.len(),
         offenders.join("\n")
     );
-}
-
-struct Source {
-    name: String,
-    text: String,
-}
-
-impl Source {
-    /// Whether users run it: not a test, a bench, or a helper of those.
-    fn is_product(&self) -> bool {
-        let is_test = self.name.ends_with("tests.rs")
-            || self.name.contains("/tests/")
-            || self.name.starts_with("tests/")
-            || self.name.contains("/benches/")
-            || self.name.contains("test_support");
-        !is_test
-    }
-
-    /// All before the inline test module.
-    fn product_part(&self) -> &str {
-        self.text.split("#[cfg(test)]").next().unwrap_or_default()
-    }
-}
-
-fn sources() -> Vec<Source> {
-    text_files()
-        .into_iter()
-        .filter(|source| source.name.ends_with(".rs"))
-        .collect()
-}
-
-fn text_files() -> Vec<Source> {
-    let mut found = Vec::new();
-    collect(&root(), &mut found);
-    assert!(
-        found.len() > 20,
-        "found only {} files: wrong root?",
-        found.len()
-    );
-    found
-}
-
-fn collect(folder: &Path, found: &mut Vec<Source>) {
-    const TEXT: &[&str] = &[
-        "rs", "md", "toml", "tsv", "txt", "yml", "sh", "js", "css", "html",
-    ];
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("a readable folder")
-        .map(|entry| entry.expect("a readable entry").path())
-        .collect();
-    entries.sort();
-    for path in entries {
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_string();
-        let extension = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_string();
-        if path.is_dir() {
-            if !matches!(name.as_str(), ".git" | "target" | "store") {
-                collect(&path, found);
-            }
-        } else if TEXT.contains(&extension.as_str())
-            || folder.file_name().is_some_and(|folder| folder == ".ci")
-        {
-            let text =
-                String::from_utf8_lossy(&std::fs::read(&path).expect("readable")).to_string();
-            let name = path
-                .strip_prefix(root())
-                .expect("below the root")
-                .display()
-                .to_string();
-            found.push(Source { name, text });
-        }
-    }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the workspace root")
-        .to_path_buf()
 }

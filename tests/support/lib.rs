@@ -2,10 +2,13 @@
 //!
 //! [`run`] calls the harness as a user would, [`browser`] opens a report in headless Chromium,
 //! [`sample`] makes recordings whose verdict is known, [`live`] runs servers on loopback, and
-//! [`dataset`] fills them with keys of all types.
+//! [`dataset`] fills them with keys of all types. [`sources`] reads the tree for the guards, and
+//! [`clauses`] says which clauses it implements and proves.
 
 pub mod browser;
+pub mod clauses;
 pub mod dataset;
 pub mod live;
 pub mod run;
 pub mod sample;
+pub mod sources;
