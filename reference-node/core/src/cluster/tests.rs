@@ -5,6 +5,7 @@ mod commands;
 mod failover;
 mod faults;
 mod files;
+mod handshake;
 mod hostile;
 mod manual;
 mod membership;

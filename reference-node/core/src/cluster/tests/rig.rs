@@ -1,7 +1,10 @@
 //! The rig: hosts with a `Cluster` each, joined by wires that lose nothing unless cut.
 //!
 //! Packets travel through the codec and take no time; the clock jumps to the next wake-up. A host
-//! keeps its nodes.conf over kill and restart. Nothing here checks anything: tests do.
+//! keeps its nodes.conf over kill and restart. Nothing here checks anything: tests do. Hand-made
+//! packets are made in [`probe`].
+
+pub mod probe;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
@@ -15,7 +18,7 @@ use crate::cluster::{
 };
 use crate::config::Config;
 use crate::ids::{LinkId, NodeId};
-use crate::output::{File, Output};
+use crate::output::{Durability, File, Output};
 use crate::resp::Reply;
 use crate::rng::Rng;
 use crate::slot::Slot;
@@ -62,6 +65,9 @@ enum Event {
 /// A packet that left a host, and what was on that host's disk at that moment.
 pub struct Sent {
     pub from: usize,
+    /// Who gets it; none if nobody is at the other end.
+    pub to: Option<usize>,
+    pub link: LinkId,
     pub packet: Packet,
     pub nodes_conf: Bytes,
 }
@@ -71,8 +77,15 @@ pub struct Rig {
     pub hosts: Vec<Host>,
     pub sent: Vec<Sent>,
     pub cuts: BTreeSet<(usize, usize)>,
+    /// Hosts that were stopped: they can be connected to, but do nothing.
+    pub paused: BTreeSet<usize>,
+    /// Links that were asked for: by whom, to which port.
+    pub opened: Vec<(usize, u16)>,
+    /// Saves of nodes.conf: whose, and how surely.
+    pub saves: Vec<(usize, Durability)>,
     wires: BTreeMap<(usize, LinkId), (usize, LinkId)>,
     queue: VecDeque<(usize, Event)>,
+    held: VecDeque<(usize, Event)>,
     accepted: u64,
     boots: u64,
 }
@@ -89,8 +102,12 @@ impl Rig {
             hosts: Vec::new(),
             sent: Vec::new(),
             cuts: BTreeSet::new(),
+            paused: BTreeSet::new(),
+            opened: Vec::new(),
+            saves: Vec::new(),
             wires: BTreeMap::new(),
             queue: VecDeque::new(),
+            held: VecDeque::new(),
             accepted: 0,
             boots: 0,
         };
@@ -274,8 +291,12 @@ impl Rig {
     }
 
     fn next_wakeup(&self) -> Option<Millis> {
-        let running = self.hosts.iter().filter_map(|host| host.cluster.as_ref());
-        running.map(|cluster| cluster.next_wakeup()).min()
+        let awake = |index: &usize| !self.paused.contains(index);
+        let running = (0..self.hosts.len()).filter(awake);
+        running
+            .filter_map(|index| self.hosts[index].cluster.as_ref())
+            .map(|cluster| cluster.next_wakeup())
+            .min()
     }
 
     fn wake_at(&mut self, at: Millis) {
@@ -283,7 +304,7 @@ impl Rig {
         for index in 0..self.hosts.len() {
             let host = &self.hosts[index];
             let is_due = |cluster: &Cluster| cluster.next_wakeup() <= self.now;
-            if host.cluster.as_ref().is_some_and(is_due) {
+            if host.cluster.as_ref().is_some_and(is_due) && !self.paused.contains(&index) {
                 self.with(index, |cluster, around, fx| cluster.on_wake(around, fx));
                 self.settle();
             }
@@ -315,6 +336,10 @@ impl Rig {
 
     fn settle(&mut self) {
         while let Some((index, event)) = self.queue.pop_front() {
+            if self.paused.contains(&index) {
+                self.held.push_back((index, event));
+                continue;
+            }
             self.with(index, |cluster, around, fx| match event {
                 Event::Opened(link) => cluster.on_link_opened(link, LOCALHOST, around, fx),
                 Event::Accepted(link) => {
@@ -340,8 +365,13 @@ impl Rig {
 
     fn output(&mut self, index: usize, output: Output) {
         match output {
-            Output::Persist { file, bytes, .. } => {
+            Output::Persist {
+                file,
+                bytes,
+                durability,
+            } => {
                 assert_eq!(file, File::NodesConf, "the room has one file");
+                self.saves.push((index, durability));
                 self.hosts[index].nodes_conf = Some(bytes);
             }
             Output::OpenLink { link, port, .. } => self.plug(index, link, port),
@@ -353,6 +383,7 @@ impl Rig {
     }
 
     fn plug(&mut self, from: usize, link: LinkId, port: u16) {
+        self.opened.push((from, port));
         let to = usize::from(port).wrapping_sub(17_000);
         if self.cuts.contains(&(from, to)) {
             return;
@@ -386,12 +417,15 @@ impl Rig {
         let decoded = codec::decode(&bytes).expect("what is sent can be read");
         assert_eq!(decoded, packet, "what is read is what was sent");
         let nodes_conf = self.hosts[from].nodes_conf.clone().unwrap_or_default();
+        let peer = self.wires.get(&(from, link)).copied();
         self.sent.push(Sent {
             from,
+            to: peer.map(|(to, _)| to),
+            link,
             packet,
             nodes_conf,
         });
-        let Some((to, other)) = self.wires.get(&(from, link)).copied() else {
+        let Some((to, other)) = peer else {
             return;
         };
         if !self.cuts.contains(&(from, to)) {
