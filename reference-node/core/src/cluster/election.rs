@@ -284,7 +284,7 @@ fn auth_timeout(turn: &Turn) -> Millis {
 }
 
 /// EL-02, EL-04: how old the data of this replica may be.
-fn data_age(turn: &Turn) -> Millis {
+pub(super) fn data_age(turn: &Turn) -> Millis {
     let age = match turn.replication.link {
         LinkFigures::Up { last_interaction } => {
             Millis(turn.now.since(last_interaction).0 / 1000 * 1000)

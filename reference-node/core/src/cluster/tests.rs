@@ -2,6 +2,7 @@
 
 mod claims;
 mod commands;
+mod elections;
 mod failover;
 mod faults;
 mod files;
