@@ -13,20 +13,20 @@ use crate::time::Millis;
 const ORPHANED_FOR: Millis = Millis(5000);
 
 /// What is weighed before this replica moves.
-struct MoveFacts {
-    is_allowed: bool,
-    state_is_ok: bool,
-    healthy_siblings: u64,
-    barrier: u64,
-    most_replicas: usize,
-    my_master_has_most: bool,
-    is_smallest: bool,
-    orphaned_for: Option<Millis>,
+pub(super) struct MoveFacts {
+    pub is_allowed: bool,
+    pub state_is_ok: bool,
+    pub healthy_siblings: u64,
+    pub barrier: u64,
+    pub most_replicas: usize,
+    pub my_master_has_most: bool,
+    pub is_smallest: bool,
+    pub orphaned_for: Option<Millis>,
 }
 
 /// Why it stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Staying {
+pub(super) enum Staying {
     NotAllowed,
     StateIsFail,
     NeededHere,
@@ -35,7 +35,8 @@ enum Staying {
     NobodyNeedsMe,
 }
 
-const MOVE_RULES: &[Rule<MoveFacts, Staying>] = &[
+/// Moving to another master.
+pub(super) const MOVE_RULES: &[Rule<MoveFacts, Staying>] = &[
     Rule {
         clause: "RM-01",
         objects: |facts| (!facts.is_allowed).then_some(Staying::NotAllowed),

@@ -1,8 +1,10 @@
 //! Tests of the cluster room: some `Cluster`s on an in-memory wire and a fake clock.
 
+mod bus;
 mod claims;
 mod commands;
 mod elections;
+mod extensions;
 mod failover;
 mod faults;
 mod files;
@@ -13,5 +15,6 @@ mod membership;
 mod packets;
 mod rig;
 mod slots;
+mod spares;
 mod state;
 mod voting;

@@ -67,6 +67,76 @@ fn a_manual_failover_that_cannot_finish_is_called_off_on_both_sides() {
     assert!(rig.at(3).is_replica());
 }
 
+/// Proves MF-15: five seconds begin anew with each request.
+#[test]
+fn a_second_request_starts_the_failover_anew() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.hosts[0].replication.offset = 140;
+    rig.run(3, "CLUSTER FAILOVER");
+    rig.run_for(3000);
+    assert_eq!(rig.run(3, "CLUSTER FAILOVER"), Reply::OK);
+    rig.run_for(3000);
+    assert!(rig.at(0).is_pausing_writes());
+    rig.hosts[3].replication.offset = 140;
+    rig.until("the promotion", 500, |rig| !rig.at(3).is_replica());
+}
+
+/// Proves VO-13: the master that is to go votes as well.
+#[test]
+fn all_masters_vote_in_a_manual_failover() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.run(3, "CLUSTER FAILOVER");
+    rig.run_for(1000);
+    let mut voters: Vec<usize> = rig.votes().iter().map(|(voter, _)| *voter).collect();
+    voters.sort_unstable();
+    assert_eq!(voters, [0, 1, 2]);
+}
+
+/// Proves MF-17: an attempt that failed a moment ago keeps its retry span.
+#[test]
+fn a_manual_failover_waits_for_the_retry_span_of_a_failed_attempt() {
+    let mut rig = Rig::cluster(3, 1);
+    let voters = |rig: &mut Rig, dropped: Option<u16>| {
+        for voter in [1, 2] {
+            let cluster = rig.hosts[voter].cluster.as_mut().expect("it runs");
+            cluster.drop_packets_of_type(dropped);
+        }
+    };
+    let count = |rig: &Rig| {
+        let requests = rig.sent.iter();
+        requests
+            .filter(|sent| sent.packet.body == Body::AuthRequest)
+            .count()
+    };
+    voters(&mut rig, Some(5));
+    rig.kill(0);
+    rig.until("a request", 10_000, |rig| count(rig) > 0);
+    voters(&mut rig, None);
+    rig.run_for(2200);
+    let before = count(&rig);
+    rig.run(3, "CLUSTER FAILOVER FORCE");
+    rig.run_for(1700);
+    assert_eq!(count(&rig), before, "4000 ms are not over");
+    let took = rig.until("the promotion", 1000, |rig| !rig.at(3).is_replica());
+    assert!(took <= 300, "then there is no delay: {took} ms");
+}
+
+/// Proves CF-22, MF-05: writes are held back for ten seconds at most.
+#[test]
+fn the_pause_of_writes_is_ten_seconds_long() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.run(3, "CLUSTER FAILOVER");
+    let until = rig.now + Millis(10_000);
+    let pauses = rig.hosts[0]
+        .effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::PauseWrites(until) => Some(*until),
+            _ => None,
+        });
+    assert_eq!(pauses.collect::<Vec<_>>(), [until]);
+}
+
 /// Proves MF-12.
 #[test]
 fn a_forced_failover_works_with_a_dead_master() {
