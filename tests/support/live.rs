@@ -65,6 +65,8 @@ pub struct Server {
     /// Its client port.
     pub port: u16,
     folder: tempfile::TempDir,
+    program: Program,
+    mode: Mode,
 }
 
 impl Server {
@@ -81,33 +83,23 @@ impl Server {
     fn spawn(program: &Program, mode: Mode) -> Server {
         let port = free_port();
         let folder = tempfile::tempdir().unwrap();
-        let cluster = match mode {
-            Mode::Cluster => "cluster-enabled yes\ncluster-node-timeout 5000\n",
-            Mode::Standalone => "",
-        };
-        let text = format!(
-            "port {port}\nbind 127.0.0.1\nsave \"\"\nlogfile log.txt\ndir {}\n{cluster}{}",
-            folder.path().display(),
-            program.settings,
-        );
-        let config = folder.path().join("redis.conf");
-        std::fs::write(&config, text).unwrap();
-        let mut command = Command::new(&program.path);
-        if let Some(path) = &program.library_path {
-            command.env("LD_LIBRARY_PATH", path);
-        }
-        command.args(&program.arguments).arg(&config);
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let child = command.spawn().unwrap();
+        let child = launch(program, mode, port, folder.path());
+        let program = program.clone();
         Server {
             child,
             port,
             folder,
+            program,
+            mode,
         }
     }
 
     // None if somebody else was faster to take the port.
     fn when_ready(mut self) -> Option<Server> {
+        self.is_ready().then_some(self)
+    }
+
+    fn is_ready(&mut self) -> bool {
         let mut is_running = true;
         wait_until("a server to answer PING", || {
             is_running = self.child.try_wait().unwrap().is_none();
@@ -116,7 +108,39 @@ impl Server {
         });
         let is_taken = self.log().contains("already in use");
         assert!(is_running || is_taken, "the server ended: {}", self.log());
-        is_running.then_some(self)
+        is_running
+    }
+
+    /// Kills it with SIGKILL, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again where it was, after [`Server::kill`].
+    pub fn restart(&mut self) {
+        let program = self.program.clone();
+        self.restart_as(&program);
+    }
+
+    /// Starts another program in its folder, on its port.
+    pub fn restart_as(&mut self, program: &Program) {
+        self.program = program.clone();
+        wait_until("its port to be free again", || {
+            self.child = launch(program, self.mode, self.port, self.folder.path());
+            self.is_ready()
+        });
+    }
+
+    /// Starts it again on another port.
+    pub fn restart_elsewhere(&mut self) {
+        self.port = free_port();
+        self.restart();
+    }
+
+    /// A file in its folder, such as `nodes.conf`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// `127.0.0.1:PORT`.
@@ -133,6 +157,11 @@ impl Server {
     pub fn id(&self) -> String {
         let reply = self.client().call(&["CLUSTER", "MYID"]);
         reply.text().unwrap().to_string()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it logged.
@@ -154,6 +183,27 @@ impl Drop for Server {
     }
 }
 
+fn launch(program: &Program, mode: Mode, port: u16, folder: &Path) -> Child {
+    let cluster = match mode {
+        Mode::Cluster => "cluster-enabled yes\ncluster-node-timeout 5000\n",
+        Mode::Standalone => "",
+    };
+    let text = format!(
+        "port {port}\nbind 127.0.0.1\nsave \"\"\nlogfile log.txt\ndir {}\n{cluster}{}",
+        folder.display(),
+        program.settings,
+    );
+    let config = folder.join("redis.conf");
+    std::fs::write(&config, text).unwrap();
+    let mut command = Command::new(&program.path);
+    if let Some(path) = &program.library_path {
+        command.env("LD_LIBRARY_PATH", path);
+    }
+    command.args(&program.arguments).arg(&config);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command.spawn().unwrap()
+}
+
 /// A port that is free now, with the one 10000 above; never the same twice in one process.
 fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -170,12 +220,18 @@ fn free_port() -> u16 {
 
 /// Waits for a condition, and says which one did not come.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(40);
+    let deadline = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < deadline, "waited 40 s for {what}");
+        assert!(
+            Instant::now() < deadline,
+            "waited {PATIENCE:?} for {what}"
+        );
         std::thread::park_timeout(Duration::from_millis(10));
     }
 }
+
+/// Enough for a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One connection.
 pub struct Client {
@@ -200,11 +256,17 @@ impl Client {
         reply.unwrap_or_else(|| panic!("no reply to {words:?}"))
     }
 
-    fn try_call(&mut self, words: &[&str]) -> Option<RespValue> {
-        let args: Vec<Bytes> = words.iter().map(|word| word.to_string().into()).collect();
+    /// The reply to a command whose arguments need not be text.
+    pub fn call_bytes(&mut self, args: &[Bytes]) -> RespValue {
         let mut request = Vec::new();
-        encode(&args, &mut request);
-        self.stream.write_all(&request).ok()?;
+        encode(args, &mut request);
+        self.stream.write_all(&request).unwrap();
+        self.next_reply().expect("a reply")
+    }
+
+    /// What comes next: a reply, or a message to a subscriber; none if the connection ended or
+    /// nothing came for 20 s.
+    pub fn next_reply(&mut self) -> Option<RespValue> {
         let mut buffer = [0; 16 << 10];
         loop {
             if let Some(reply) = self.parser.next_reply().unwrap() {
@@ -215,6 +277,14 @@ impl Client {
                 Ok(count) => self.parser.feed(&buffer[..count]),
             }
         }
+    }
+
+    fn try_call(&mut self, words: &[&str]) -> Option<RespValue> {
+        let args: Vec<Bytes> = words.iter().map(|word| word.to_string().into()).collect();
+        let mut request = Vec::new();
+        encode(&args, &mut request);
+        self.stream.write_all(&request).ok()?;
+        self.next_reply()
     }
 }
 
@@ -288,7 +358,7 @@ impl RedisCli {
     /// Calls `redis-cli --cluster …`, answers its questions with yes, and gives what it wrote.
     ///
     /// # Panics
-    /// If it fails, or has not ended in 40 s.
+    /// If it fails, or does not end.
     pub fn cluster(&self, words: &[&str]) -> String {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("output");
