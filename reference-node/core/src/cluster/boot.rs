@@ -27,11 +27,13 @@ pub(super) fn boot(
     now: Millis,
     fx: &mut Vec<Effect>,
 ) -> Result<Cluster, NodesConfError> {
-    // PS-16: no file, or an empty one, means a new node.
-    let file = match nodes_conf.filter(|bytes| !bytes.is_empty()) {
-        Some(bytes) => Some(NodesConf::parse(bytes)?),
-        None => None,
-    };
+    // PS-16: no file means a new node.
+    // DEVIATION(PS-16): an empty file does not: it is what is left of one that was lost (DU-01).
+    let profile = Profile::of(config);
+    let takes_empty = profile == Profile::Upstream70;
+    let content = nodes_conf.filter(|bytes| !(bytes.is_empty() && takes_empty));
+    let file = content.map(|bytes| NodesConf::parse_as(profile, bytes));
+    let file = file.transpose()?;
     let no_slots = Arc::new(SlotSet::default());
     let myself = file.as_ref().and_then(|file| {
         file.nodes

@@ -2,14 +2,18 @@
 //!
 //! Reading accepts what 6.2 to 8.x write and refuses everything else with the line and the reason:
 //! a torn or foreign file never yields a new identity. Writing is in `views`, because a line is
-//! that of CLUSTER NODES. Clauses: PS-01 to PS-10, PS-18, PS-20, PS-21.
+//! that of CLUSTER NODES; `seal` is a checksum in it. Clauses: PS-01 to PS-10, PS-16, PS-18, PS-20,
+//! PS-21.
 
 use crate::bus::ext::is_valid_name;
 use crate::bus::packet::NodeFlags;
+use crate::cluster::Profile;
 use crate::cluster::members::Address;
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
 use crate::ids::NodeId;
 use crate::slot::{Slot, SlotSet};
+
+pub mod seal;
 
 /// What nodes.conf says.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +64,7 @@ pub enum OpenSlot {
 
 /// Why a file is not a nodes.conf.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {fault}")]
+#[error("{}{fault}", place(*.line))]
 pub struct NodesConfError {
     /// Which line, from 1; 0 for the file as a whole.
     pub line: usize,
@@ -68,9 +72,27 @@ pub struct NodesConfError {
     pub fault: Fault,
 }
 
+fn place(line: usize) -> String {
+    match line {
+        0 => String::new(),
+        line => format!("line {line}: "),
+    }
+}
+
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
+    /// DEVIATION(PS-16): nothing in it. A node that had an id would come back as another one.
+    #[error("the file is empty")]
+    Empty,
+    /// It does not say what it said when it was written.
+    #[error("its seal is {expected:016x}, its content makes {got:016x}: damaged, or edited by hand")]
+    Seal {
+        /// The seal in the file.
+        expected: u64,
+        /// The one that its content has.
+        got: u64,
+    },
     /// Bytes that are no text.
     #[error("not UTF-8")]
     NotText,
@@ -114,9 +136,20 @@ impl NodesConf {
     /// # Errors
     /// The node must not start: see PS-08.
     pub fn parse(bytes: &[u8]) -> Result<NodesConf, NodesConfError> {
+        NodesConf::parse_as(Profile::Reference, bytes)
+    }
+
+    /// Reads a file as a node of this profile does.
+    ///
+    /// # Errors
+    /// As [`NodesConf::parse`]; upstream takes files that end early, if what is left makes sense.
+    pub fn parse_as(profile: Profile, bytes: &[u8]) -> Result<NodesConf, NodesConfError> {
         let whole = |fault| NodesConfError { line: 0, fault };
+        if bytes.is_empty() {
+            return Err(whole(Fault::Empty));
+        }
         let text = std::str::from_utf8(bytes).map_err(|_| whole(Fault::NotText))?;
-        if !text.ends_with('\n') {
+        if !text.ends_with('\n') && profile == Profile::Reference {
             return Err(whole(Fault::CutOff));
         }
         let mut nodes: Vec<NodeLine> = Vec::new();
@@ -134,10 +167,23 @@ impl NodesConf {
             })?;
         }
         check_myself(&nodes).map_err(whole)?;
-        // DEVIATION(PS-08): a file without its last line is refused: a vote may be forgotten.
-        let (Some(current), Some(last_vote)) = (vars.current_epoch, vars.last_vote_epoch) else {
+        // DEVIATION(PS-08): a file without its last line is refused: a vote may be forgotten
+        // (DU-01 of part C). Upstream takes it, and both epochs for 0.
+        let epochs = match (profile, vars.current_epoch, vars.last_vote_epoch) {
+            (Profile::Reference, Some(current), Some(last_vote)) => Some((current, last_vote)),
+            (Profile::Reference, _, _) => None,
+            (Profile::Upstream70, current, last_vote) => {
+                Some((current.unwrap_or(0), last_vote.unwrap_or(0)))
+            }
+        };
+        let Some((current, last_vote)) = epochs else {
             return Err(whole(Fault::NoVars));
         };
+        let got = seal::seal_of(text);
+        let broken = vars.seal.filter(|expected| *expected != got);
+        if let (Some(expected), Profile::Reference) = (broken, profile) {
+            return Err(whole(Fault::Seal { expected, got }));
+        }
         Ok(NodesConf {
             nodes,
             current_epoch: CurrentEpoch(current),
@@ -150,6 +196,7 @@ impl NodesConf {
 struct Vars {
     current_epoch: Option<u64>,
     last_vote_epoch: Option<u64>,
+    seal: Option<u64>,
 }
 
 impl Vars {
@@ -163,6 +210,9 @@ impl Vars {
                 self.current_epoch = Some(number("currentEpoch", value)?);
             } else if name.eq_ignore_ascii_case("lastVoteEpoch") {
                 self.last_vote_epoch = Some(number("lastVoteEpoch", value)?);
+            } else if *name == seal::SEAL {
+                let seal = seal::parse(value);
+                self.seal = Some(seal.ok_or_else(|| field("a seal", value))?);
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use super::Cluster;
 use super::members::{Health, Member, MemberIndex};
+use super::nodes_conf::seal;
 use super::routing::ip_text;
 use crate::bus::codec::kind_of;
 use crate::bus::packet::{Body, NodeFlags};
@@ -87,7 +88,9 @@ impl Cluster {
             vote <= current,
             "no vote is ahead of the clock: {vote}, {current}"
         );
-        let _ = writeln!(text, "vars currentEpoch {current} lastVoteEpoch {vote}");
+        let _ = write!(text, "vars currentEpoch {current} lastVoteEpoch {vote}");
+        let seal = seal::sealed(&text);
+        let _ = writeln!(text, " {seal}");
         text
     }
 

@@ -1,7 +1,7 @@
 //! nodes.conf: written, read, refused.
 
 use super::rig::Rig;
-use crate::cluster::nodes_conf::{Fault, NodesConf, OpenSlot};
+use crate::cluster::nodes_conf::{Fault, NodesConf, OpenSlot, seal};
 use crate::cluster::{Cluster, Effect};
 use crate::config::Config;
 use crate::output::{Durability, Output};
@@ -27,13 +27,7 @@ fn fault(text: &str) -> Fault {
 #[test]
 fn a_new_node_writes_its_file_at_once() {
     let mut fx = Vec::new();
-    let boot = Cluster::boot(
-        &Config::default(),
-        Some(b""),
-        Rng::new(1),
-        Millis(5),
-        &mut fx,
-    );
+    let boot = Cluster::boot(&Config::default(), None, Rng::new(1), Millis(5), &mut fx);
     let id = boot.expect("a new node").my_id();
     let [
         Effect::Do(Output::Persist {
@@ -46,9 +40,9 @@ fn a_new_node_writes_its_file_at_once() {
     assert_eq!(*durability, Durability::Synced);
     let expected = format!(
         "{id} :6379@16379 myself,master - 0 0 0 connected\n\
-         vars currentEpoch 0 lastVoteEpoch 0\n"
+         vars currentEpoch 0 lastVoteEpoch 0"
     );
-    assert_eq!(*bytes, expected);
+    assert_eq!(*bytes, format!("{expected} {}\n", seal::sealed(&expected)));
 }
 
 /// Proves PS-02, PS-03, PS-05, PS-06, PS-17: what is written comes back, id, slots and epochs.
@@ -188,4 +182,173 @@ fn epochs_failures_and_named_peers_come_back() {
             .is_some_and(|member| member.address.ip.is_none())
     );
     assert!(fx.is_empty(), "nothing to write");
+}
+
+fn boot(text: &[u8], config: &Config) -> Result<String, Fault> {
+    let mut fx = Vec::new();
+    let cluster = Cluster::boot(config, Some(text), Rng::new(1), Millis(5), &mut fx);
+    let id = cluster.map(|cluster| cluster.my_id().to_string());
+    id.map_err(|error| error.fault)
+}
+
+/// Proves PS-16, as far as we follow it: what is left of a lost file makes no new node.
+#[test]
+fn an_empty_file_is_refused_except_by_the_upstream_profile() {
+    assert_eq!(boot(b"", &Config::default()), Err(Fault::Empty));
+    let mut upstream = Config::default();
+    upstream
+        .other
+        .insert("slotquake-profile".into(), "upstream-7.0".into());
+    assert!(boot(b"", &upstream).is_ok());
+}
+
+/// A file as a node of a cluster writes it, sealed.
+fn written() -> String {
+    let open =
+        format!(" [7->-{OTHER}]\n{OTHER} 127.0.0.1:7001@17001,host-1 slave {ME} 0 12 3 up\n");
+    let body = myself().trim_end().to_owned() + &open + VARS.trim_end();
+    format!("{body} {}\n", seal::sealed(&body))
+}
+
+/// Proves PS-08 and PS-17: no cut and no flipped bit is taken for another node, for an epoch or a
+/// vote of before, or for other slots.
+#[test]
+fn every_cut_and_every_flipped_bit_is_refused_or_changes_no_promise() {
+    let whole = written();
+    let config = Config::default();
+    assert_eq!(boot(whole.as_bytes(), &config).as_deref(), Ok(ME));
+    for length in 0..whole.len() {
+        assert!(
+            boot(&whole.as_bytes()[..length], &config).is_err(),
+            "cut at {length}"
+        );
+    }
+    let before = NodesConf::parse(whole.as_bytes()).expect("sealed");
+    for bit in 0..whole.len() * 8 {
+        let mut bytes = whole.clone().into_bytes();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let Ok(after) = NodesConf::parse(&bytes) else {
+            continue;
+        };
+        assert_eq!(boot(&bytes, &config).as_deref(), Ok(ME), "bit {bit}");
+        let promises = |file: &NodesConf| {
+            let nodes = file.nodes.iter().map(|node| {
+                let claim = (node.id, node.flags, node.master, node.config_epoch);
+                (claim, node.slots.clone(), node.open.clone())
+            });
+            let nodes: Vec<_> = nodes.collect();
+            (nodes, file.current_epoch, file.last_vote_epoch)
+        };
+        assert_eq!(promises(&after), promises(&before), "bit {bit}");
+    }
+}
+
+/// Proves PS-08: the seal may be missing, as in upstream's files, but not be wrong.
+#[test]
+fn an_address_may_be_edited_and_an_epoch_only_without_the_seal() {
+    let config = Config::default();
+    let moved = written().replace("127.0.0.1:7000", "10.0.0.9:7000");
+    assert_eq!(boot(moved.as_bytes(), &config).as_deref(), Ok(ME));
+    let voted = written().replace("lastVoteEpoch 5", "lastVoteEpoch 4");
+    assert!(matches!(
+        boot(voted.as_bytes(), &config),
+        Err(Fault::Seal { .. })
+    ));
+    let (unsealed, _) = voted.split_once(" slotquake-seal").expect("sealed");
+    assert_eq!(
+        boot(format!("{unsealed}\n").as_bytes(), &config).as_deref(),
+        Ok(ME)
+    );
+}
+
+fn booted(text: &str, now: Millis) -> Cluster {
+    let config = Config::default();
+    let boot = Cluster::boot(
+        &config,
+        Some(text.as_bytes()),
+        Rng::new(1),
+        now,
+        &mut vec![],
+    );
+    boot.expect("a nodes.conf")
+}
+
+/// Proves PS-09.
+#[test]
+fn what_was_outstanding_counts_from_the_start_and_zero_stays_zero() {
+    let third = "3fc783611028b1707fd65345e763befb36454d73";
+    let text = format!(
+        "{}{OTHER} 127.0.0.1:7001@17001 master - 1700000000001 0 9 connected 5461\n\
+         {third} 127.0.0.1:7002@17002 master - 0 1700000000002 8 connected 6000\n{VARS}",
+        myself()
+    );
+    let now = Millis(1_800_000_000_000);
+    let cluster = booted(&text, now);
+    let times: Vec<_> = cluster
+        .members()
+        .map(|member| (member.ping_sent, member.pong_received))
+        .collect();
+    assert_eq!(times, [(None, None), (Some(now), None), (None, Some(now))]);
+}
+
+/// Proves PS-10: as Redis 8 reads it: the shard is the master's, whatever a replica's line says.
+#[test]
+fn a_replica_is_in_the_shard_of_its_master() {
+    let [shard, foreign] = ["a", "b"].map(|letter| letter.repeat(40));
+    let text = format!(
+        "{ME} 127.0.0.1:7000@17000,,tls-port=0,shard-id={foreign} myself,slave {OTHER} 0 0 3 \
+         connected\n{OTHER} 127.0.0.1:7001@17001,,tls-port=0,shard-id={shard} master - 0 0 3 \
+         connected 5461\n{VARS}"
+    );
+    let cluster = booted(&text, Millis(5));
+    let me = cluster.members.my_index();
+    assert_eq!(cluster.shard_of(me).to_string(), shard);
+    let plain = text.replace(&format!(",,tls-port=0,shard-id={foreign}"), "");
+    let plain = plain.replace(&format!(",,tls-port=0,shard-id={shard}"), "");
+    let cluster = booted(&plain, Millis(5));
+    let master = cluster.members.my_shard_master();
+    assert_eq!(
+        cluster.shard_of(cluster.members.my_index()),
+        cluster.shard_of(master)
+    );
+}
+
+/// Proves PS-15: one save for a turn with many reasons, at its end; SAVECONFIG does not wait.
+#[test]
+fn a_turn_saves_once() {
+    let mut cluster = booted(&format!("{}{VARS}", myself()), Millis(5));
+    let config = Config::default();
+    let keys = super::rig::FakeKeys::default();
+    let around = crate::cluster::Surroundings {
+        now: Millis(6),
+        config: &config,
+        keyspace: &keys,
+        replication: crate::cluster::ReplicationFigures {
+            offset: 0,
+            link: crate::cluster::LinkFigures::Down { since: Millis(0) },
+        },
+    };
+    let mut fx = Vec::new();
+    let saves = |fx: &[Effect]| {
+        let persists = fx.iter();
+        persists
+            .filter(|effect| matches!(effect, Effect::Do(Output::Persist { .. })))
+            .count()
+    };
+    for line in [
+        "CLUSTER ADDSLOTS 7000",
+        "CLUSTER DELSLOTS 1",
+        "CLUSTER BUMPEPOCH",
+    ] {
+        let args: Vec<_> = line.split(' ').map(bytes::Bytes::from).collect();
+        cluster.command(&args, &around, &mut fx);
+    }
+    assert_eq!(saves(&fx), 0);
+    cluster.before_sleep(&around, &mut fx);
+    assert_eq!(saves(&fx), 1);
+    cluster.before_sleep(&around, &mut fx);
+    assert_eq!(saves(&fx), 1, "nothing new, nothing saved");
+    let args = ["CLUSTER".into(), "SAVECONFIG".into()];
+    cluster.command(&args, &around, &mut fx);
+    assert_eq!(saves(&fx), 2);
 }
