@@ -77,6 +77,10 @@ impl Cluster {
         let member = &mut self.members[sender];
         nodename.clone_into(&mut member.human_nodename);
         member.shard = shard;
+        // BUS-26: a replica is of its master's shard, also once it has taken over.
+        if shard.is_some() && self.members.me().master() == Some(sender) {
+            self.members.me_mut().shard = shard;
+        }
     }
 
     fn still_knows(&self, index: MemberIndex) -> bool {
