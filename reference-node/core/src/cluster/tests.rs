@@ -1,5 +1,6 @@
 //! Tests of the cluster room: some `Cluster`s on an in-memory wire and a fake clock.
 
+mod announce;
 mod bus;
 mod claims;
 mod commands;
@@ -8,12 +9,15 @@ mod extensions;
 mod failover;
 mod faults;
 mod files;
+mod forgetting;
 mod handshake;
 mod hostile;
 mod manual;
 mod membership;
 mod packets;
+mod restarts;
 mod rig;
+mod roles;
 mod slots;
 mod spares;
 mod state;

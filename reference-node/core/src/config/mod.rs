@@ -8,6 +8,8 @@ use crate::time::Millis;
 pub mod directives;
 pub mod file;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use directives::{SetError, all, canonical, set_at_runtime, set_at_start, value};
 pub use file::{CommandLine, ConfigError, read, rewrite};

@@ -130,8 +130,8 @@ fn name(route: Route) -> &'static str {
     }
 }
 
-/// Proves RD-03, RD-04, RD-06, RD-09, RD-14, SM-02..SM-06, SM-09, SM-10, SM-23, PU-06, PU-07,
-/// PU-10.
+/// Proves RD-03, RD-04, RD-06, RD-09, RD-14, RP-08, SM-02, SM-03, SM-04, SM-05, SM-06, SM-09,
+/// SM-10, SM-23, PU-06, PU-07, PU-10, CF-10, CF-11.
 #[test]
 fn routes_as_the_table_of_decisions_says() {
     let table = include_str!("decisions.txt").lines();

@@ -90,7 +90,7 @@ fn a_config_epoch_is_set_once_and_only_alone() {
     );
 }
 
-/// Proves RD-05, RD-07.
+/// Proves RD-05, RD-07, CF-16.
 #[test]
 fn a_node_is_named_as_the_operator_prefers() {
     let mut rig = Rig::cluster(2, 0);
@@ -104,6 +104,25 @@ fn a_node_is_named_as_the_operator_prefers() {
     assert_eq!(name(EndpointType::Hostname), ("?".into(), 7001));
     assert_eq!(name(EndpointType::Unknown), (String::new(), 7001));
     rig.run_for(0);
+}
+
+/// Proves RD-17: clients are sent there nevertheless, to an address that is none.
+#[test]
+fn a_node_without_address_is_still_named() {
+    let mut rig = Rig::cluster(3, 0);
+    let gone = rig.id(2);
+    rig.run(2, "CLUSTER RESET HARD");
+    rig.until("the old node is without address", 5000, |rig| {
+        rig.at(0)
+            .member(gone)
+            .is_some_and(|member| member.is_without_address)
+    });
+    let slot = Slot::new(16_000).expect("a slot");
+    assert_eq!(rig.at(0).slot_owner(slot).map(|owner| owner.id), Some(gone));
+    let route = crate::route::Route::Moved(slot, gone);
+    let refusal = crate::route::refusal(route, rig.at(0), &rig.hosts[0].config);
+    let text = refusal.map(|refusal| refusal.to_string());
+    assert_eq!(text.as_deref(), Some("MOVED 16000 :0"));
 }
 
 /// Proves cluster-commands.md 2.4 and 2.5, RP-13: an unsynced replica is left out, or loading.

@@ -41,6 +41,32 @@ fn a_shard_message_stays_in_the_shard() {
     assert_eq!(counts, [1, 0, 0, 0, 0, 0]);
 }
 
+/// Proves PU-05: what meets a broken link is gone, also when the link is back.
+#[test]
+fn a_message_to_a_node_out_of_reach_is_never_delivered() {
+    let mut rig = Rig::cluster(3, 0);
+    rig.cut(0, 2);
+    rig.run_for(5000);
+    assert!(rig.view(0, 2).open_link().is_none());
+    publish(&mut rig, 0, PublishKind::Global);
+    rig.heal();
+    rig.run_for(10_000);
+    assert!(rig.view(0, 2).open_link().is_some());
+    assert_eq!([1, 2].map(|index| published(&rig, index)), [1, 0]);
+}
+
+/// Proves PU-14.
+#[test]
+fn a_message_of_a_stranger_is_not_delivered() {
+    let mut rig = Rig::cluster(3, 0);
+    let stranger = rig.id(2);
+    rig.run(0, &format!("CLUSTER FORGET {stranger}"));
+    rig.run_for(1000);
+    publish(&mut rig, 2, PublishKind::Global);
+    publish(&mut rig, 2, PublishKind::Sharded);
+    assert_eq!([0, 1].map(|index| published(&rig, index)), [0, 1]);
+}
+
 /// Proves BUS-44, EP-01, GO-23: an unknown type refreshes epochs and liveness, nothing else.
 #[test]
 fn a_packet_of_an_unknown_type_still_carries_its_header() {

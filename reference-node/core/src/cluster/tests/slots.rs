@@ -96,6 +96,25 @@ fn setslot_refuses_what_makes_no_sense() {
     );
 }
 
+/// Proves SM-19: and a slot that is migrating stays so.
+#[test]
+fn taking_or_dropping_a_slot_ends_its_import() {
+    let mut rig = Rig::cluster(2, 0);
+    let other = rig.id(1);
+    rig.run(0, "CLUSTER DELSLOTS 5");
+    for number in [5, 9000] {
+        rig.run(0, &format!("CLUSTER SETSLOT {number} IMPORTING {other}"));
+        assert_eq!(rig.at(0).importing_from(slot(number)), Some(other));
+    }
+    rig.run(0, &format!("CLUSTER SETSLOT 7 MIGRATING {other}"));
+    rig.run(0, "CLUSTER ADDSLOTS 5");
+    rig.run(0, "CLUSTER DELSLOTS 9000");
+    for number in [5, 9000] {
+        assert_eq!(rig.at(0).importing_from(slot(number)), None);
+    }
+    assert_eq!(rig.at(0).migrating_to(slot(7)), Some(other));
+}
+
 /// Proves SM-14, SM-18.
 #[test]
 fn a_master_that_gives_its_last_slot_away_follows_the_new_owner() {

@@ -88,7 +88,7 @@ fn sends_blocked_clients_away_when_it_becomes_a_replica() {
     assert_eq!(node.on(commands::demoted), [text, "2: closed"]);
 }
 
-/// Proves MF-05, MF-11.
+/// Proves MF-05, MF-11 and MF-18: reads go on.
 #[test]
 fn holds_back_writes_and_runs_them_in_order_when_the_pause_ends() {
     let mut node = Fixture::new();

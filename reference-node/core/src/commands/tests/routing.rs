@@ -67,7 +67,7 @@ fn a_replica_refuses_writes_that_no_redirection_covers() {
     assert_eq!(server.reply("FLUSHALL"), refused);
 }
 
-/// Proves RP-09, RD-16.
+/// Proves RP-09, RP-10, RD-16.
 #[test]
 fn the_masters_commands_are_applied_whatever_the_slots_say() {
     let mut server = Fixture::new();
@@ -87,6 +87,70 @@ fn the_masters_commands_are_applied_whatever_the_slots_say() {
         [""; 0],
         "a replica hands on bytes, not commands"
     );
+}
+
+/// Proves RD-02: whatever the state of the cluster and of the slots.
+#[test]
+fn serves_commands_without_keys_whatever_the_cluster_is_like() {
+    let mut server = Fixture::new();
+    server.reply("SET a 1");
+    server.cluster.owner = None;
+    server.cluster.is_ok = false;
+    for (line, expected) in [
+        ("PING", "+PONG"),
+        ("ECHO hello", "$5 hello"),
+        ("DBSIZE", ":1"),
+        ("KEYS *", "*1 $1 a"),
+        ("RANDOMKEY", "$1 a"),
+        ("PUBLISH c hello", ":0"),
+        ("WAIT 0 0", ":0"),
+        ("FLUSHALL", "+OK"),
+    ] {
+        assert_eq!(server.reply(line), expected, "{line}");
+    }
+    let down = "-CLUSTERDOWN Hash slot not served";
+    assert_eq!(server.reply("GET a"), down);
+}
+
+/// Proves RD-08: counted as rejected, not executed, and the client is as it was.
+#[test]
+fn a_redirection_changes_nothing_but_a_counter() {
+    let mut server = Fixture::new();
+    server.cluster.is_replica = true;
+    server.cluster.owner = Some(node('b'));
+    for line in ["CLIENT SETNAME me", "READONLY"] {
+        assert_eq!(server.reply(line), "+OK");
+    }
+    for _ in 0..2 {
+        assert_eq!(server.reply("INCR a"), "-MOVED 15495 10.0.0.9:7000");
+    }
+    assert_eq!(server.keyspace.len(), 0);
+    assert_eq!(server.stream(), [""; 0]);
+    assert_eq!(server.reply("CLIENT GETNAME"), "$2 me");
+    assert_eq!(server.reply("GET a"), "$-1", "still READONLY");
+    let stats = server.reply("INFO commandstats");
+    let counted = "cmdstat_incr:calls=0,usec=0,usec_per_call=0.00,rejected_calls=2,failed_calls=0";
+    assert!(stats.contains(counted), "{stats}");
+    let errors = server.reply("INFO errorstats");
+    assert!(errors.contains("errorstat_MOVED:count=2"), "{errors}");
+}
+
+/// Proves RD-19: stale data, or MASTERDOWN where that is forbidden; CLUSTERDOWN comes first.
+#[test]
+fn a_replica_without_its_master_reads_stale_data_unless_forbidden() {
+    let mut server = Fixture::new();
+    server.master_says("SET a 1");
+    server.cluster.is_replica = true;
+    server.cluster.owner = Some(node('b'));
+    server.reply("READONLY");
+    assert_eq!(server.reply("GET a"), "$1 1");
+    server.config.replica_serve_stale_data = false;
+    let stale = "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    assert_eq!(server.reply("GET a"), stale);
+    assert_eq!(server.reply("PING"), stale);
+    assert!(server.reply("INFO server").contains("redis_version"));
+    server.cluster.is_ok = false;
+    assert_eq!(server.reply("GET a"), "-CLUSTERDOWN The cluster is down");
 }
 
 /// Proves CF-01.
@@ -130,6 +194,28 @@ fn publishes_over_the_bus_and_not_in_the_stream() {
     assert_eq!(replies, ["2: *3 $7 message $1 c $5 hello", "1: :1"]);
     assert_eq!(server.cluster.published, 1);
     assert_eq!(server.stream(), [""; 0]);
+}
+
+/// Proves PU-09: the reply counts who heard it here; the message comes as `smessage`.
+#[test]
+fn a_shard_message_is_counted_where_it_was_published() {
+    let mut server = Fixture::new();
+    assert_eq!(server.reply("SPUBLISH c hello"), ":0");
+    for client in [2, 3] {
+        server.says(client, "SSUBSCRIBE c");
+    }
+    let replies = server.says(1, "SPUBLISH c hello");
+    let push = "*3 $8 smessage $1 c $5 hello";
+    assert_eq!(
+        replies,
+        [&format!("2: {push}"), &format!("3: {push}"), "1: :2"]
+    );
+    assert_eq!(server.cluster.published, 2);
+    assert_eq!(
+        server.says(1, "PUBLISH c hello"),
+        ["1: :0"],
+        "another name space"
+    );
 }
 
 /// Proves PU-12, PU-13.
