@@ -4,6 +4,8 @@
 //! may find itself without slots and follow the claimant (UP-08). A claim by the slots of a replica
 //! is never one (BUS-12, GO-22). Clauses: UP-01 to UP-12, UP-18.
 
+use std::collections::BTreeSet;
+
 use super::Cluster;
 use super::members::MemberIndex;
 use super::turn::Turn;
@@ -74,14 +76,19 @@ impl Cluster {
             .unclaimed
             .insert_all(&bound.difference(claim.slots));
         let mut losses = Losses::default();
+        let mut losers = BTreeSet::new();
         let mut rebound = 0;
         for slot in claim.slots.difference(&bound).iter() {
             if first_objection(CLAIM_RULES, &self.claim_facts(slot, claim)).is_some() {
                 continue;
             }
             self.note_loss(slot, shard_master, turn, &mut losses);
+            losers.extend(self.slots.owner(slot));
             self.slots.bind(&mut self.members, slot, claim.by);
             rebound += 1;
+        }
+        for loser in losers {
+            self.hand_over_marks(loser, claim.by);
         }
         if rebound > 0 {
             self.clockwork.slots_changed = true;
@@ -97,7 +104,10 @@ impl Cluster {
             .owner(slot)
             .filter(|_| self.slots.is_claimed(slot));
         ClaimFacts {
-            is_being_imported: self.slots.importing.contains_key(&slot),
+            // DEVIATION(UP-03): as in Valkey 8, an importing node follows the slot's owner, or it
+            // would be the only one not to learn of a failover of the source (CF-01 of part C).
+            is_being_imported: self.profile == Profile::Upstream70
+                && self.slots.importing.contains_key(&slot),
             owner_epoch: owner.map(|owner| self.members[owner].config_epoch),
             claimed_epoch: claim.epoch,
         }

@@ -109,6 +109,9 @@ impl Cluster {
             self.suspect_silent(turn);
         }
         self.retarget_replication(turn.fx);
+        if !self.slots.given.is_empty() {
+            self.take_back_what_was_lost(turn);
+        }
         self.pending.run_election = true;
         if self.is_replica() {
             self.migrate_replica(turn);

@@ -1,7 +1,7 @@
 //! Elections: when a replica stands for master, how long it waits, and when it has won.
 //!
 //! Standing is a rule table. A candidate has votes only once it has asked for them, and each voter
-//! counts once. Clauses: EL-01 to EL-27, KW-02, and VT-08 of part C.
+//! counts once. Clauses: EL-01 to EL-27, KW-02, KW-04, KW-09, and VT-08 of part C.
 
 use super::Cluster;
 use super::Profile;
@@ -11,10 +11,13 @@ use super::surroundings::LinkFigures;
 use super::turn::Turn;
 use crate::bus::packet::{Body, Header, Packet};
 use crate::epoch::CurrentEpoch;
-use crate::ids::NodeId;
+use crate::ids::{LinkId, NodeId};
 use crate::output::{Durability, LogLevel};
 use crate::rules::{Rule, first_objection};
 use crate::time::Millis;
+
+/// From one request for votes to the next within an election.
+const ASK_AGAIN: Millis = Millis(1000);
 
 /// Where this node's candidacy stands.
 #[derive(Debug, Default)]
@@ -39,6 +42,8 @@ pub(super) enum ElectionStage {
     Asked {
         epoch: CurrentEpoch,
         voters: Vec<NodeId>,
+        /// When they were asked for last.
+        at: Millis,
     },
 }
 
@@ -141,10 +146,12 @@ impl Cluster {
         match &self.election.stage {
             ElectionStage::Idle => {}
             ElectionStage::Waiting { .. } => self.ask_for_votes(turn),
-            ElectionStage::Asked { epoch, voters } => {
-                let (epoch, votes) = (*epoch, voters.len());
+            ElectionStage::Asked { epoch, voters, at } => {
+                let (epoch, votes, at) = (*epoch, voters.len(), *at);
                 if votes >= self.state.quorum() {
                     self.win(epoch, votes, turn);
+                } else if turn.now.since(at) >= ASK_AGAIN && self.profile == Profile::Reference {
+                    self.ask_again(turn);
                 }
             }
         }
@@ -236,18 +243,50 @@ impl Cluster {
         self.election.stage = ElectionStage::Asked {
             epoch,
             voters: Vec::new(),
+            at: turn.now,
         };
         self.pending.save(Durability::Synced);
+        let request = self.vote_request(turn);
+        self.broadcast_packet(&request);
+    }
+
+    /// EL-13.
+    fn vote_request(&self, turn: &Turn) -> Packet {
         let mut header = self.header(turn);
         header.message_flags.force_ack = matches!(self.manual, ManualFailover::Standing { .. });
         let body = Body::AuthRequest;
-        self.broadcast_packet(&Packet { header, body });
+        Packet { header, body }
+    }
+
+    /// DEVIATION(EL-12): the request of an open election is repeated to the masters that did not
+    /// vote: one that was cut off, or not yet sure of the failure, would else cost the whole time
+    /// until the next attempt (KW-04). A voter still has one vote in the epoch (VO-03).
+    fn ask_again(&mut self, turn: &Turn) {
+        let clock = self.current_epoch;
+        let ElectionStage::Asked { epoch, voters, at } = &mut self.election.stage else {
+            return;
+        };
+        // A later epoch has begun: its votes would not count here (EL-14).
+        if *epoch != clock {
+            return;
+        }
+        *at = turn.now;
+        let silent = self.members.others().filter(|(_, member)| {
+            member.is_known() && member.has_voice() && !voters.contains(&member.id)
+        });
+        let links: Vec<LinkId> = silent
+            .filter_map(|(_, member)| member.open_link())
+            .collect();
+        let request = self.vote_request(turn);
+        for link in links {
+            self.send_packet(link, request.clone());
+        }
     }
 
     /// EL-14: a vote came in.
     pub(super) fn count_vote(&mut self, voter: MemberIndex, header: &Header) {
         let member = &self.members[voter];
-        let ElectionStage::Asked { epoch, voters } = &mut self.election.stage else {
+        let ElectionStage::Asked { epoch, voters, .. } = &mut self.election.stage else {
             return;
         };
         // DEVIATION(EL-14): a vote is for the open election's epoch, and a voter has one (KW-02).
@@ -285,11 +324,14 @@ fn auth_timeout(turn: &Turn) -> Millis {
 
 /// EL-02, EL-04: how old the data of this replica may be.
 pub(super) fn data_age(turn: &Turn) -> Millis {
-    let age = match turn.replication.link {
-        LinkFigures::Up { last_interaction } => {
-            Millis(turn.now.since(last_interaction).0 / 1000 * 1000)
-        }
-        LinkFigures::Down { since } => Millis(turn.now.since(since).0 / 1000 * 1000),
+    let exact = match turn.replication.link {
+        LinkFigures::Up { last_interaction } => turn.now.since(last_interaction),
+        LinkFigures::Down { since } => turn.now.since(since),
+    };
+    // DEVIATION(EL-02): in ms, not in whole seconds, which hide up to 999 ms (KW-09).
+    let age = match Profile::of(turn.config) {
+        Profile::Reference => exact,
+        Profile::Upstream70 => Millis(exact.0 / 1000 * 1000),
     };
     if age > turn.node_timeout() {
         age - turn.node_timeout()

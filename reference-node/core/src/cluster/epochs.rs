@@ -4,9 +4,9 @@
 //! configEpoch is on disk before a packet that shows it leaves (PS-14).
 //! Clauses: EP-01, EP-02, EP-05, EP-09, EP-20 to EP-24.
 
-use super::Cluster;
 use super::members::MemberIndex;
 use super::turn::Turn;
+use super::{Cluster, Profile};
 use crate::bus::packet::Header;
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
 use crate::output::{Durability, LogLevel};
@@ -23,10 +23,16 @@ pub(super) enum Bump {
 impl Cluster {
     /// EP-01, EP-02: takes in the epochs of a header from a known node.
     pub(super) fn absorb_epochs(&mut self, sender: MemberIndex, header: &Header) {
-        self.current_epoch = self.current_epoch.max(header.current_epoch);
-        let is_claim_of_sender = header.master.is_none();
-        let member = &mut self.members[sender];
+        if header.current_epoch > self.current_epoch {
+            self.current_epoch = header.current_epoch;
+            // DEVIATION(EP-01): saved, so that the clock does not go back over a restart (EP-06).
+            if self.profile == Profile::Reference {
+                self.pending.save(Durability::Buffered);
+            }
+        }
         // DEVIATION(EP-02): only from a master, as in Valkey 8: a replica shows its master's epoch.
+        let is_claim_of_sender = header.master.is_none() || self.profile == Profile::Upstream70;
+        let member = &mut self.members[sender];
         if is_claim_of_sender && header.config_epoch > member.config_epoch {
             member.config_epoch = header.config_epoch;
             self.pending.save(Durability::Synced);
@@ -55,6 +61,17 @@ impl Cluster {
             LogLevel::Verbose,
             format!("WARNING: configEpoch collision, mine is now {}", epoch.0),
         );
+        // DEVIATION(EP-20): two masters that both serve a slot is nothing to sit out until the next
+        // heartbeat: the new epoch is told at once (KW-07).
+        let both_serve = !self
+            .members
+            .me()
+            .slots
+            .intersection(&header.slots)
+            .is_empty();
+        if both_serve && self.profile == Profile::Reference {
+            self.broadcast_pong(turn);
+        }
     }
 
     /// EP-05: makes sure that this node's claim is the newest known.

@@ -3,17 +3,17 @@
 //! Selecting what to tell (GO-07 to GO-09, GO-25, BUS-31) and believing what is told (GO-10 to
 //! GO-12, FD-05, FD-06, HS-09). Marks of failure are decided in `failure`.
 
-use super::Cluster;
 use super::failure::Word;
 use super::handshake::{health_of, role_of};
 use super::members::{Address, Health, LinkPhase, Member, MemberIndex, Stage};
 use super::turn::Turn;
+use super::{Cluster, Profile};
 use crate::bus::packet::{Gossip, NodeFlags};
 use crate::output::{Durability, LogLevel};
 use crate::time::Millis;
 
 impl Cluster {
-    /// The entries for a heartbeat to a node; none is about the receiver or this node.
+    /// The entries for a heartbeat to a node; none is about this node.
     pub(super) fn gossip_for(&mut self, to: Option<MemberIndex>) -> Vec<Gossip> {
         let known = self.members.len();
         // GO-07: a tenth of the nodes, at least 3; not the two ends of the link.
@@ -25,7 +25,8 @@ impl Cluster {
             }
             let index = self.members.random(&mut self.rng);
             // DEVIATION(GO-08): nothing about the receiver, as 7.4 does: it knows better.
-            let is_fresh = Some(index) != to && !chosen.contains(&index);
+            let is_receiver = Some(index) == to && self.profile == Profile::Reference;
+            let is_fresh = !is_receiver && !chosen.contains(&index);
             if is_fresh && self.is_worth_telling(index) {
                 chosen.push(index);
             }

@@ -168,6 +168,9 @@ impl Cluster {
     fn hear_claim(&mut self, sender: MemberIndex, header: &Header, turn: &mut Turn) {
         let claimant = self.members[sender].master().unwrap_or(sender);
         let is_master = self.members[sender].is_master();
+        if is_master && !self.slots.given.is_empty() {
+            self.note_arrival(sender, &header.slots);
+        }
         let is_orphan = !is_master && self.members[sender].master().is_none();
         let is_news = !is_orphan && self.members[claimant].slots != header.slots;
         if is_news && is_master {

@@ -63,7 +63,21 @@ impl Cluster {
                 None => self.slots.unbind(&mut self.members, slot),
             }
         }
+        if let Some(heir) = heir {
+            self.hand_over_marks(sender, heir);
+        }
         self.clockwork.slots_changed |= !slots.is_empty();
+    }
+
+    /// DEVIATION(SM-21): as in Valkey 8, the marks of open slots follow the failover of the other
+    /// end: who lost its last slot to its heir is no source and no target any more.
+    pub(super) fn hand_over_marks(&mut self, old: MemberIndex, heir: MemberIndex) {
+        let is_replaced = old != heir && self.members[old].slot_count == 0;
+        let is_other = heir != self.members.my_index();
+        if is_replaced && is_other && self.profile == Profile::Reference {
+            let (old, heir) = (self.members[old].id, self.members[heir].id);
+            self.slots.rename_peer(old, heir);
+        }
     }
 
     /// DEVIATION(GO-20): as in Redis 8, the slots go to the replica that took over, instead of to

@@ -1,17 +1,18 @@
 //! CLUSTER SETSLOT: opening a slot at both ends, and closing it.
 //!
-//! Clauses: SM-01, SM-11 to SM-19, EP-09.
+//! Clauses: SM-01, SM-11 to SM-19, EP-09, KW-08.
 
 use bytes::Bytes;
 
-use super::Cluster;
 use super::commands::{error, unknown_node};
 use super::members::MemberIndex;
 use super::slot_commands::slot_argument;
 use super::turn::Turn;
+use super::{Cluster, Profile};
+use crate::ids::NodeId;
 use crate::output::{Durability, LogLevel};
 use crate::resp::Reply;
-use crate::slot::Slot;
+use crate::slot::{Slot, SlotSet};
 
 impl Cluster {
     /// CLUSTER SETSLOT, every form.
@@ -102,6 +103,9 @@ impl Cluster {
             self.slots.migrating.remove(&slot);
         }
         self.slots.bind(&mut self.members, slot, owner);
+        if was_mine && owner != me && self.profile == Profile::Reference {
+            self.slots.given.insert(slot, self.members[owner].id);
+        }
         let is_emptied = was_mine && owner != me && self.members.me().slot_count == 0;
         if is_emptied && turn.config.cluster_allow_replica_migration {
             // SM-14.
@@ -116,6 +120,54 @@ impl Cluster {
             self.finish_import(slot, turn);
         }
         Ok(())
+    }
+
+    /// A node claims slots: what was given to it has arrived.
+    pub(super) fn note_arrival(&mut self, claimant: MemberIndex, claimed: &SlotSet) {
+        let id = self.members[claimant].id;
+        self.slots
+            .given
+            .retain(|slot, to| *to != id || !claimed.contains(*slot));
+    }
+
+    /// DEVIATION(SM-12): a slot that was given to a node which failed, or was demoted, before it
+    /// ever claimed it has no owner anywhere else. Who gave it takes it back, still on its way to
+    /// that node's shard, where its keys are (KW-08). A later claim by SETSLOT NODE wins over this
+    /// one, because it has a new epoch (SM-13).
+    pub(super) fn take_back_what_was_lost(&mut self, turn: &mut Turn) {
+        let me = self.members.my_index();
+        for (slot, to) in std::mem::take(&mut self.slots.given) {
+            let receiver = self.members.find(to);
+            let is_waiting = receiver.is_some_and(|index| {
+                let member = &self.members[index];
+                self.slots.owner(slot) == Some(index) && member.is_master() && !member.is_failed()
+            });
+            if is_waiting {
+                self.slots.given.insert(slot, to);
+                continue;
+            }
+            let is_unowned = self
+                .slots
+                .owner(slot)
+                .is_none_or(|owner| Some(owner) == receiver);
+            if !self.members.me().is_master() || !is_unowned {
+                continue;
+            }
+            let n = slot.number();
+            let text =
+                format!("Slot {n} was given to {to}, who never claimed it: it is mine again.");
+            turn.log(LogLevel::Warning, text);
+            self.slots.bind(&mut self.members, slot, me);
+            let heir = self.heir_in_table(receiver).unwrap_or(to);
+            self.slots.migrating.insert(slot, heir);
+            self.after_slot_change();
+        }
+    }
+
+    /// The master that a demoted node follows now.
+    fn heir_in_table(&self, demoted: Option<MemberIndex>) -> Option<NodeId> {
+        let master = self.members[demoted?].master()?;
+        Some(self.members[master].id)
     }
 
     /// SM-13, EP-09: a new version makes the claim win everywhere.

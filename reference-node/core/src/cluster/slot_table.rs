@@ -2,7 +2,7 @@
 //!
 //! The owner table and the slot sets of the members are changed together, here only. Whether a
 //! change is right is decided by the callers (claims, commands, promotion).
-//! Clauses: UP-06, UP-19, SM-01, SM-15, SM-18, SM-19.
+//! Clauses: UP-06, UP-19, SM-01, SM-15, SM-18, SM-19, KW-08.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub struct SlotTable {
     pub migrating: BTreeMap<Slot, NodeId>,
     /// Slots of another node on their way to me.
     pub importing: BTreeMap<Slot, NodeId>,
+    /// Slots I gave to a node that has not claimed them yet (KW-08).
+    pub given: BTreeMap<Slot, NodeId>,
 }
 
 impl Default for SlotTable {
@@ -34,6 +36,7 @@ impl Default for SlotTable {
             unclaimed: SlotSet::default(),
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
+            given: BTreeMap::new(),
         }
     }
 }
@@ -104,6 +107,18 @@ impl SlotTable {
     pub fn close_all(&mut self) {
         self.migrating.clear();
         self.importing.clear();
+        self.given.clear();
+    }
+
+    /// Lets the marks that name a node name another one (SM-21).
+    pub fn rename_peer(&mut self, old: NodeId, new: NodeId) {
+        let marks = self
+            .migrating
+            .values_mut()
+            .chain(self.importing.values_mut());
+        for peer in marks.filter(|peer| **peer == old) {
+            *peer = new;
+        }
     }
 
     /// Clears the marks that name a node (SM-18).

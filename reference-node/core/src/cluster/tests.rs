@@ -22,3 +22,4 @@ mod slots;
 mod spares;
 mod state;
 mod voting;
+mod weaknesses;

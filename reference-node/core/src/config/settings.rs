@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::cluster::{PROFILE_DIRECTIVE, Profile};
 use crate::config::{Config, EndpointType};
 use crate::time::Millis;
 
@@ -181,6 +182,18 @@ pub const SETTINGS: &[Setting] = &[
         repl_ping_replica_period_s,
         1..=INTEGER_MAX
     ),
+    // Ours: which weaknesses the node has.
+    Setting {
+        name: PROFILE_DIRECTIVE,
+        access: Access::Fixed,
+        read: |config| Profile::of(config).name().into(),
+        write: |config, text| {
+            let profile = Profile::parse(text)?;
+            let name = profile.name().into();
+            config.other.insert(PROFILE_DIRECTIVE.into(), name);
+            Ok(())
+        },
+    },
     number!("repl-timeout", Runtime, repl_timeout_s, 1..=INTEGER_MAX),
     setting!(
         "repl-backlog-size",

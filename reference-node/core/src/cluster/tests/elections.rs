@@ -2,8 +2,8 @@
 
 use super::rig::Rig;
 use crate::bus::packet::Body;
-use crate::cluster::LinkFigures;
 use crate::cluster::election::{ElectionStage, data_age};
+use crate::cluster::{LinkFigures, PROFILE_DIRECTIVE};
 use crate::epoch::CurrentEpoch;
 use crate::time::Millis;
 
@@ -12,8 +12,14 @@ const AUTH_REQUEST: u16 = 5;
 
 /// Three masters; the first is FAIL for its replica, host 3, and the others hear no requests.
 fn without_voters(node_timeout: u64, replicas: usize) -> Rig {
+    without_voters_of("default", node_timeout, replicas)
+}
+
+fn without_voters_of(profile: &str, node_timeout: u64, replicas: usize) -> Rig {
     let mut rig = Rig::cluster_with(3, replicas, |config| {
         config.cluster_node_timeout = Millis(node_timeout);
+        let directive = PROFILE_DIRECTIVE.into();
+        config.other.insert(directive, profile.into());
     });
     for voter in [1, 2] {
         let cluster = rig.hosts[voter].cluster.as_mut().expect("it runs");
@@ -59,9 +65,10 @@ fn vote(rig: &mut Rig, voter: usize, epoch: CurrentEpoch) {
     });
 }
 
-/// Proves EL-02 and KW-09: whole seconds, less the node timeout where they exceed it.
+/// Proves EL-02 and KW-09: upstream counts whole seconds, we count ms; both less the node timeout
+/// where they exceed it.
 #[test]
-fn the_age_of_data_is_in_whole_seconds_less_the_node_timeout() {
+fn the_age_of_data_is_less_the_node_timeout() {
     let mut rig = Rig::cluster(1, 1);
     let now = rig.now;
     let up = |ago: u64| LinkFigures::Up {
@@ -71,19 +78,24 @@ fn the_age_of_data_is_in_whole_seconds_less_the_node_timeout() {
         since: Millis(now.0 - ago),
     };
     let cases = [
-        (up(0), 0),
-        (up(999), 0),
-        (up(1999), 1000),
-        (up(2000), 1000),
-        (up(7999), 6000),
-        (down(1000), 1000),
-        (down(2500), 1000),
-        (down(60_000), 59_000),
+        (up(0), 0, 0),
+        (up(999), 0, 999),
+        (up(1999), 1000, 999),
+        (up(2000), 1000, 1000),
+        (up(7999), 6000, 6999),
+        (down(1000), 1000, 1000),
+        (down(2500), 1000, 1500),
+        (down(60_000), 59_000, 59_000),
     ];
-    for (link, expected) in cases {
-        rig.hosts[1].replication.link = link;
-        let age = rig.turn(1, |_, turn| data_age(turn));
-        assert_eq!(age, Millis(expected), "{link:?}");
+    for (link, in_seconds, in_ms) in cases {
+        for (profile, expected) in [("upstream-7.0", in_seconds), ("default", in_ms)] {
+            let host = &mut rig.hosts[1];
+            host.replication.link = link;
+            let directive = PROFILE_DIRECTIVE.into();
+            host.config.other.insert(directive, profile.into());
+            let age = rig.turn(1, |_, turn| data_age(turn));
+            assert_eq!(age, Millis(expected), "{link:?}, {profile}");
+        }
     }
 }
 
@@ -91,7 +103,7 @@ fn the_age_of_data_is_in_whole_seconds_less_the_node_timeout() {
 #[test]
 fn a_replica_whose_data_is_just_young_enough_stands() {
     // NT 1000, factor 10, period 10 s: 20 s, and one node timeout more for the link.
-    for (ago, stands) in [(20_900, true), (23_500, false)] {
+    for (ago, stands) in [(19_500, true), (23_500, false)] {
         let mut rig = without_voters(1000, 1);
         let last_interaction = Millis(rig.now.0 + 100 - ago);
         rig.hosts[3].replication.link = LinkFigures::Up { last_interaction };
@@ -101,11 +113,11 @@ fn a_replica_whose_data_is_just_young_enough_stands() {
 }
 
 /// Proves EL-05, EL-06, EL-12, EL-25: one request to each node for each attempt, and the next
-/// attempt only after twice its time, in a new epoch.
+/// attempt only after twice its time, in a new epoch. The default asks again: KW-04.
 #[test]
 fn a_candidate_asks_once_and_again_only_after_a_retry_span() {
     for (node_timeout, retry) in [(500, 4000), (1000, 4000), (2000, 8000)] {
-        let mut rig = without_voters(node_timeout, 1);
+        let mut rig = without_voters_of("upstream-7.0", node_timeout, 1);
         rig.until("the first request", 3000, |rig| attempts(rig) == 1);
         let gap = rig.until("the second", 30_000, |rig| attempts(rig) == 2);
         let expected = retry + 500..=retry + 1000 + 200;
