@@ -59,6 +59,9 @@ pub struct Judgement {
     /// What was tested; filled in by the harness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Which weaknesses its reference nodes have; filled in by the harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     /// The seed; filled in by the harness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
@@ -183,6 +186,7 @@ impl Judge {
             verdict,
             why,
             target: None,
+            profile: None,
             seed: None,
             checks,
             coverage,

@@ -20,6 +20,36 @@ pub enum WorldKind {
     Sim,
 }
 
+/// Which weaknesses the reference nodes of a run have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Profile {
+    /// None that is known.
+    #[default]
+    #[serde(rename = "default")]
+    Default,
+    /// The known ones of redis-server 7.0.
+    #[serde(rename = "upstream-7.0")]
+    Upstream70,
+}
+
+impl Profile {
+    /// Its name on the command line, in plan.json and in redis.conf.
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Default => "default",
+            Profile::Upstream70 => "upstream-7.0",
+        }
+    }
+
+    /// What redis.conf of a reference node needs for it.
+    pub fn directive(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Profile::Default => None,
+            Profile::Upstream70 => Some(("slotquake-profile", self.name())),
+        }
+    }
+}
+
 /// Everything that decides a run; `plan.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +60,9 @@ pub struct Plan {
     pub world: WorldKind,
     /// What is tested, as given: `reference`, `redis@7.0.15`, a path, or a mix.
     pub target: String,
+    /// Which weaknesses its reference nodes have.
+    #[serde(default)]
+    pub profile: Profile,
     /// Masters.
     pub masters: u16,
     /// Replicas of each master.
@@ -119,6 +152,7 @@ impl Default for Plan {
             seed: 1,
             world: WorldKind::Local,
             target: "reference".into(),
+            profile: Profile::Default,
             masters: 3,
             replicas: 1,
             node_timeout_ms: 1000,

@@ -4,9 +4,10 @@
 //! [`enter`] goes into the sandbox (before any thread starts), [`boot`] starts the cluster.
 
 use super::exit::{Exit, Failure};
-use crate::plan::{Plan, WorldKind};
+use crate::plan::{Plan, Profile, WorldKind};
 use crate::sandbox::{self, Entered, Isolation, Sandbox, Wanted};
 use crate::store::RunFolder;
+use crate::target::spec::{self, Choice};
 use crate::target::{self, Launch, TargetError};
 use crate::world::World;
 use crate::world::local::{BootError, LocalOptions, LocalWorld};
@@ -26,6 +27,7 @@ impl Ground {
     /// Unknown targets, missing binaries, binaries that are no server; servers that cannot be
     /// fetched.
     pub fn survey(plan: &Plan) -> Result<Ground, Failure> {
+        refuse_idle_profile(plan)?;
         match plan.world {
             WorldKind::Sim if plan.target != "reference" => Err(Failure::bad_input(format!(
                 "the simulated world runs the reference node only, not {:?}: leave out --target, \
@@ -46,6 +48,26 @@ impl Ground {
                     .map_err(Failure::bad_input)
             }
         }
+    }
+}
+
+/// A profile is one of the reference node: where there is none, it would do nothing in silence.
+fn refuse_idle_profile(plan: &Plan) -> Result<(), Failure> {
+    if plan.profile == Profile::Default {
+        return Ok(());
+    }
+    let dealt = spec::parse(&plan.target, plan.node_count() as usize);
+    match dealt
+        .map_err(Failure::bad_input)?
+        .contains(&Choice::Reference)
+    {
+        true => Ok(()),
+        false => Err(Failure::bad_input(format!(
+            "--profile {} is for reference nodes, and target {} has none: leave it out, or give \
+             --target reference",
+            plan.profile.name(),
+            plan.target
+        ))),
     }
 }
 

@@ -57,6 +57,8 @@ fn judged(path: &Path) -> Result<(Recording, Judgement, Option<Plan>), Failure> 
         let mut judgement = judge(&recording);
         let plan = read_plan(path);
         judgement.target = plan.as_ref().map(|plan| plan.target.clone());
+        let profile = plan.as_ref().map(|plan| plan.profile.name());
+        judgement.profile = profile.map(ToString::to_string);
         judgement.seed = plan.as_ref().map(|plan| plan.seed);
         return Ok((recording, judgement, plan));
     }

@@ -12,7 +12,7 @@ use super::seeds::Seeds;
 use super::{duration, seeds};
 use crate::director::scenario::{self, SCENARIOS};
 use crate::nemesis::NEMESES;
-use crate::plan::{Plan, WorldKind, parse_faults, parse_workloads};
+use crate::plan::{Plan, Profile, WorldKind, parse_faults, parse_workloads};
 use crate::report::replay::{duration_text, faults_text};
 
 /// Where a run happens, as the command line has it.
@@ -24,6 +24,16 @@ pub enum WorldArg {
     Sim,
 }
 
+/// Which weaknesses reference nodes have, as the command line has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileArg {
+    /// None that is known
+    Default,
+    /// Those of redis-server 7.0, reproduced: docs/weaknesses.md lists them
+    #[value(name = "upstream-7.0")]
+    Upstream70,
+}
+
 /// What to test and how to disturb it.
 #[derive(Debug, Args)]
 pub struct RunOptions {
@@ -31,6 +41,9 @@ pub struct RunOptions {
     /// mix as in `reference*3,redis@7.0.15*3`
     #[arg(long, value_name = "TARGET", default_value = "reference")]
     pub target: String,
+    /// Which known weaknesses of upstream the reference nodes have
+    #[arg(long, value_enum, default_value = "default")]
+    pub profile: ProfileArg,
     /// Masters of the cluster
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub masters: u16,
@@ -118,6 +131,10 @@ impl RunOptions {
                 WorldArg::Sim => WorldKind::Sim,
             },
             target: self.target.clone(),
+            profile: match self.profile {
+                ProfileArg::Default => Profile::Default,
+                ProfileArg::Upstream70 => Profile::Upstream70,
+            },
             masters: self.masters,
             replicas: self.replicas,
             node_timeout_ms: self.node_timeout,

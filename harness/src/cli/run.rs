@@ -58,6 +58,7 @@ pub fn run(
     progress.say("judging");
     let mut judgement = judge(&recording);
     judgement.target = Some(plan.target.clone());
+    judgement.profile = Some(plan.profile.name().to_string());
     judgement.seed = Some(plan.seed);
     folder
         .write_json("verdict.json", &judgement)

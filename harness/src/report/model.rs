@@ -12,7 +12,7 @@ use super::film::Film;
 use super::ledger::{Ledger, ledger};
 use super::outage::{Outage, outages};
 use super::replay::replay_command;
-use crate::plan::{Plan, WorldKind};
+use crate::plan::{Plan, Profile, WorldKind};
 
 /// What is known about the run besides its recording.
 #[derive(Debug, Clone, Copy, Default)]
@@ -174,8 +174,12 @@ pub fn plan_line(plan: &Plan) -> String {
         (None, true) => "no faults".to_string(),
         (None, false) => format!("faults {}", super::replay::faults_text(&plan.faults)),
     };
+    let profile = match plan.profile {
+        Profile::Default => String::new(),
+        Profile::Upstream70 => format!(" with the weaknesses of {}", plan.profile.name()),
+    };
     format!(
-        "{}, {} masters with {} replica{} each, node timeout {}, {} world, {disturbance}, {}",
+        "{}{profile}, {} masters with {} replica{} each, node timeout {}, {} world, {disturbance}, {}",
         plan.target,
         plan.masters,
         plan.replicas,
@@ -215,6 +219,7 @@ fn facts(evidence: &Evidence<'_>, about: About<'_>) -> Facts {
         ),
     ];
     if let Some(plan) = about.plan {
+        facts.push(("profile", plan.profile.name().to_string()));
         facts.push(("seed", plan.seed.to_string()));
         facts.push(("workloads", plan.workloads.join(", ")));
         facts.push(("faults", super::replay::faults_text(&plan.faults)));

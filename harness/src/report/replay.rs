@@ -2,13 +2,17 @@
 
 use slotquake_checkers::observation::FaultKind;
 
-use crate::plan::{Plan, WorldKind};
+use crate::plan::{Plan, Profile, WorldKind};
 
 /// The command line of a plan; options at their defaults are left out where that is safe.
 pub fn replay_command(plan: &Plan) -> String {
     let mut words = vec!["slotquake test".to_string()];
     let mut option = |name: &str, value: String| words.push(format!("--{name} {value}"));
     option("target", quoted(&plan.target));
+    match plan.profile {
+        Profile::Default => {}
+        Profile::Upstream70 => option("profile", plan.profile.name().to_string()),
+    }
     match plan.world {
         WorldKind::Local => {}
         WorldKind::Sim => option("world", "sim".to_string()),

@@ -100,7 +100,7 @@ impl LocalWorld {
         let mut processes = Vec::with_capacity(nodes.len());
         for (position, (node, launch)) in nodes.iter().zip(&options.launches).enumerate() {
             let files = [
-                (CONFIG, redis_conf(node, launch, plan.node_timeout_ms)),
+                (CONFIG, redis_conf(node, launch, plan)),
                 (NODES_CONF, layout.nodes_conf(position)),
             ];
             let name = node.name.to_string();

@@ -11,6 +11,7 @@ use slotquake_checkers::observation::setting::Server;
 use slotquake_checkers::observation::slots::SLOT_COUNT;
 use slotquake_workloads::rng::Rng;
 
+use crate::plan::Plan;
 use crate::target::Launch;
 
 /// From a client port to the bus port of the same node.
@@ -80,7 +81,7 @@ impl Layout {
 }
 
 /// redis.conf of a node.
-pub(super) fn redis_conf(node: &NodeSetting, launch: &Launch, node_timeout_ms: u64) -> String {
+pub(super) fn redis_conf(node: &NodeSetting, launch: &Launch, plan: &Plan) -> String {
     let address = node.address.ip().to_string();
     let mut settings: Vec<(&str, String)> = vec![
         ("port", node.address.port().to_string()),
@@ -89,7 +90,7 @@ pub(super) fn redis_conf(node: &NodeSetting, launch: &Launch, node_timeout_ms: u
         ("daemonize", "no".into()),
         ("cluster-enabled", "yes".into()),
         ("cluster-config-file", "nodes.conf".into()),
-        ("cluster-node-timeout", node_timeout_ms.to_string()),
+        ("cluster-node-timeout", plan.node_timeout_ms.to_string()),
         ("save", "\"\"".into()),
         ("appendonly", "no".into()),
         // The default of 5 s would dominate the start of a replica.
@@ -98,6 +99,11 @@ pub(super) fn redis_conf(node: &NodeSetting, launch: &Launch, node_timeout_ms: u
     // The tap and the cuts tell nodes by their addresses. Older servers use the first "bind".
     if knows_bind_source(&launch.server) {
         settings.push(("bind-source-addr", address));
+    }
+    if launch.server == Server::Reference
+        && let Some((name, value)) = plan.profile.directive()
+    {
+        settings.push((name, value.into()));
     }
     settings
         .into_iter()

@@ -75,7 +75,9 @@ impl SimWorld {
     /// # Errors
     /// The nodes refuse to start, or do not form a cluster in a minute of virtual time.
     pub fn boot(plan: &Plan) -> anyhow::Result<SimWorld> {
-        SimWorld::boot_with(plan, &BTreeMap::new())
+        let directive = plan.profile.directive();
+        let directive = directive.map(|(name, value)| (name.into(), value.into()));
+        SimWorld::boot_with(plan, &directive.into_iter().collect())
     }
 
     /// As [`SimWorld::boot`], each node with these directives of redis.conf besides the plan's.
