@@ -121,7 +121,7 @@ impl Cluster {
     }
 
     /// GO-03: nobody stays unheard for more than half the node timeout.
-    fn ping_overdue(&mut self, turn: &Turn) {
+    pub(super) fn ping_overdue(&mut self, turn: &Turn) {
         let half = Millis(turn.node_timeout().0 / 2);
         let overdue: Vec<MemberIndex> = self
             .members
@@ -137,7 +137,7 @@ impl Cluster {
     }
 
     /// GO-15: a link that brings no answer is made anew; the ping keeps its time.
-    fn refresh_links(&mut self, turn: &mut Turn) {
+    pub(super) fn refresh_links(&mut self, turn: &mut Turn) {
         let timeout = turn.node_timeout();
         let half = Millis(timeout.0 / 2);
         let now = turn.now;

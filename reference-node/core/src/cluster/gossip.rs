@@ -37,7 +37,8 @@ impl Cluster {
                 .members
                 .others()
                 .filter(|(_, member)| member.health == Health::Suspected && is_tellable(member));
-            chosen.extend(suspects.map(|(index, _)| index));
+            let counted = suspects.take(self.clockwork.suspects);
+            chosen.extend(counted.map(|(index, _)| index));
         }
         chosen
             .iter()

@@ -1,5 +1,6 @@
 //! Tests of the cluster room: some `Cluster`s on an in-memory wire and a fake clock.
 
+mod acquaintance;
 mod announce;
 mod bus;
 mod claims;
@@ -10,6 +11,7 @@ mod failover;
 mod faults;
 mod files;
 mod forgetting;
+mod gossip;
 mod handshake;
 mod hostile;
 mod manual;
