@@ -5,7 +5,7 @@
 //! moved to the front of the outputs, so that no packet and no reply leaves before it (BUS-10).
 
 use crate::cluster::{Cluster, Effect, Surroundings};
-use crate::commands::{self, Applied, Clients, Parts, ReplicationDoor, Server, migrate};
+use crate::commands::{self, Applied, Clients, Parts, ReplicationDoor, Role, Server, migrate};
 use crate::config::Config;
 use crate::ids::ClientId;
 use crate::input::Input;
@@ -121,7 +121,7 @@ impl Node {
     /// When it next needs an [`Input::Wake`], if nothing else comes first.
     pub fn next_wakeup(&self) -> Millis {
         let commands =
-            commands::next_wakeup(&self.keyspace, &self.clients, &self.server, &self.cluster);
+            commands::next_wakeup(&self.keyspace, &self.clients, &self.server, self.role());
         let replication = self.replication.next_wakeup(&self.config);
         let cluster = match self.config.cluster_enabled {
             true => self.cluster.next_wakeup(),
@@ -141,6 +141,10 @@ impl Node {
             Some(session) if !session.is_authenticated => Trust::Unauthenticated,
             Some(_) | None => Trust::Authenticated,
         }
+    }
+
+    fn role(&self) -> Role {
+        Role::of(&self.config, &self.cluster, &self.replication)
     }
 
     fn wake(&mut self, now: Millis, out: &mut Outputs) {
@@ -240,6 +244,11 @@ impl Node {
                 self.with_parts(now, out, |parts| commands::dispatch::close(parts, client));
             }
             Event::Acknowledged => self.with_parts(now, out, commands::replicas_acknowledged),
+            Event::HandedOver(verdict) => {
+                self.with_parts(now, out, |parts| {
+                    commands::failover::answered(parts, verdict)
+                });
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use crate::cluster::LinkFigures;
+use crate::commands::catalogue;
 use crate::commands::parts::{Parts, PauseKind};
 use crate::commands::session::Session;
 use crate::commands::table::{self, Command, Flag, Keys};
@@ -41,6 +42,8 @@ pub fn admit(
         .get(client)
         .expect("the caller has looked it up");
     let command = command.ok_or_else(|| table::unknown(args))?;
+    let row = catalogue::called(command.name, args)?;
+    let name = row.map_or(command.name, |row| row.name);
     if !command.fits(args.len()) {
         return Err(Refusal::Arity(command.name.into()));
     }
@@ -56,10 +59,10 @@ pub fn admit(
     if is_write {
         check_replicas(parts)?;
     }
-    if is_write && parts.cluster.is_replica() && parts.config.replica_read_only {
+    if is_write && parts.is_replica() && parts.config.replica_read_only {
         return Err(Refusal::ReadOnlyReplica);
     }
-    check_subscriber(session, command)?;
+    check_subscriber(session, command, name)?;
     check_stale(parts, command)?;
     let load_state = parts.replication.load_state(parts.config);
     if load_state == LoadState::Loading && !command.has(Flag::Loading) {
@@ -172,7 +175,7 @@ fn access(rows: &[(&Command, &[Bytes])]) -> Access {
 
 fn check_replicas(parts: &Parts) -> Result<(), Refusal> {
     let wanted = parts.config.min_replicas_to_write;
-    if wanted == 0 || parts.cluster.is_replica() {
+    if wanted == 0 || parts.is_replica() {
         return Ok(());
     }
     let lag_max = Millis(parts.config.min_replicas_max_lag_s.saturating_mul(1000));
@@ -184,10 +187,10 @@ fn check_replicas(parts: &Parts) -> Result<(), Refusal> {
     }
 }
 
-fn check_subscriber(session: &Session, command: &Command) -> Result<(), Refusal> {
+fn check_subscriber(session: &Session, command: &Command, name: &str) -> Result<(), Refusal> {
     let is_bound = session.protocol == Protocol::Resp2 && session.is_subscriber();
     if is_bound && !ALLOWED_TO_SUBSCRIBERS.contains(&command.name) {
-        return Err(Refusal::SubscriberContext(command.name.into()));
+        return Err(Refusal::SubscriberContext(name.into()));
     }
     Ok(())
 }
@@ -195,7 +198,7 @@ fn check_subscriber(session: &Session, command: &Command) -> Result<(), Refusal>
 // RD-19: a replica without its master serves stale data, unless told not to.
 fn check_stale(parts: &Parts, command: &Command) -> Result<(), Refusal> {
     let is_link_down = matches!(parts.replication.figures().link, LinkFigures::Down { .. });
-    let is_refused = parts.cluster.is_replica()
+    let is_refused = parts.is_replica()
         && is_link_down
         && !parts.config.replica_serve_stale_data
         && !command.has(Flag::Stale);

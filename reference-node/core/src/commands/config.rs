@@ -27,6 +27,7 @@ fn command(call: &mut Call) -> Answer {
         ("set", 4..) if call.args.len().is_multiple_of(2) => set(call),
         ("resetstat", 2) => {
             call.parts.server.stats = Stats::default();
+            call.parts.replication.reset_sync_counts();
             Ok(Reply::OK)
         }
         ("rewrite", 2) => rewrite(call),

@@ -101,7 +101,7 @@ fn hello(call: &mut Call) -> Answer {
     session.protocol = protocol.unwrap_or(session.protocol);
     let (id, protocol) = (session.id, session.protocol);
     let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
-    let is_replica = call.parts.cluster.is_replica();
+    let is_replica = call.parts.is_replica();
     let is_cluster = call.parts.config.cluster_enabled;
     let pair = |name: &str, value: Reply| (Reply::text(name), value);
     Ok(Reply::Map(vec![

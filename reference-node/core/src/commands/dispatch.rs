@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use crate::commands::admission::{self, Admission};
+use crate::commands::catalogue;
 use crate::commands::doors::ReplicationDoor;
 use crate::commands::parts::{Blocking, Call, Caller, Parts};
 use crate::commands::session::{ReplyMode, Session, Wait};
@@ -165,8 +166,9 @@ pub fn run(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
         session.reply_mode = ReplyMode::Skip;
     }
     let command = table::find(&args[0]);
+    let shown = command.map_or("", |command| catalogue::full_name(command.name, &args));
     match admission::admit(parts, client, command, &args) {
-        Err(refusal) => refuse(parts, client, command, refusal),
+        Err(refusal) => refuse(parts, client, command.map(|c| (c, &args[..])), refusal),
         Ok(Admission::Hold) => {
             parts.clients.start_waiting(client, Wait::Resume { args });
             return;
@@ -187,11 +189,12 @@ pub fn run(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
             parts.reply(client, reply);
         }
     }
-    after(parts, client, command.map_or("", |command| command.name));
+    let name = command.map_or("", |command| command.name);
+    after(parts, client, (name, shown));
 }
 
 // What must hold after each command, run or refused.
-fn after(parts: &mut Parts, client: ClientId, name: &'static str) {
+fn after(parts: &mut Parts, client: ClientId, (name, shown): (&'static str, &'static str)) {
     let Some(session) = parts.clients.get_mut(client) else {
         return;
     };
@@ -203,7 +206,7 @@ fn after(parts: &mut Parts, client: ClientId, name: &'static str) {
         session.reply_mode = ReplyMode::On;
     }
     if !name.is_empty() {
-        session.last_command = name.into();
+        session.last_command = shown.into();
     }
     if session.is_closing {
         close(parts, client);
@@ -213,27 +216,30 @@ fn after(parts: &mut Parts, client: ClientId, name: &'static str) {
 fn refuse(
     parts: &mut Parts,
     client: ClientId,
-    command: Option<&'static Command>,
+    command: Option<(&'static Command, &[Bytes])>,
     refusal: Refusal,
 ) {
     parts.server.stats.count_error(&refusal);
-    if let Some(command) = command {
+    if let Some((command, args)) = command {
+        let name = catalogue::full_name(command.name, args);
         // RD-08: counted as rejected, never executed.
         parts
             .server
             .stats
             .commands
-            .entry(command.name)
+            .entry(name)
             .or_default()
             .rejected_calls += 1;
     }
-    let is_exec = command.is_some_and(|command| command.name == "exec");
+    let is_exec = command.is_some_and(|(command, _)| command.name == "exec");
     let is_routing = is_redirection(&refusal);
     let mut refusal = refusal;
     if is_exec {
         // RD-11: EXEC itself gives the redirection, and the transaction is gone.
         if !is_routing {
-            let text = format!("EXECABORT Transaction discarded because of: {refusal}");
+            let why = refusal.to_string();
+            let why = why.strip_prefix("ERR ").unwrap_or(&why);
+            let text = format!("EXECABORT Transaction discarded because of: {why}");
             refusal = Refusal::Facts(text);
         }
         transactions::discard(parts, client);
@@ -289,7 +295,8 @@ pub fn execute(
     } = call;
     let stats = &mut parts.server.stats;
     stats.total_commands_processed += 1;
-    let counts = stats.commands.entry(command.name).or_default();
+    let name = catalogue::full_name(command.name, args);
+    let counts = stats.commands.entry(name).or_default();
     counts.calls += 1;
     if is_dirty {
         parts.server.dirty += 1;
@@ -319,7 +326,7 @@ pub fn execute(
                 .server
                 .stats
                 .commands
-                .entry(command.name)
+                .entry(name)
                 .or_default()
                 .failed_calls += 1;
             refusal.into()

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::ids::{ClientId, NodeId};
 use crate::keyspace::Keyspace;
 use crate::output::Outputs;
-use crate::replication::LoadState;
+use crate::replication::{Attached, Demand, LoadState, MasterAddress, SyncCounts};
 use crate::resp::Reply;
 use crate::rng::Rng;
 use crate::slot::Slot;
@@ -98,6 +98,32 @@ pub trait ReplicationDoor {
     fn close_master_link(&mut self, _now: Millis, _out: &mut Outputs) {}
     /// A client is gone; it may have been a replica.
     fn client_closed(&mut self, client: ClientId);
+    /// Whether this node follows a master.
+    fn is_following(&self) -> bool {
+        false
+    }
+    /// Follows a master (REPLICAOF), or asks it to take over first (FAILOVER).
+    fn follow_master(
+        &mut self,
+        _demand: Demand,
+        _to: MasterAddress,
+        _time: (Millis, &mut Outputs),
+    ) {
+    }
+    /// Follows nobody any more (REPLICAOF NO ONE).
+    fn lead_again(&mut self, _rng: &mut Rng, _now: Millis, _out: &mut Outputs) {}
+    /// Holds the stream still until then, or lets it go on.
+    fn hold_stream(&mut self, _until: Option<Millis>, _out: &mut Outputs) {}
+    /// Synchronisations given so far.
+    fn sync_counts(&self) -> SyncCounts {
+        SyncCounts::default()
+    }
+    /// Forgets how many they were (CONFIG RESETSTAT).
+    fn reset_sync_counts(&mut self) {}
+    /// Where the attached replicas are, and whether they have all that was written.
+    fn attached(&self) -> Vec<Attached> {
+        Vec::new()
+    }
     /// The answer of ROLE.
     fn role(&self, config: &Config, now: Millis) -> Reply;
     /// The lines of `# Replication` in INFO, each ended by CR LF, without the title.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::commands::args;
+use crate::commands::failover;
 use crate::commands::parts::{Answer, Call, Parts};
 use crate::commands::session::Session;
 use crate::commands::table::{Command, Flag, keyless};
@@ -160,6 +161,10 @@ fn stats(parts: &Parts, text: &mut String) {
     );
     put(text, "instantaneous_ops_per_sec", 0);
     put(text, "rejected_connections", stats.rejected_connections);
+    let syncs = parts.replication.sync_counts();
+    put(text, "sync_full", syncs.sync_full);
+    put(text, "sync_partial_ok", syncs.sync_partial_ok);
+    put(text, "sync_partial_err", syncs.sync_partial_err);
     put(text, "expired_keys", stats.expired_keys);
     put(text, "evicted_keys", 0);
     put(text, "keyspace_hits", stats.keyspace_hits);
@@ -182,7 +187,9 @@ fn stats(parts: &Parts, text: &mut String) {
 }
 
 fn replication(parts: &Parts, text: &mut String) {
-    text.push_str(&parts.replication.info(parts.config, parts.now));
+    let lines = parts.replication.info(parts.config, parts.now);
+    let state = failover::state_name(parts.server.failover.as_ref());
+    text.push_str(&lines.replace("state:no-failover", &format!("state:{state}")));
 }
 
 fn cpu(_: &Parts, text: &mut String) {

@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod args;
 pub mod bitmaps;
+pub mod catalogue;
 pub mod client;
 pub mod config;
 pub mod connection;
@@ -13,11 +14,14 @@ pub mod debug;
 pub mod dispatch;
 pub mod doors;
 pub mod expiry;
+pub mod failover;
 pub mod generic;
 pub mod geo;
 pub mod hashes;
+pub mod help;
 pub mod hyperloglog;
 pub mod info;
+pub mod introspection;
 pub mod lists;
 pub mod migrate;
 pub mod parts;
@@ -39,7 +43,7 @@ pub use dispatch::{
     Applied, apply_from_master, client_closed, client_command, client_opened, master_link_lost,
 };
 pub use doors::{ClusterDoor, ClusterReads, ReplicationDoor, ReplicationSurroundings};
-pub use parts::{Answer, Call, Parts, Server};
+pub use parts::{Answer, Call, Parts, Role, Server};
 pub use pubsub::deliver;
 pub use session::{Clients, Session};
 pub use wake::{
@@ -61,12 +65,14 @@ pub const GROUPS: &[&[Command]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expiry::COMMANDS,
+    failover::COMMANDS,
     generic::COMMANDS,
     geo::COMMANDS,
     geo::search::COMMANDS,
     hashes::COMMANDS,
     hyperloglog::COMMANDS,
     info::COMMANDS,
+    introspection::COMMANDS,
     lists::COMMANDS,
     lists::blocking::COMMANDS,
     migrate::COMMANDS,

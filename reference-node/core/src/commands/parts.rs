@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::append_only::AppendOnly;
-use crate::commands::doors::{ClusterDoor, ReplicationDoor};
+use crate::commands::doors::{ClusterDoor, ClusterReads, ReplicationDoor};
+use crate::commands::failover::Failover;
 use crate::commands::migrate::Migrations;
 use crate::commands::session::{Clients, ReplyMode, Session, Wait};
 use crate::config::Config;
@@ -56,6 +57,8 @@ pub struct Server {
     pub client_pause: Option<Pause>,
     /// The pause of a manual failover (MF-05).
     pub failover_pause: Option<Millis>,
+    /// FAILOVER.
+    pub failover: Option<Failover>,
     /// Effects of the command that runs, to be propagated when it is done (RW-34).
     pub effects: Vec<Vec<Bytes>>,
     /// Keys changed by the command that runs: clients may wait for them.
@@ -236,7 +239,40 @@ impl<'p> Call<'_, 'p> {
     }
 }
 
+/// What a node is at this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It accepts writes.
+    Master,
+    /// It follows another node.
+    Replica,
+}
+
+impl Role {
+    /// As the rooms have it: the cluster's word counts where there is a cluster.
+    pub fn of(
+        config: &Config,
+        cluster: &dyn ClusterReads,
+        replication: &dyn ReplicationDoor,
+    ) -> Role {
+        let is_replica = match config.cluster_enabled {
+            true => cluster.is_replica(),
+            false => cluster.is_replica() || replication.is_following(),
+        };
+        if is_replica {
+            Role::Replica
+        } else {
+            Role::Master
+        }
+    }
+}
+
 impl Parts<'_> {
+    /// Whether this node follows another one.
+    pub fn is_replica(&self) -> bool {
+        Role::of(self.config, self.cluster.reads(), self.replication) == Role::Replica
+    }
+
     /// Answers a client, in its protocol and reply mode.
     pub fn reply(&mut self, client: ClientId, reply: Reply) {
         let mode = self.clients.get(client).map(|session| session.reply_mode);

@@ -28,21 +28,6 @@ pub const COMMANDS: &[Command] = &[
     keyless("psync", -3, LINKING, replication, "server"),
     keyless("sync", 1, LINKING, replication, "server"),
     keyless(
-        "replicaof",
-        3,
-        &[Admin, Noscript, Stale],
-        replicaof,
-        "server",
-    ),
-    keyless("slaveof", 3, &[Admin, Noscript, Stale], replicaof, "server"),
-    keyless(
-        "failover",
-        -1,
-        &[Admin, Noscript, Stale],
-        failover,
-        "server",
-    ),
-    keyless(
         "role",
         1,
         &[Admin, Noscript, Loading, Stale, Fast],
@@ -85,25 +70,6 @@ fn replication(call: &mut Call) -> Answer {
         .command(client, call.args, &mut around, parts.out))
 }
 
-// RP-01.
-fn replicaof(call: &mut Call) -> Answer {
-    if call.parts.config.cluster_enabled {
-        return Err(Refusal::Text("ERR REPLICAOF not allowed in cluster mode."));
-    }
-    Err(Refusal::Text(
-        "ERR REPLICAOF is supported in cluster mode only, as CLUSTER REPLICATE",
-    ))
-}
-
-fn failover(call: &mut Call) -> Answer {
-    if call.parts.config.cluster_enabled {
-        return Err(Refusal::Text(
-            "ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.",
-        ));
-    }
-    Err(Refusal::Text("ERR FAILOVER requires connected replicas."))
-}
-
 fn role(call: &mut Call) -> Answer {
     Ok(call
         .parts
@@ -113,7 +79,7 @@ fn role(call: &mut Call) -> Answer {
 
 // RW-38.
 fn wait(call: &mut Call) -> Answer {
-    if call.parts.cluster.is_replica() {
+    if call.parts.is_replica() {
         return Err(Refusal::Text(
             "ERR WAIT cannot be used with replica instances. Please also note that since Redis \
              4.0 if a replica is configured to be writable (which is not the default) writes to \

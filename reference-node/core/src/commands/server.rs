@@ -1,19 +1,17 @@
-//! The server as a whole: flushing, saving, shutting down, time, and the command table itself.
+//! The server as a whole: flushing, saving, shutting down, time.
 
 use bytes::Bytes;
 
-use crate::commands::args::{self, glob, is_word};
+use crate::commands::args::{self, is_word};
 use crate::commands::parts::{Answer, Call};
 use crate::commands::session::Wait;
-use crate::commands::table::{self, Command, Flag, Keys, keyless};
+use crate::commands::table::{Command, Flag, keyless};
 use crate::output::{Durability, File, LogLevel, Output};
 use crate::rdb;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
 
 use Flag::{Admin, Fast, Loading, NoMulti, Noscript, Readonly, Stale, Write};
-
-const ANYTIME: &[Flag] = &[Loading, Stale];
 
 /// The rows of this group.
 pub const COMMANDS: &[Command] = &[
@@ -31,7 +29,6 @@ pub const COMMANDS: &[Command] = &[
         shutdown,
         "server",
     ),
-    keyless("command", -1, ANYTIME, command, "server"),
     keyless("function", -2, &[Noscript], function, "scripting"),
 ];
 
@@ -125,141 +122,6 @@ fn shutdown(call: &mut Call) -> Answer {
     });
     call.parts.out.push(Output::Exit { status: 0 });
     Ok(Reply::None)
-}
-
-fn command(call: &mut Call) -> Answer {
-    let Some(subcommand) = call.args.get(1) else {
-        return Ok(Reply::Array(table::all().map(row).collect()));
-    };
-    let rest = &call.args[2..];
-    match args::word(subcommand).as_str() {
-        "count" if rest.is_empty() => Ok(Reply::Integer(table::all().count() as i64)),
-        "info" if rest.is_empty() => Ok(Reply::Array(table::all().map(row).collect())),
-        "info" => {
-            let rows = rest
-                .iter()
-                .map(|name| table::find(name).map_or(Reply::Nil, row));
-            Ok(Reply::Array(rows.collect()))
-        }
-        "docs" => Ok(docs(rest)),
-        "list" => list(rest),
-        "getkeys" if rest.len() > 1 => keys_of(rest),
-        "getkeys" => Err(Refusal::Arity("command|getkeys".into())),
-        "help" => Ok(Reply::Array(vec![Reply::Simple(
-            "COMMAND COUNT|DOCS|GETKEYS|INFO|LIST",
-        )])),
-        _ => Err(Refusal::UnknownSubcommand(
-            args::shown(subcommand),
-            "COMMAND".into(),
-        )),
-    }
-}
-
-// The ten elements of COMMAND INFO; tips, key specifications and subcommands are left empty.
-fn row(command: &'static Command) -> Reply {
-    // Upstream keeps may_replicate to itself.
-    let shown = command
-        .flags
-        .iter()
-        .filter(|flag| **flag != Flag::MayReplicate);
-    let flags = shown.map(|flag| Reply::Simple(flag.name()));
-    let (first, last, step) = match command.keys {
-        Keys::None | Keys::Movable(_) => (0, 0, 0),
-        Keys::Counted(_, 0) => (0, 0, 0),
-        Keys::Counted(_, extra) => (extra as i64, extra as i64, 1),
-        Keys::Range(first, last, step) => (first as i64, last, step as i64),
-        Keys::ShardChannels(first, last) => (first as i64, last, 1),
-    };
-    Reply::Array(vec![
-        Reply::text(command.name),
-        Reply::Integer(command.arity),
-        Reply::Set(flags.collect()),
-        Reply::Integer(first),
-        Reply::Integer(last),
-        Reply::Integer(step),
-        Reply::Set(categories(command)),
-        Reply::Array(Vec::new()),
-        Reply::Array(Vec::new()),
-        Reply::Array(Vec::new()),
-    ])
-}
-
-fn categories(command: &Command) -> Vec<Reply> {
-    let mut names = Vec::new();
-    for (flag, name) in [
-        (Flag::Write, "@write"),
-        (Flag::Readonly, "@read"),
-        (Flag::Admin, "@admin"),
-        (Flag::Pubsub, "@pubsub"),
-        (Flag::Blocking, "@blocking"),
-    ] {
-        if command.has(flag) {
-            names.push(Reply::Simple(name));
-        }
-    }
-    names.push(Reply::Simple(if command.has(Fast) {
-        "@fast"
-    } else {
-        "@slow"
-    }));
-    names
-}
-
-fn docs(names: &[Bytes]) -> Reply {
-    let doc = |command: &'static Command| {
-        let group = (Reply::text("group"), Reply::text(command.group));
-        let arity = (Reply::text("arity"), Reply::Integer(command.arity));
-        (Reply::text(command.name), Reply::Map(vec![group, arity]))
-    };
-    if names.is_empty() {
-        return Reply::Map(table::all().map(doc).collect());
-    }
-    Reply::Map(
-        names
-            .iter()
-            .filter_map(|name| table::find(name))
-            .map(doc)
-            .collect(),
-    )
-}
-
-fn list(rest: &[Bytes]) -> Answer {
-    let pattern = match rest {
-        [] => None,
-        [filter, kind, pattern] if is_word(filter, "filterby") && is_word(kind, "pattern") => {
-            Some(pattern)
-        }
-        [filter, kind, _] if is_word(filter, "filterby") && is_word(kind, "module") => {
-            return Ok(Reply::Array(Vec::new()));
-        }
-        _ => return Err(Refusal::Syntax),
-    };
-    let fits = |command: &&Command| pattern.is_none_or(|p| glob(p, command.name.as_bytes()));
-    let names = table::all().filter(|command| fits(command));
-    Ok(Reply::Array(
-        names.map(|command| Reply::text(command.name)).collect(),
-    ))
-}
-
-fn keys_of(rest: &[Bytes]) -> Answer {
-    let command = table::find(&rest[0]).ok_or(Refusal::InvalidCommandGetkeys)?;
-    if matches!(command.keys, Keys::None) {
-        return Err(Refusal::NoKeyArguments);
-    }
-    if !command.fits(rest.len()) {
-        return Err(Refusal::InvalidArgumentsGetkeys);
-    }
-    let keys: Vec<Reply> = command
-        .keys(rest)
-        .into_iter()
-        .cloned()
-        .map(Reply::Bulk)
-        .collect();
-    if keys.is_empty() {
-        Err(Refusal::InvalidArgumentsGetkeys)
-    } else {
-        Ok(Reply::Array(keys))
-    }
 }
 
 // No functions: what redis-cli --cluster add-node asks is answered as by a server without any.

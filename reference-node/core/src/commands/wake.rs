@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 
-use crate::commands::doors::ClusterReads;
-use crate::commands::parts::{Blocking, Caller, Parts, Server};
+use crate::commands::failover::{self, Failover};
+use crate::commands::parts::{Blocking, Caller, Parts, Role, Server};
 use crate::commands::session::{Clients, Wait};
 use crate::commands::{dispatch, migrate, pubsub, streams, table};
 use crate::ids::ClientId;
@@ -18,19 +18,14 @@ use crate::slot::Slot;
 use crate::time::Millis;
 
 /// When [`wake`] is next needed.
-pub fn next_wakeup(
-    keyspace: &Keyspace,
-    clients: &Clients,
-    server: &Server,
-    cluster: &dyn ClusterReads,
-) -> Millis {
+pub fn next_wakeup(keyspace: &Keyspace, clients: &Clients, server: &Server, role: Role) -> Millis {
     let pauses = [
         server.client_pause.map(|pause| pause.until),
         server.failover_pause,
     ];
     let pause_end = pauses.into_iter().flatten().max();
     let timeout = clients.waiting().filter_map(|(_, wait)| wait.until()).min();
-    let may_expire = !cluster.is_replica() && !server.is_active_expiry_off && pause_end.is_none();
+    let may_expire = role == Role::Master && !server.is_active_expiry_off && pause_end.is_none();
     let expiry = keyspace
         .next_expiry()
         .filter(|_| may_expire)
@@ -40,6 +35,7 @@ pub fn next_wakeup(
         pauses[1],
         timeout,
         server.next_blocked_check,
+        server.failover.as_ref().and_then(Failover::due),
         expiry,
         // While writes are paused its end is put off.
         server
@@ -59,6 +55,7 @@ pub fn wake(parts: &mut Parts) {
     end_pauses(parts);
     time_out(parts);
     migrate::look(parts);
+    failover::look(parts);
     check_blocked(parts);
     expire_actively(parts);
     settle(parts);
@@ -93,7 +90,7 @@ pub fn start_waiting(parts: &mut Parts, client: ClientId, wait: Wait) {
 /// Deletes those of the keys that are due, and replicates it as DEL (RW-34). A replica waits for
 /// its master to do so; so does a master while writes are paused.
 pub fn expire_keys(parts: &mut Parts, keys: &[&Bytes]) {
-    if parts.cluster.is_replica() || parts.pause().is_some() {
+    if parts.is_replica() || parts.pause().is_some() {
         return;
     }
     for key in keys {
@@ -121,6 +118,7 @@ pub fn replicas_acknowledged(parts: &mut Parts) {
         parts.clients.stop_waiting(client);
         parts.reply(client, Reply::Integer(acked as i64));
     }
+    failover::look(parts);
     settle(parts);
 }
 
@@ -269,7 +267,7 @@ fn check_blocked(parts: &mut Parts) {
 
 fn expire_actively(parts: &mut Parts) {
     let is_paused = parts.pause().is_some();
-    if parts.cluster.is_replica() || parts.server.is_active_expiry_off || is_paused {
+    if parts.is_replica() || parts.server.is_active_expiry_off || is_paused {
         return;
     }
     let due = parts.keyspace.due(parts.now, usize::MAX);

@@ -94,6 +94,7 @@ impl Node {
             });
         } else {
             node.effects.clear();
+            node.with_parts(now, out, commands::failover::follow_at_start);
         }
         node.settle(now, out);
         node.restart_log_if_due(now, out);

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::replica::LinkState;
-use super::{LoadState, ReplOffset, Replication};
+use super::{Attached, Demand, LoadState, MasterAddress, ReplOffset, Replication, SyncCounts};
 use crate::cluster::{LinkFigures, ReplicationFigures};
 use crate::commands::{ReplicationDoor, ReplicationSurroundings};
 use crate::config::Config;
 use crate::ids::ClientId;
 use crate::output::Outputs;
 use crate::resp::Reply;
+use crate::rng::Rng;
 use crate::time::Millis;
 
 impl ReplicationDoor for Replication {
@@ -86,6 +87,37 @@ impl ReplicationDoor for Replication {
 
     fn client_closed(&mut self, client: ClientId) {
         self.forget(client);
+    }
+
+    fn is_following(&self) -> bool {
+        self.follower.is_some()
+    }
+
+    fn follow_master(&mut self, demand: Demand, to: MasterAddress, time: (Millis, &mut Outputs)) {
+        self.follow_with(demand, Some(to), time.0, time.1);
+    }
+
+    fn lead_again(&mut self, rng: &mut Rng, now: Millis, out: &mut Outputs) {
+        self.lead(rng, now, out);
+    }
+
+    fn hold_stream(&mut self, until: Option<Millis>, out: &mut Outputs) {
+        match until {
+            Some(until) => self.stand_still(until),
+            None => self.go_on(out),
+        }
+    }
+
+    fn sync_counts(&self) -> SyncCounts {
+        self.counts
+    }
+
+    fn reset_sync_counts(&mut self) {
+        self.counts = SyncCounts::default();
+    }
+
+    fn attached(&self) -> Vec<Attached> {
+        self.attached_now()
     }
 
     fn role(&self, config: &Config, _now: Millis) -> Reply {

@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::handover::Demand;
 use super::stream::{StreamError, put_command, take_line};
 use super::{ReplId, ReplOffset};
 use crate::config::Config;
@@ -43,6 +44,21 @@ pub enum Step {
     Partial(Option<ReplId>),
 }
 
+impl HandshakeError {
+    /// Whether the master refused for good, not just for now.
+    pub fn is_final(&self) -> bool {
+        match self {
+            HandshakeError::Refused { step, answer } => {
+                let is_for_now = ["-NOMASTERLINK", "-LOADING"]
+                    .iter()
+                    .any(|code| answer.starts_with(code));
+                *step == "PSYNC" && !is_for_now
+            }
+            HandshakeError::Stream(_) => false,
+        }
+    }
+}
+
 /// Why it ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
@@ -66,8 +82,13 @@ impl Handshake {
     }
 
     /// What a PSYNC for this place looks like.
-    pub fn psync(id: ReplId, next: ReplOffset) -> Bytes {
-        command(&["PSYNC", &id.to_string(), &next.to_string()])
+    pub fn psync(id: ReplId, next: ReplOffset, demand: Demand) -> Bytes {
+        let (id, next) = (id.to_string(), next.to_string());
+        match demand {
+            Demand::GoOn => command(&["PSYNC", &id, &next]),
+            // RW-18.
+            Demand::TakeOver => command(&["PSYNC", &id, &next, "FAILOVER"]),
+        }
     }
 
     /// Takes one answer off the buffer; none if it is not there yet.

@@ -8,6 +8,7 @@
 
 pub mod backlog;
 mod door;
+pub mod handover;
 pub mod handshake;
 pub mod history;
 pub mod loading;
@@ -20,9 +21,11 @@ pub mod stream;
 mod sync;
 pub mod transfer;
 
+pub use handover::{Attached, Demand, Verdict};
 pub use loading::LoadState;
 pub use offset::{ReplId, ReplOffset};
-pub use room::{Event, Replication, entries};
+pub use replica::MasterAddress;
+pub use room::{Event, Replication, SyncCounts, entries};
 
 #[cfg(test)]
 mod tests;

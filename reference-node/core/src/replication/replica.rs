@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
 
+use super::handover::Demand;
 use super::handshake::{Handshake, HandshakeError, Step};
 use super::stream::{Received, StreamError, put_command, take_command};
 use super::transfer::Transfer;
@@ -25,6 +26,7 @@ pub struct Follower {
     /// Its master, if that has an address.
     pub master: Option<MasterAddress>,
     link: Link,
+    demand: Demand,
     buffer: BytesMut,
     last_heard: Millis,
 }
@@ -59,6 +61,8 @@ enum Link {
 pub enum Progress {
     /// The master goes on where we are (RW-13).
     Continued(Option<ReplId>),
+    /// A snapshot is on its way.
+    Announced,
     /// A snapshot is here.
     Snapshot {
         /// The RDB file.
@@ -98,14 +102,20 @@ pub enum LinkState {
 
 impl Follower {
     /// Follows a master; the first attempt is due at once.
-    pub fn new(master: Option<MasterAddress>, now: Millis) -> Follower {
+    pub fn new(master: Option<MasterAddress>, demand: Demand, now: Millis) -> Follower {
         let link = Link::Waiting { retry_at: now };
         Follower {
             master,
             link,
+            demand,
             buffer: BytesMut::new(),
             last_heard: now,
         }
+    }
+
+    /// Ends a demand to take over; whether there was one.
+    pub fn settle_demand(&mut self) -> bool {
+        std::mem::replace(&mut self.demand, Demand::GoOn) == Demand::TakeOver
     }
 
     /// Its link.
@@ -248,7 +258,7 @@ impl Follower {
                         }
                         // RW-17, RW-41: our own place, also as a master before.
                         Some(Step::SendPsync) => {
-                            let bytes = Handshake::psync(id, offset.plus(1));
+                            let bytes = Handshake::psync(id, offset.plus(1), self.demand);
                             out.push(Output::SendUpstream { upstream, bytes });
                         }
                         Some(Step::Full(id, offset)) => {
@@ -259,6 +269,7 @@ impl Follower {
                                 id,
                                 offset,
                             };
+                            return Ok(Some(Progress::Announced));
                         }
                         Some(Step::Partial(id)) => {
                             self.link = Link::Stream {

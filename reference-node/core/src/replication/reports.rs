@@ -154,7 +154,7 @@ fn master(follower: &Follower) -> (String, u16) {
         .map_or((String::new(), 0), |(ip, port)| (ip.to_string(), port))
 }
 
-fn address(replica: &Replica) -> String {
+pub(super) fn address(replica: &Replica) -> String {
     match (&replica.announced_ip, replica.peer) {
         (Some(ip), _) => String::from_utf8_lossy(ip).into_owned(),
         (None, Some(ip)) => ip.to_string(),

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::handover::{Demand, Verdict};
 use super::history::History;
 use super::loading::Loading;
 use super::primary::Replicas;
-use super::replica::{Follower, LinkState, MasterAddress, Progress};
+use super::replica::{Follower, LinkError, LinkState, MasterAddress, Progress};
 use super::stream::{Received, put_command};
 use super::{ReplId, ReplOffset};
 use crate::config::Config;
@@ -61,6 +62,8 @@ pub enum Event {
     Close(ClientId),
     /// A replica acknowledged something: WAIT may be over (RW-38).
     Acknowledged,
+    /// The replica that was to take over has answered (RW-18).
+    HandedOver(Verdict),
 }
 
 /// Whether the stream has said which database it is about (RW-32).
@@ -103,11 +106,21 @@ impl Replication {
 
     /// Be a replica of that master, or of another one than so far (RP-03, RP-05).
     pub fn follow(&mut self, master: Option<MasterAddress>, now: Millis, out: &mut Outputs) {
+        self.follow_with(Demand::GoOn, master, now, out);
+    }
+
+    pub(super) fn follow_with(
+        &mut self,
+        demand: Demand,
+        master: Option<MasterAddress>,
+        now: Millis,
+        out: &mut Outputs,
+    ) {
         self.leave_master(now, out);
         // Sub-replicas are to find out where the history goes on.
         self.close_replicas();
         // RP-07, RW-17: id and offset stay, so that a partial resync may succeed.
-        self.follower = Some(Follower::new(master, now));
+        self.follower = Some(Follower::new(master, demand, now));
         self.still_until = None;
         self.are_acks_wanted = false;
         let text = "Before turning into a replica, using my own master parameters to \
@@ -239,10 +252,11 @@ impl Replication {
                     }
                 }
                 Err(error) => {
-                    out.push(log(
-                        LogLevel::Warning,
-                        &format!("MASTER aborted replication: {error}"),
-                    ));
+                    let text = format!("MASTER aborted replication: {error}");
+                    out.push(log(LogLevel::Warning, &text));
+                    if matches!(&error, LinkError::Handshake(error) if error.is_final()) {
+                        self.settle_demand(Verdict::Rejected);
+                    }
                     self.leave_master(now, out);
                 }
             }
@@ -258,6 +272,7 @@ impl Replication {
     ) -> Option<Event> {
         match progress {
             Progress::Continued(id) => {
+                self.settle_demand(Verdict::Accepted);
                 if let Some(id) = id.filter(|id| *id != self.history.id()) {
                     // RW-13.
                     self.history.renamed(id);
@@ -266,6 +281,10 @@ impl Replication {
                 self.history.keep_backlog(config.repl_backlog_size);
                 let text = "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.";
                 out.push(log(LogLevel::Notice, text));
+                None
+            }
+            Progress::Announced => {
+                self.settle_demand(Verdict::Accepted);
                 None
             }
             Progress::Snapshot { bytes, id, offset } => match entries(&bytes) {

@@ -47,6 +47,14 @@ impl Replication {
         if self.replicas.is_online(client) {
             return Reply::None;
         }
+        if let [_, id, _, word] = args
+            && word.eq_ignore_ascii_case(b"failover")
+        {
+            let asked = (&mut *around.rng, around.now);
+            if let Some(refusal) = self.take_over(ReplId::parse(id), asked, out) {
+                return Reply::Error(refusal.into());
+            }
+        }
         let is_linked = self
             .follower
             .as_ref()
@@ -57,7 +65,7 @@ impl Replication {
             return Reply::Error(text.into());
         }
         let wanted = match args {
-            [_, id, next] => ReplId::parse(id).zip(parse_offset(next)),
+            [_, id, next, ..] => ReplId::parse(id).zip(parse_offset(next)),
             _ => None,
         };
         let missing = wanted.and_then(|(id, next)| self.history.since(id, next));

@@ -80,6 +80,7 @@ impl Side {
                     closed.push(client);
                 }
                 Event::Acknowledged => self.acknowledged += 1,
+                Event::HandedOver(_) => {}
             }
         }
         closed

@@ -205,8 +205,8 @@ impl Fixture {
         let end = self.now + Millis(span_ms);
         let mut replies = Vec::new();
         loop {
-            let next =
-                commands::next_wakeup(&self.keyspace, &self.clients, &self.server, &self.cluster);
+            let role = commands::Role::of(&self.config, &self.cluster, &self.replication);
+            let next = commands::next_wakeup(&self.keyspace, &self.clients, &self.server, role);
             if next > end {
                 self.now = end;
                 return replies;
