@@ -30,6 +30,9 @@ pub enum FileError {
          node. Please make sure that different nodes use different cluster configuration files."
     )]
     Locked(String),
+    /// A folder, a pipe, a device, or far longer than any cluster makes it.
+    #[error("cluster configuration file {0} is no file of a node: {1}")]
+    NotOurs(String, &'static str),
     /// The system says no.
     #[error("cannot {what} {path}: {error}")]
     System {
@@ -55,20 +58,26 @@ impl Files {
         }
     }
 
-    /// Locks nodes.conf and reads it; empty if it is new (PS-16).
-    pub fn lock_nodes_conf(&mut self) -> Result<Bytes, FileError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
+    /// Locks nodes.conf and reads it; none if there is no such file (PS-16). Then nothing is
+    /// created yet: the first save does it, so that a kill in between leaves no empty file.
+    pub fn lock_nodes_conf(&mut self) -> Result<Option<Bytes>, FileError> {
         let path = &self.nodes_conf;
-        let file = options
-            .open(path)
-            .map_err(|error| system("open", path, error))?;
-        let mut lock = locked(file, path)?;
+        let mut lock = loop {
+            let Some(file) = open_regular(path)? else {
+                return Ok(None);
+            };
+            let lock = locked(file, path)?;
+            // DU-04: a node that saved since has put another file in its place, and locked that.
+            if is_still_at(&lock, path) {
+                break lock;
+            }
+        };
         let mut content = Vec::new();
         lock.read_to_end(&mut content)
             .map_err(|error| system("read", path, error))?;
+        remove_leftovers(path);
         self.lock = Some(lock);
-        Ok(content.into())
+        Ok(Some(content.into()))
     }
 
     /// Reads the RDB file, if there is one.
@@ -95,7 +104,7 @@ impl Files {
         };
         self.writes += 1;
         let mut temporary = path.clone().into_os_string();
-        temporary.push(format!(".tmp-{}-{}", std::process::id(), self.writes));
+        temporary.push(format!("{TEMPORARY}{}-{}", std::process::id(), self.writes));
         let temporary = PathBuf::from(temporary);
         let written = self.write_and_rename(file, &temporary, &path, content, durability);
         if written.is_err() {
@@ -122,21 +131,97 @@ impl Files {
             NodeFile::NodesConf => Some(locked(fresh, path)?),
             NodeFile::Rdb | NodeFile::Config => None,
         };
-        std::fs::rename(temporary, path).map_err(|error| system("replace", path, error))?;
+        match (&lock, &self.lock) {
+            (Some(_), None) => {
+                create(temporary, path)?;
+                remove_leftovers(path);
+            }
+            (Some(_) | None, _) => {
+                std::fs::rename(temporary, path).map_err(|error| system("replace", path, error))?;
+            }
+        }
         if lock.is_some() {
             self.lock = lock;
         }
         if durability == Durability::Synced {
             // The name, too, must survive.
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let folder = folder.unwrap_or(Path::new("."));
+            let folder = folder_of(path);
             let synced = File::open(folder).and_then(|folder| folder.sync_all());
             synced.map_err(|error| system("write", folder, error))?;
         }
         Ok(())
     }
+}
+
+// None if there is no such file.
+fn open_regular(path: &Path) -> Result<Option<File>, FileError> {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    let file = match opened {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|error| system("open", path, error))?,
+    };
+    let not_ours = |why| FileError::NotOurs(path.display().to_string(), why);
+    let about = file
+        .metadata()
+        .map_err(|error| system("read", path, error))?;
+    if !about.is_file() {
+        return Err(not_ours("no regular file"));
+    }
+    if about.len() > NODES_CONF_BYTES_MAX {
+        return Err(not_ours("too long"));
+    }
+    Ok(Some(file))
+}
+
+fn is_still_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let identity = |about: std::fs::Metadata| (about.dev(), about.ino());
+    let here = file.metadata().map(identity).ok();
+    here.is_some() && std::fs::metadata(path).map(identity).ok() == here
+}
+
+// Puts a new file in place unless another node was faster.
+fn create(temporary: &Path, path: &Path) -> Result<(), FileError> {
+    match std::fs::hard_link(temporary, path) {
+        // The new file is in place; its other name does no harm.
+        Ok(()) => drop(std::fs::remove_file(temporary)),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.exists() => {
+            return Err(FileError::Locked(path.display().to_string()));
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Err(system("create", path, error));
+        }
+        // A file system without links.
+        Err(_) => {
+            std::fs::rename(temporary, path).map_err(|error| system("create", path, error))?;
+        }
+    }
+    Ok(())
+}
+
+// What nodes that were killed while they wrote have left. Who holds the lock may do this: no other
+// node writes here.
+fn remove_leftovers(path: &Path) {
+    let Some(name) = path.file_name() else {
+        return;
+    };
+    let prefix = [name.as_encoded_bytes(), TEMPORARY.as_bytes()].concat();
+    // Leftovers that cannot be removed do no harm.
+    let Ok(entries) = std::fs::read_dir(folder_of(path)) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(&prefix) {
+            let _stays = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 fn locked(file: File, path: &Path) -> Result<Flock<File>, FileError> {
@@ -154,6 +239,11 @@ fn system(what: &'static str, path: &Path, error: std::io::Error) -> FileError {
     }
 }
 
+/// Between the name of a file and what tells its temporary ones apart.
+const TEMPORARY: &str = ".tmp-";
+/// A thousand nodes with every second slot take a hundredth of it.
+const NODES_CONF_BYTES_MAX: u64 = 64 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,20 +256,26 @@ mod tests {
         let path = folder.path().join("nodes.conf").display().to_string();
         let files = || Files::new(&path, "", "", AppendLog::new("", "", Sync::Never));
         let mut first = files();
-        assert!(first.lock_nodes_conf().expect("free").is_empty());
+        assert_eq!(first.lock_nodes_conf().expect("free"), None);
+        let mut rival = files();
+        assert_eq!(rival.lock_nodes_conf().expect("not there yet"), None);
+        let save =
+            |files: &mut Files| files.persist(NodeFile::NodesConf, b"vars", Durability::Synced);
+        save(&mut first).expect("writable");
+        assert!(matches!(save(&mut rival), Err(FileError::Locked(_))));
         assert!(matches!(
             files().lock_nodes_conf(),
             Err(FileError::Locked(_))
         ));
-        first
-            .persist(NodeFile::NodesConf, b"vars", Durability::Synced)
-            .expect("writable");
+        save(&mut first).expect("writable");
         assert!(matches!(
             files().lock_nodes_conf(),
             Err(FileError::Locked(_))
         ));
         drop(first);
-        assert_eq!(files().lock_nodes_conf().expect("free"), "vars");
+        std::fs::write(format!("{path}.tmp-1-1"), b"va").expect("writable");
+        let content = files().lock_nodes_conf().expect("free");
+        assert_eq!(content.as_deref(), Some(&b"vars"[..]));
         assert_eq!(
             std::fs::read_dir(folder.path()).expect("there").count(),
             1,

@@ -142,8 +142,9 @@ fn boot(
     signals: &Rc<Signals>,
 ) -> Result<SharedShell, u8> {
     let config = &start.config;
+    let nodes_conf_path = config.cluster_config_file.clone();
     let mut files = Files::new(
-        &config.cluster_config_file,
+        &nodes_conf_path,
         &config.dbfilename,
         &start.config_file,
         append_log(config),
@@ -154,7 +155,7 @@ fn boot(
     };
     let nodes_conf = match config.cluster_enabled {
         true => match files.lock_nodes_conf() {
-            Ok(content) => Some(content),
+            Ok(content) => content,
             Err(error) => return Err(fatal(&mut log, &error.to_string())),
         },
         false => None,
@@ -188,9 +189,11 @@ fn boot(
         }
         Err(error) => {
             // PS-08.
-            if let BootError::NodesConf(_) = error {
+            if let BootError::NodesConf(fault) = &error {
                 let text = "Unrecoverable error: corrupted cluster config file.";
                 log.line(LogLevel::Warning, text);
+                log.line(LogLevel::Warning, &format!("{nodes_conf_path}: {fault}"));
+                return Err(fatal(&mut log, REMEDY));
             }
             Err(fatal(&mut log, &error.to_string()))
         }
@@ -260,6 +263,8 @@ fn seed() -> u64 {
     hasher.finish()
 }
 
+const REMEDY: &str = "Put a good copy of this file in its place. Or remove it: then a new node \
+     starts, with another id, no slots and no votes, which the cluster must be told to meet.";
 /// Of this node.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 const WAIT_MIN: Duration = Duration::from_millis(1);
