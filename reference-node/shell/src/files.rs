@@ -283,6 +283,34 @@ mod tests {
         );
     }
 
+    /// Proves PS-11, as 7.2 does it: who had the old file open still reads it whole, and a save
+    /// that stops half-way leaves it in place.
+    #[test]
+    fn a_save_replaces_the_file_or_leaves_it_as_it_was() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("nodes.conf");
+        let name = path.display().to_string();
+        let mut files = Files::new(&name, "", "", AppendLog::new("", "", Sync::Never));
+        files.lock_nodes_conf().expect("free");
+        for durability in [Durability::Buffered, Durability::Synced] {
+            std::fs::write(&path, "the old content, which is longer").expect("writable");
+            let mut old = File::open(&path).expect("there");
+            files
+                .persist(NodeFile::NodesConf, b"new", durability)
+                .expect("writable");
+            assert_eq!(std::fs::read(&path).expect("there"), b"new");
+            let mut content = String::new();
+            old.read_to_string(&mut content).expect("readable");
+            assert_eq!(content, "the old content, which is longer");
+        }
+        // The next temporary file cannot be made.
+        let temporary = format!("{name}.tmp-{}-3", std::process::id());
+        std::fs::create_dir(temporary).expect("writable");
+        let saved = files.persist(NodeFile::NodesConf, b"newer", Durability::Synced);
+        assert!(saved.is_err());
+        assert_eq!(std::fs::read(&path).expect("there"), b"new");
+    }
+
     /// Proves PS-13.
     #[test]
     fn a_file_that_cannot_be_written_is_an_error() {

@@ -14,6 +14,7 @@ mod forgetting;
 mod gossip;
 mod handshake;
 mod hostile;
+mod invariants;
 mod manual;
 mod membership;
 mod packets;
