@@ -9,7 +9,7 @@ use super::handshake::Introduction;
 use super::heartbeat::Beat;
 use super::members::MemberIndex;
 use super::turn::Turn;
-use super::{Cluster, Effect, PublishKind};
+use super::{Cluster, Effect, Profile, PublishKind};
 use crate::bus::packet::{Body, Header, Heartbeat, NodeFlags, Packet};
 use crate::ids::LinkId;
 
@@ -173,7 +173,7 @@ impl Cluster {
         }
         let is_orphan = !is_master && self.members[sender].master().is_none();
         let is_news = !is_orphan && self.members[claimant].slots != header.slots;
-        if is_news && is_master {
+        if is_master && (is_news || self.is_reclaim(header)) {
             let claim = Claim {
                 by: sender,
                 epoch: header.config_epoch,
@@ -184,6 +184,15 @@ impl Cluster {
         if is_news {
             self.answer_stale_claim(sender, header, turn);
         }
+    }
+
+    /// DEVIATION(UP-01): claiming again what was given up is news too, although the slots are the
+    /// same as those bound to the sender; otherwise they would stay free for any claim (UP-02).
+    fn is_reclaim(&self, header: &Header) -> bool {
+        let unclaimed = &self.slots.unclaimed;
+        self.profile == Profile::Reference
+            && !unclaimed.is_empty()
+            && !unclaimed.intersection(&header.slots).is_empty()
     }
 
     fn on_message(

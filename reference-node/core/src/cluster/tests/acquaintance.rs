@@ -5,6 +5,7 @@ use super::rig::{LOCALHOST, Rig};
 use crate::bus::packet::{Body, Heartbeat, NodeFlags};
 use crate::cluster::Effect;
 use crate::cluster::members::{Health, Member};
+use crate::epoch::ConfigEpoch;
 use crate::slot::Slot;
 use crate::time::Millis;
 
@@ -136,6 +137,7 @@ fn a_replica_that_names_no_master_is_a_master_now() {
             header.master = None;
             header.flags = NodeFlags(NodeFlags::SLAVE | NodeFlags::MYSELF);
             header.slots = Default::default();
+            header.config_epoch = ConfigEpoch(0);
         });
         assert!(rig.view(1, 2).is_master());
         let old = rig.index(1, 0);
