@@ -53,7 +53,7 @@ prop_compose! {
         ip in addresses(),
         flags in any::<u16>(),
         state_ok in any::<bool>(),
-        marks in any::<[bool; 3]>(),
+        marks in any::<[bool; 4]>(),
     ) -> Header {
         Header {
             sender: Some(sender),
@@ -72,6 +72,7 @@ prop_compose! {
                 paused: marks[0],
                 force_ack: marks[1],
                 ext_data: marks[2],
+                keeps_open_slots: marks[3],
             },
         }
     }

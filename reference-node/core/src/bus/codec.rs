@@ -147,6 +147,7 @@ fn decode_header(frame: &[u8]) -> Header {
             paused: message & 1 != 0,
             force_ack: message & 2 != 0,
             ext_data: message & 4 != 0,
+            keeps_open_slots: frame[2255] & 128 != 0,
         },
     }
 }
@@ -342,6 +343,7 @@ fn encode_header(header: &Header, out: &mut [u8]) {
     out[2253] = u8::from(message.paused)
         | u8::from(message.force_ack) << 1
         | u8::from(message.ext_data) << 2;
+    out[2255] = u8::from(message.keeps_open_slots) << 7;
 }
 
 fn encode_heartbeat(heartbeat: &Heartbeat, out: &mut Vec<u8>) {

@@ -1,5 +1,6 @@
 //! A bus packet as a type. Bits and offsets live in [`super::codec`] only.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
 use crate::ids::NodeId;
-use crate::slot::SlotSet;
+use crate::slot::{Slot, SlotSet};
 
 /// Node flags, cluster-bus.md section 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,6 +42,9 @@ pub struct MessageFlags {
     pub force_ack: bool,
     /// Bit 4: extensions are carried, or understood.
     pub ext_data: bool,
+    /// Ours, bit 128 of the third byte, which upstream leaves at zero and never reads: the sender,
+    /// a replica, keeps the open slots of its master (SM-20).
+    pub keeps_open_slots: bool,
 }
 
 /// What every packet begins with, cluster-bus.md section 2.
@@ -95,6 +99,15 @@ pub struct Gossip {
     pub flags: NodeFlags,
 }
 
+/// The open slots of a master, and the other end of each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OpenSlots {
+    /// Slots of its own on their way to another node.
+    pub migrating: BTreeMap<Slot, NodeId>,
+    /// Slots of another node on their way to it.
+    pub importing: BTreeMap<Slot, NodeId>,
+}
+
 /// A ping extension, cluster-bus.md section 6.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Extension {
@@ -111,6 +124,8 @@ pub enum Extension {
     },
     /// Type 3.
     ShardId(NodeId),
+    /// Ours, type 65535: the open slots of the sender, for replicas that keep them.
+    OpenSlots(OpenSlots),
     /// Any other.
     Unknown(u16),
 }

@@ -195,6 +195,9 @@ impl Cluster {
         if std::mem::take(&mut self.pending.evaluate_state) {
             self.evaluate_state(turn);
         }
+        if std::mem::take(&mut self.pending.tell_open_slots) {
+            self.tell_open_slots(turn);
+        }
         if std::mem::take(&mut self.clockwork.slots_changed) {
             turn.fx.push(Effect::SlotsChanged);
         }

@@ -21,6 +21,17 @@ impl Cluster {
         link: LinkId,
         turn: &Turn,
     ) -> Vec<Extension> {
+        let mut extensions = self.upstream_extensions(to, link, turn);
+        extensions.extend(self.open_slots_for(to));
+        extensions
+    }
+
+    fn upstream_extensions(
+        &self,
+        to: Option<MemberIndex>,
+        link: LinkId,
+        turn: &Turn,
+    ) -> Vec<Extension> {
         let mut extensions = Vec::new();
         let hostname = &self.members.me().hostname;
         if !hostname.is_empty() {
@@ -55,12 +66,14 @@ impl Cluster {
         turn: &mut Turn,
     ) {
         let (mut hostname, mut nodename, mut shard) = ("", "", None);
+        let mut open = None;
         for extension in &heartbeat.extensions {
             match extension {
                 Extension::Hostname(name) => hostname = name,
                 Extension::HumanNodename(name) => nodename = name,
                 Extension::ShardId(id) => shard = Some(*id),
                 Extension::ForgottenNode { id, ttl_s } => self.hear_forgotten(*id, *ttl_s, turn),
+                Extension::OpenSlots(slots) => open = Some(slots),
                 Extension::Unknown(_) => {}
             }
         }
@@ -68,6 +81,7 @@ impl Cluster {
         if !self.still_knows(sender) {
             return;
         }
+        self.hear_open_slots(sender, open);
         // BUS-24: absence means none.
         let member = &mut self.members[sender];
         if member.hostname != hostname {

@@ -5,10 +5,10 @@
 
 use std::sync::Arc;
 
-use super::Cluster;
 use super::manual_failover::ManualFailover;
 use super::members::MemberIndex;
 use super::turn::Turn;
+use super::{Cluster, Profile};
 use crate::bus::packet::{Body, Header, Heartbeat, MessageFlags, NodeFlags, Packet};
 use crate::ids::LinkId;
 
@@ -53,6 +53,8 @@ impl Cluster {
                 paused: matches!(self.manual, ManualFailover::Pausing { .. }),
                 force_ack: false,
                 ext_data: false,
+                // Others ignore it (SM-20).
+                keeps_open_slots: self.profile == Profile::Reference,
             },
         }
     }

@@ -25,6 +25,7 @@ mod links;
 mod manual_failover;
 pub mod members;
 pub mod nodes_conf;
+mod open_slots;
 mod profile;
 mod pubsub;
 mod reads;

@@ -76,6 +76,7 @@ impl Cluster {
                 entry.speaks_extensions = true;
             }
         }
+        self.members[sender].keeps_open_slots = header.message_flags.keeps_open_slots;
         // GO-23, BUS-44.
         self.members[sender].data_received = Some(turn.now);
         if sender == self.members.my_index() {

@@ -5,6 +5,7 @@
 use super::members::{MemberIndex, Role};
 use super::turn::Turn;
 use super::{Cluster, Effect};
+use crate::bus::packet::OpenSlots;
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
 use crate::ids::NodeId;
 use crate::output::Durability;
@@ -62,6 +63,7 @@ impl Cluster {
         self.end_manual_failover(turn);
         self.election = super::election::Election::default();
         self.slots.close_all();
+        self.slots.of_master = OpenSlots::default();
         self.slots.unbind_all(&mut self.members, me);
         let others: Vec<MemberIndex> = self.members.others().map(|(index, _)| index).collect();
         for index in others {

@@ -11,7 +11,7 @@ use super::manual_failover::ManualFailover;
 use super::members::{MemberIndex, Role};
 use super::turn::Turn;
 use super::{Cluster, Effect, Profile};
-use crate::bus::packet::Header;
+use crate::bus::packet::{Header, OpenSlots};
 use crate::output::Durability;
 
 /// What replication was last told to do.
@@ -136,6 +136,7 @@ impl Cluster {
             self.slots.unbind_all(&mut self.members, me);
             self.members.me_mut().is_migration_target = false;
         }
+        self.slots.of_master = OpenSlots::default();
         self.leave_master(me);
         self.members.me_mut().role = Role::Replica { of: Some(master) };
         self.members[master].is_migration_target = true;
@@ -158,6 +159,7 @@ impl Cluster {
         for slot in slots.iter() {
             self.slots.bind(&mut self.members, slot, me);
         }
+        self.inherit_open_slots();
         self.lead(turn);
         self.clockwork.slots_changed = true;
         self.pending.evaluate_state = true;

@@ -150,6 +150,7 @@ impl Cluster {
     pub(super) fn after_slot_change(&mut self) {
         self.clockwork.slots_changed = true;
         self.pending.evaluate_state = true;
+        self.pending.tell_open_slots = true;
         self.pending.save(Durability::Buffered);
     }
 }

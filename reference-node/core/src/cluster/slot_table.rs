@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::members::{MemberIndex, Members};
+use crate::bus::packet::OpenSlots;
 use crate::ids::NodeId;
 use crate::slot::{SLOT_COUNT, Slot, SlotSet};
 
@@ -24,6 +25,10 @@ pub struct SlotTable {
     pub migrating: BTreeMap<Slot, NodeId>,
     /// Slots of another node on their way to me.
     pub importing: BTreeMap<Slot, NodeId>,
+    /// The open slots of my master, as it told me (SM-20).
+    pub of_master: OpenSlots,
+    /// What my replicas were told last.
+    pub told: OpenSlots,
     /// Slots I gave to a node that has not claimed them yet (KW-08).
     pub given: BTreeMap<Slot, NodeId>,
 }
@@ -36,6 +41,8 @@ impl Default for SlotTable {
             unclaimed: SlotSet::default(),
             migrating: BTreeMap::new(),
             importing: BTreeMap::new(),
+            of_master: OpenSlots::default(),
+            told: OpenSlots::default(),
             given: BTreeMap::new(),
         }
     }
@@ -110,12 +117,20 @@ impl SlotTable {
         self.given.clear();
     }
 
+    /// The open slots of this node.
+    pub fn open(&self) -> OpenSlots {
+        OpenSlots {
+            migrating: self.migrating.clone(),
+            importing: self.importing.clone(),
+        }
+    }
+
     /// Lets the marks that name a node name another one (SM-21).
     pub fn rename_peer(&mut self, old: NodeId, new: NodeId) {
-        let marks = self
-            .migrating
-            .values_mut()
-            .chain(self.importing.values_mut());
+        let own = [&mut self.migrating, &mut self.importing];
+        let copied = [&mut self.of_master.migrating, &mut self.of_master.importing];
+        let marks = own.into_iter().chain(copied);
+        let marks = marks.flat_map(|marks| marks.values_mut());
         for peer in marks.filter(|peer| **peer == old) {
             *peer = new;
         }

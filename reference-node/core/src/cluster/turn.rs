@@ -72,6 +72,8 @@ pub struct Pending {
     pub evaluate_state: bool,
     /// Look at the election (EL-01).
     pub run_election: bool,
+    /// Tell the replicas about open slots (SM-20).
+    pub tell_open_slots: bool,
     /// Packets, in the order in which they were sent.
     pub packets: Vec<(LinkId, Packet)>,
 }

@@ -63,6 +63,7 @@ fn any_header(known: Vec<NodeId>) -> impl Strategy<Value = Header> {
             paused: figures.4[1],
             force_ack: figures.4[2],
             ext_data: false,
+            keeps_open_slots: false,
         },
     })
 }
