@@ -19,11 +19,8 @@ mod hostile;
 mod invariants;
 mod manual;
 mod membership;
-<<<<<<< Updated upstream
 mod ownership;
-=======
 mod open_slots;
->>>>>>> Stashed changes
 mod packets;
 mod restarts;
 mod rig;
