@@ -261,6 +261,7 @@ impl Story {
                 shape: Shape::Register,
                 final_read: false,
                 pin: None,
+                patience_ms: 1000,
             };
             self.world.execute(Command::Invoke { process: 0, op });
             let outcome =

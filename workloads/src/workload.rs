@@ -4,6 +4,7 @@ use std::net::SocketAddrV4;
 
 use slotquake_checkers::history::{EventKind, Function, Key, Process, Value};
 
+use crate::client::REPLY_TIMEOUT_MS;
 use crate::rng::Rng;
 
 /// One operation a client is to do.
@@ -21,6 +22,8 @@ pub struct Op {
     pub final_read: bool,
     /// Ask this node and no other, following no redirection; none for the usual routing.
     pub pin: Option<SocketAddrV4>,
+    /// How long the client waits for each answer, ms.
+    pub patience_ms: u64,
 }
 
 /// The Redis type behind a key.
@@ -63,6 +66,7 @@ impl Op {
             shape,
             final_read: false,
             pin: None,
+            patience_ms: REPLY_TIMEOUT_MS,
         }
     }
 

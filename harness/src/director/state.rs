@@ -14,7 +14,7 @@ use super::clients::{Begun, Clients, Pace};
 use super::scenario::{self, Act, Beat, Scenario};
 use super::schedule::Schedule;
 use super::strikes::{News, Strikes};
-use crate::nemesis::Skip;
+use crate::nemesis::{Skip, Strike};
 use crate::plan::Plan;
 use crate::world::{Command, FaultSpec, Happening};
 
@@ -151,7 +151,10 @@ impl Director {
                     self.agenda.add(due, Due::Client(position));
                 }
             }
-            Happening::Fault(fault) => self.take_fault(now, fault),
+            Happening::Fault(fault) => {
+                self.tell_scenario(now, Beat::Fault(&fault), out);
+                self.take_fault(now, fault);
+            }
             Happening::View(view) => {
                 self.chart.take(&view);
                 self.follow_agreement(now);
@@ -235,16 +238,8 @@ impl Director {
         }
         match self.schedule.draw(&self.chart.picture(now)) {
             Ok(drawn) => {
-                let spec = FaultSpec {
-                    id: self.strikes.fresh_id(),
-                    kind: drawn.kind,
-                    targets: drawn.strike.targets,
-                    cuts: drawn.strike.cuts,
-                    note: drawn.strike.note,
-                };
-                self.strikes.order(spec.clone(), drawn.strike.duration_ms);
                 self.noted_skip = None;
-                out.push(Command::Inject(spec));
+                self.inject(drawn.kind, drawn.strike, out);
                 let gap_ms = self.schedule.next_gap_ms();
                 self.agenda.add(now + gap_ms * MS, Due::Strike);
             }
@@ -253,6 +248,18 @@ impl Director {
                 self.agenda.add(now + STRIKE_AGAIN_NS, Due::Strike);
             }
         }
+    }
+
+    fn inject(&mut self, kind: FaultKind, strike: Strike, out: &mut Vec<Command>) {
+        let spec = FaultSpec {
+            id: self.strikes.fresh_id(),
+            kind,
+            targets: strike.targets,
+            cuts: strike.cuts,
+            note: strike.note,
+        };
+        self.strikes.order(spec.clone(), strike.duration_ms);
+        out.push(Command::Inject(spec));
     }
 
     /// Writes down a strike that was not possible, once until one is or the reason changes: it is
@@ -284,6 +291,7 @@ impl Director {
             match act {
                 Act::Ask { node, args, tag } => out.push(Command::Ask { node, args, tag }),
                 Act::Look(node) => out.push(Command::Look(node)),
+                Act::Strike(kind, strike) => self.inject(kind, strike, out),
                 Act::Record(fault) => {
                     let is_installed = fault.phase == FaultPhase::Installed;
                     self.strikes.installed += u64::from(is_installed);

@@ -10,7 +10,7 @@ use slotquake_checkers::verdict::Violation;
 use super::elections::Election;
 use super::evidence::{NS_PER_TICK, Tick};
 use super::film::{DrawnStance, Film};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Loss};
 use super::model::seconds;
 use super::outage::Outage;
 
@@ -197,31 +197,32 @@ fn broken_at(violations: &[Violation], name: &str, time: u64) -> Vec<String> {
     clauses
 }
 
-/// Writes lost outside all windows, node by node.
+/// Lost writes, by node and by the window that allows them; outside all windows is a breach.
 fn losses(ledger: &Ledger) -> Vec<Step> {
-    let mut steps: Vec<(Step, u64, u64)> = Vec::new();
-    for loss in ledger.losses.iter().filter(|loss| loss.window.is_none()) {
-        match steps.iter_mut().find(|(step, _, _)| step.who == loss.node) {
+    let mut told: Vec<(&Loss, u64, u64)> = Vec::new();
+    for loss in &ledger.losses {
+        let is_alike = |other: &Loss| other.node == loss.node && other.window == loss.window;
+        match told.iter_mut().find(|(first, _, _)| is_alike(first)) {
             Some((_, count, last)) => (*count, *last) = (*count + 1, loss.acknowledged),
-            None => {
-                let step = Step {
-                    time: loss.acknowledged,
-                    who: loss.node.clone(),
-                    what: String::new(),
-                    broken: vec!["HI-03".into(), "MF-01".into()],
-                };
-                steps.push((step, 1, loss.acknowledged));
-            }
+            None => told.push((loss, 1, loss.acknowledged)),
         }
     }
-    let told = steps.into_iter().map(|(step, count, last)| Step {
-        what: format!(
-            "says OK to {count} writes until {} s that nobody has at the end",
-            seconds(last)
-        ),
-        ..step
-    });
-    told.collect()
+    let step = |(first, count, last): (&Loss, u64, u64)| {
+        let (allowed, broken) = match first.window {
+            None => (String::new(), vec!["HI-03".into(), "MF-01".into()]),
+            Some((clause, name)) => (format!(" ({clause}: {name})"), Vec::new()),
+        };
+        let last = seconds(last);
+        Step {
+            time: first.acknowledged,
+            who: first.node.clone(),
+            what: format!(
+                "says OK to {count} writes until {last} s that nobody has at the end{allowed}"
+            ),
+            broken,
+        }
+    };
+    told.into_iter().map(step).collect()
 }
 
 /// Long silences on slots, as clients met them.

@@ -25,7 +25,7 @@ use commands::{asking, bytes_of, exchange, look, single, value_of};
 
 /// Most refusals one operation follows.
 pub const HOPS_MAX: usize = 16;
-/// How long a world waits for the replies to one [`Action::Send`], connecting included, ms.
+/// How long most operations wait for the replies to one [`Action::Send`], connecting included, ms.
 pub const REPLY_TIMEOUT_MS: u64 = 1000;
 /// Pause before a command that got TRYAGAIN is sent again, ms.
 const TRY_AGAIN_MS: u64 = 50;
@@ -70,7 +70,7 @@ pub enum Breakage {
     NotSent,
     /// Sent, at least in part; the connection broke before all replies came.
     Lost,
-    /// Sent; no reply within [`REPLY_TIMEOUT_MS`]. The world closes the connection.
+    /// Sent; no reply within [`Session::patience_ms`]. The world closes the connection.
     TimedOut,
 }
 
@@ -121,6 +121,12 @@ enum Stage {
 }
 
 impl Session {
+    /// How long a world waits for the replies to one [`Action::Send`], connecting included, ms.
+    pub fn patience_ms(&self) -> u64 {
+        let busy = self.busy.as_ref();
+        busy.map_or(REPLY_TIMEOUT_MS, |busy| busy.op.patience_ms)
+    }
+
     /// A client that knows these nodes. Panics if there are none.
     pub fn new(seeds: Vec<SocketAddrV4>) -> Session {
         Session {

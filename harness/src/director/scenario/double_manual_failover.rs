@@ -12,17 +12,15 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use slotquake_checkers::history::{Key, Process};
-use slotquake_checkers::observation::slots::slot_of_key;
 use slotquake_checkers::observation::{
-    Fault, FaultKind, FaultPhase, NodeId, NodeName, NodeSetting, SlotSet, View,
+    Fault, FaultKind, FaultPhase, NodeId, NodeName, NodeSetting, View,
 };
 use slotquake_workloads::client::RespValue;
-use slotquake_workloads::rng::Rng;
-use slotquake_workloads::workload::{Done, Op, Shape, Workload};
+use slotquake_workloads::workload::Workload;
 
+use super::adds::{Adds, Writer};
 use super::{Act, Beat, Entry, Scenario};
-use crate::nemesis::{Picture, Role};
+use crate::nemesis::Picture;
 use crate::plan::Plan;
 
 /// This scenario's line in the registry.
@@ -75,14 +73,7 @@ fn make(picture: &Picture, nodes: &[NodeSetting]) -> Result<Box<dyn Scenario>, S
         .map(|node| (*node, *node))
         .chain([(replica, *first)])
     {
-        let setting = nodes.iter().find(|setting| setting.name == node.name);
-        let address = setting
-            .ok_or(format!("{} has no address", node.name))?
-            .address;
-        let Role::Master { slots } = &slots_of.role else {
-            return Err(format!("{} is no master", slots_of.name));
-        };
-        writers.push((address, key_within(&node.name, &slots.parse()?)?));
+        writers.push(Writer::pinned(&node.name, slots_of, nodes)?);
     }
     Ok(Box::new(DoubleManualFailover {
         master: first.name.clone(),
@@ -95,20 +86,10 @@ fn make(picture: &Picture, nodes: &[NodeSetting]) -> Result<Box<dyn Scenario>, S
     }))
 }
 
-/// A key of this node's writer that hashes into these slots.
-fn key_within(node: &NodeName, slots: &SlotSet) -> Result<Key, String> {
-    let candidates = (0..100_000).map(|salt| format!("w-{node}-{salt}"));
-    let mut fitting = candidates.filter(|key| slots.contains(slot_of_key(key.as_bytes())));
-    let key = fitting
-        .next()
-        .ok_or(format!("{node} serves too few slots"))?;
-    Ok(key.into())
-}
-
 struct DoubleManualFailover {
     master: NodeName,
     replica: NodeName,
-    writers: Vec<(std::net::SocketAddrV4, Key)>,
+    writers: Vec<Writer>,
     /// Ids of the nodes by name, as far as they gave a view.
     ids: BTreeMap<NodeName, NodeId>,
     /// Failovers ordered so far.
@@ -132,10 +113,7 @@ enum Stage {
 
 impl Scenario for DoubleManualFailover {
     fn workload(&self) -> Box<dyn Workload> {
-        Box::new(PinnedAdds {
-            writers: self.writers.clone(),
-            element_last: 0,
-        })
+        Box::new(Adds::new(self.writers.clone()))
     }
 
     fn on(&mut self, now: u64, beat: Beat<'_>) -> Vec<Act> {
@@ -294,29 +272,5 @@ impl DoubleManualFailover {
                 self.step
             ),
         }
-    }
-}
-
-/// One writer for each node of interest; it adds to its own set and stays with its node.
-struct PinnedAdds {
-    writers: Vec<(std::net::SocketAddrV4, Key)>,
-    element_last: i64,
-}
-
-impl Workload for PinnedAdds {
-    fn next(&mut self, process: Process, _rng: &mut Rng) -> Op {
-        let (address, key) = &self.writers[process as usize % self.writers.len()];
-        self.element_last += 1;
-        let mut op = Op::add(key.clone(), self.element_last);
-        op.pin = Some(*address);
-        op
-    }
-
-    fn done(&mut self, _process: Process, _op: &Op, _done: Done<'_>) {}
-
-    fn final_reads(&self) -> Vec<Op> {
-        let keys = self.writers.iter().map(|(_, key)| key.clone());
-        keys.map(|key| Op::read(key, Shape::Set).at_the_end())
-            .collect()
     }
 }

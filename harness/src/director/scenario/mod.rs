@@ -3,14 +3,17 @@
 //! A scenario takes the place of the drawn faults and of the workloads. It is pure: the director
 //! tells it what it sees ([`Beat`]), it says what to do ([`Act`]).
 
+pub mod adds;
+pub mod deposed_master_resumes;
 pub mod double_manual_failover;
+pub mod source_fails_over;
 
 use bytes::Bytes;
-use slotquake_checkers::observation::{Fault, NodeName, NodeSetting, View};
+use slotquake_checkers::observation::{Fault, FaultKind, NodeName, NodeSetting, View};
 use slotquake_workloads::client::RespValue;
 use slotquake_workloads::workload::Workload;
 
-use crate::nemesis::Picture;
+use crate::nemesis::{Picture, Strike};
 use crate::plan::Plan;
 
 /// A scenario as the command line and the report know it.
@@ -54,6 +57,8 @@ pub enum Beat<'a> {
         /// The reply, or why there is none.
         reply: &'a Result<RespValue, String>,
     },
+    /// A step of an [`Act::Strike`] was carried out, or not.
+    Fault(&'a Fault),
     /// A time asked for has come.
     Woke,
 }
@@ -72,7 +77,9 @@ pub enum Act {
     },
     /// Ask a node for its view.
     Look(NodeName),
-    /// Write down a step of a fault.
+    /// Break something for a while; each step is told by [`Beat::Fault`].
+    Strike(FaultKind, Strike),
+    /// Write down a step of a fault that the scenario brought about itself.
     Record(Fault),
     /// Be told [`Beat::Woke`] at this time, ns.
     WakeAt(u64),
@@ -81,7 +88,11 @@ pub enum Act {
 }
 
 /// Every scenario.
-pub const SCENARIOS: &[Entry] = &[double_manual_failover::ENTRY];
+pub const SCENARIOS: &[Entry] = &[
+    double_manual_failover::ENTRY,
+    deposed_master_resumes::ENTRY,
+    source_fails_over::ENTRY,
+];
 
 /// The scenario of this name.
 pub fn find(name: &str) -> Option<&'static Entry> {

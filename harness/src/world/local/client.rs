@@ -7,7 +7,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use bytes::Bytes;
-use slotquake_workloads::client::session::{Connection, REPLY_TIMEOUT_MS};
+use slotquake_workloads::client::session::Connection;
 use slotquake_workloads::client::{Action, Breakage, Outcome, RespValue, Session};
 use slotquake_workloads::workload::Op;
 use tokio::time::{Instant, sleep};
@@ -53,7 +53,7 @@ impl Client {
         commands: &[Vec<Bytes>],
         on: Connection,
     ) -> Result<Vec<RespValue>, Breakage> {
-        let deadline = Instant::now() + Duration::from_millis(REPLY_TIMEOUT_MS);
+        let deadline = Instant::now() + Duration::from_millis(self.session.patience_ms());
         let kept = self.wires.remove(&to).filter(|wire| !wire.is_closed());
         let mut wire = match (kept, on) {
             (Some(wire), Connection::Any | Connection::Same) => wire,

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use slotquake_checkers::history::{EventKind, Process};
-use slotquake_workloads::client::{Action, Breakage, Connection, RespValue, Session};
+use slotquake_workloads::client::{
+    Action, Breakage, Connection, REPLY_TIMEOUT_MS, RespValue, Session,
+};
 use slotquake_workloads::workload::Op;
 
 use super::queue::Event;
@@ -20,6 +22,19 @@ pub struct Callers {
     /// Their connections.
     pub wires: Wires,
     sessions: BTreeMap<Process, Session>,
+}
+
+impl Callers {
+    /// How long an answer is waited for, ms.
+    pub fn patience_ms(&self, purpose: &Purpose) -> u64 {
+        match purpose {
+            Purpose::Operation(process) => {
+                let session = self.sessions.get(process);
+                session.map_or(REPLY_TIMEOUT_MS, Session::patience_ms)
+            }
+            Purpose::Look { .. } | Purpose::Ask { .. } => REPLY_TIMEOUT_MS,
+        }
+    }
 }
 
 impl SimWorld {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use slotquake_checkers::history::Process;
-use slotquake_workloads::client::{Breakage, REPLY_TIMEOUT_MS, RespParser, RespValue};
+use slotquake_workloads::client::{Breakage, RespParser, RespValue};
 
 use super::net::{ConnId, End, Payload, Service, Way};
 use super::queue::Event;
@@ -102,6 +102,7 @@ impl SimWorld {
         commands: Vec<Vec<Bytes>>,
         purpose: Purpose,
     ) {
+        let patience_ms = self.callers.patience_ms(&purpose);
         let conn = match self.callers.wires.of(owner, host) {
             Some(conn) => conn,
             None => self.open_wire(owner, host),
@@ -114,6 +115,7 @@ impl SimWorld {
             .get_mut(&conn)
             .expect("found or opened just now");
         let replies_due = commands.len();
+        let due = self.now + patience_ms * MS;
         let (kept, sent) = match wire.stage {
             Stage::Opening => (commands, None),
             Stage::Open => (Vec::new(), Some(commands)),
@@ -128,7 +130,6 @@ impl SimWorld {
         if let Some(commands) = sent {
             self.put(conn, Way::Out, Payload::Commands(commands));
         }
-        let due = self.now + REPLY_TIMEOUT_MS * MS;
         self.queue.push(due, Event::ReplyDue { conn, request: id });
     }
 
