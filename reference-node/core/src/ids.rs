@@ -7,6 +7,9 @@ use std::fmt;
 pub struct NodeId([u8; 40]);
 
 impl NodeId {
+    /// What bytes stand for that name a node but are no id: nobody has it, and it is never parsed.
+    pub const UNREADABLE: NodeId = NodeId([b'?'; 40]);
+
     /// From 40 characters; none if one is not in `[0-9a-z]`.
     pub fn parse(text: &[u8]) -> Option<NodeId> {
         let bytes: [u8; 40] = text.try_into().ok()?;

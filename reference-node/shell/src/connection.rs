@@ -202,3 +202,27 @@ fn read(
 const CONGESTED_BYTES: usize = 1 << 20;
 /// How long a closed connection may take to be told its last words.
 const LAST_WORDS_TIME: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves BUS-05: small packets are not held back.
+    #[test]
+    fn a_connection_sends_without_delay() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await;
+            let listener = listener.expect("loopback");
+            let at = listener.local_addr().expect("bound");
+            let _caller = TcpStream::connect(at).await.expect("it listens");
+            let (stream, _) = listener.accept().await.expect("a caller");
+            assert!(!stream.nodelay().expect("an open socket"));
+            let connection = Connection::new(stream, 100);
+            assert!(connection.stream.nodelay().expect("an open socket"));
+        });
+    }
+}

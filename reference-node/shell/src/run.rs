@@ -124,6 +124,13 @@ fn listeners(config: &Config) -> Result<Listeners, String> {
     let addresses = bind_addresses(&config.bind).map_err(|text| {
         format!("Could not create server TCP listening socket {text}: no address")
     })?;
+    // BUS-01: the bus port must be a port, too.
+    if config.cluster_enabled && config.cluster_port == 0 && config.port > CLUSTER_PORT_MAX {
+        return Err(format!(
+            "Redis port number too high: the cluster bus port is 10000 above it. \
+             Your Redis port number must be {CLUSTER_PORT_MAX} or less."
+        ));
+    }
     let failed = |(at, error)| {
         format!("Warning: Could not create server TCP listening socket {at}: bind: {error}")
     };
@@ -263,6 +270,8 @@ fn seed() -> u64 {
     hasher.finish()
 }
 
+/// The greatest client port from which the bus port can be derived.
+const CLUSTER_PORT_MAX: u16 = u16::MAX - 10_000;
 const REMEDY: &str = "Put a good copy of this file in its place. Or remove it: then a new node \
      starts, with another id, no slots and no votes, which the cluster must be told to meet.";
 /// Of this node.

@@ -62,6 +62,49 @@ fn logs_what_test_suites_wait_for_and_ends_cleanly_on_sigterm() {
     assert_eq!(node.terminate(), Some(0));
 }
 
+/// Proves BUS-01.
+#[test]
+fn refuses_a_port_whose_bus_port_is_none() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = binary()
+        .args(["--port", "55536", "--cluster-enabled", "yes"])
+        .args(["--bind", "127.0.0.1", "--dir"])
+        .arg(folder.path())
+        .output()
+        .expect("starts");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("must be 55535 or less"), "{text}");
+}
+
+/// The timer that the system keeps for a connection: its kind, and hundredths of a second to go.
+fn timer_of(local_port: u16, peer_port: u16) -> Option<(u8, u64)> {
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let ends = format!("0100007F:{local_port:04X} 0100007F:{peer_port:04X} 01 ");
+    let line = table.lines().find(|line| line.contains(&ends))?;
+    let timer = line.split_whitespace().nth(5)?;
+    let (kind, rest) = timer.split_once(':')?;
+    Some((kind.parse().ok()?, u64::from_str_radix(rest, 16).ok()?))
+}
+
+/// Proves BUS-05, BUS-01, BUS-02: a silent link is probed after two node timeouts; nothing is said
+/// on it.
+#[test]
+fn an_accepted_link_is_probed_after_two_node_timeouts() {
+    use std::io::Read;
+    const KEEPALIVE: u8 = 2;
+    let node = NodeProcess::start(&["--cluster-node-timeout", "20500"]);
+    let mut link = std::net::TcpStream::connect(("127.0.0.1", node.bus_port)).expect("it listens");
+    let own_port = link.local_addr().expect("connected").port();
+    wait_until("the link to be accepted", || {
+        let timer = timer_of(node.bus_port, own_port);
+        timer.is_some_and(|(kind, left)| kind == KEEPALIVE && (3000..=4000).contains(&left))
+    });
+    link.set_nonblocking(true).expect("an open socket");
+    let greeting = link.read(&mut [0; 1]).expect_err("silence");
+    assert_eq!(greeting.kind(), std::io::ErrorKind::WouldBlock);
+}
+
 /// What a node says that ends with status 1 instead of starting in this folder.
 fn refused_start(folder: &std::path::Path) -> String {
     let (port, bus_port) = (free_port().to_string(), free_port().to_string());

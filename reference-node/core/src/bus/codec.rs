@@ -138,8 +138,7 @@ fn decode_header(frame: &[u8]) -> Header {
         config_epoch: ConfigEpoch(u64_at(frame, 24)),
         offset: u64_at(frame, 32),
         slots: slots_at(frame, 80),
-        // BUS-12: zero bytes mean "I am a master".
-        master: NodeId::parse(&frame[2128..2168]),
+        master: master_at(frame),
         ip: ip_at(frame, 2168),
         flags: NodeFlags(u16_at(frame, 2250)),
         state_ok: frame[2252] == 0,
@@ -150,6 +149,13 @@ fn decode_header(frame: &[u8]) -> Header {
             keeps_open_slots: frame[2255] & 128 != 0,
         },
     }
+}
+
+/// BUS-12: zero bytes mean "I am a master"; any other bytes mean "I am none", readable or not.
+fn master_at(frame: &[u8]) -> Option<NodeId> {
+    let name = &frame[2128..2168];
+    let is_named = name.iter().any(|byte| *byte != 0);
+    is_named.then(|| NodeId::parse(name).unwrap_or(NodeId::UNREADABLE))
 }
 
 struct BodyReader<'a> {

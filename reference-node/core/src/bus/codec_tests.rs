@@ -246,3 +246,83 @@ fn unknown_types_have_any_length() {
         Ok(Body::Unknown(4321))
     );
 }
+
+/// Proves BUS-13: in other types the counts of gossip and extensions say nothing.
+#[test]
+fn counts_mean_nothing_but_in_heartbeats() {
+    let message = || Bytes::from_static(b"msg");
+    let bodies = [
+        Body::Fail {
+            failed: NodeId::parse(ID),
+        },
+        Body::Publish {
+            channel: message(),
+            message: message(),
+        },
+        Body::AuthRequest,
+        Body::AuthAck,
+        Body::Update {
+            owner: NodeId::parse(ID),
+            config_epoch: ConfigEpoch(3),
+            slots: Arc::default(),
+        },
+        Body::MfStart,
+        Body::Module,
+        Body::PublishShard {
+            channel: message(),
+            message: message(),
+        },
+        Body::Unknown(11),
+    ];
+    for body in bodies {
+        let mut whole = packet(body);
+        whole.header.message_flags.ext_data = true;
+        let mut frame = encode(&whole);
+        assert_eq!(
+            (&frame[14..16], &frame[2214..2216]),
+            (&[0; 2][..], &[0; 2][..])
+        );
+        frame[14..16].copy_from_slice(&[0, 9]);
+        frame[2214..2216].copy_from_slice(&[0, 3]);
+        assert_eq!(decode(&frame), Ok(whole));
+    }
+    let mut beat = encode(&ping(0, Vec::new()));
+    beat[15] = 1;
+    assert!(matches!(decode(&beat), Err(DropReason::Length { .. })));
+}
+
+/// Proves BUS-02: packets follow each other with nothing in between.
+#[test]
+fn a_stream_is_cut_into_its_packets() {
+    let packets = [
+        ping(2, vec![Extension::Hostname("abc".into())]),
+        packet(Body::AuthAck),
+        ping(0, Vec::new()),
+    ];
+    let stream: Vec<u8> = packets.iter().flat_map(encode).collect();
+    let mut rest = &stream[..];
+    for packet in packets {
+        let length = frame_length(rest).expect("a packet").expect("enough bytes");
+        assert_eq!(decode(&rest[..length]), Ok(packet));
+        rest = &rest[length..];
+    }
+    assert!(rest.is_empty());
+}
+
+/// Proves BUS-12: only zero bytes make a master; a name that cannot be read names nobody known.
+#[test]
+fn a_sender_that_names_any_master_is_none() {
+    let mut frame = encode(&packet(Body::AuthRequest));
+    let master = |frame: &[u8]| decode(frame).expect("well formed").header.master;
+    assert_eq!(master(&frame), None);
+    frame[2128..2168].copy_from_slice(ID);
+    assert_eq!(master(&frame), NodeId::parse(ID));
+    frame[2130] = b' ';
+    assert_eq!(master(&frame), Some(NodeId::UNREADABLE));
+    assert_eq!(NodeId::parse(NodeId::UNREADABLE.as_bytes()), None);
+    let again = decode(&frame).map(|packet| encode(&packet));
+    assert_eq!(
+        again.map(|bytes| master(&bytes)),
+        Ok(Some(NodeId::UNREADABLE))
+    );
+}

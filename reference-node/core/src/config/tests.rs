@@ -80,3 +80,16 @@ fn directives_of_later_versions_can_be_given() {
         assert_eq!(value(&config, name).as_deref(), Some(text));
     }
 }
+
+/// Proves BUS-01: ten thousand above the client port, unless another one is set.
+#[test]
+fn the_bus_port_follows_the_client_port_unless_it_is_set() {
+    for (port, cluster_port, expected) in [(7000, 0, 17_000), (55_535, 0, 65_535), (7000, 1, 1)] {
+        let config = Config {
+            port,
+            cluster_port,
+            ..Config::default()
+        };
+        assert_eq!(config.bus_port(), expected);
+    }
+}
