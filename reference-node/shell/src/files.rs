@@ -5,8 +5,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::append_log::AppendLog;
+use crate::in_place;
 use bytes::Bytes;
 use nix::fcntl::{Flock, FlockArg};
+use slotquake_core::cluster::Profile;
 use slotquake_core::output::{Durability, File as NodeFile};
 
 /// Paths, and the lock.
@@ -19,6 +21,7 @@ pub struct Files {
     config: PathBuf,
     lock: Option<Flock<File>>,
     writes: u64,
+    profile: Profile,
 }
 
 /// Why a file is of no use.
@@ -55,7 +58,13 @@ impl Files {
             config: config.into(),
             lock: None,
             writes: 0,
+            profile: Profile::default(),
         }
+    }
+
+    /// The same, for a node of this profile.
+    pub fn with_profile(self, profile: Profile) -> Files {
+        Files { profile, ..self }
     }
 
     /// Locks nodes.conf and reads it; none if there is no such file (PS-16). Then nothing is
@@ -102,6 +111,13 @@ impl Files {
             NodeFile::Rdb => self.rdb.clone(),
             NodeFile::Config => self.config.clone(),
         };
+        // DEVIATION(PS-11): as from 7.2 on, never in place (DU-01 of part C).
+        match (self.profile, file) {
+            (Profile::Upstream70, NodeFile::NodesConf) => {
+                return self.rewrite_nodes_conf(content, durability);
+            }
+            (Profile::Reference | Profile::Upstream70, _) => {}
+        }
         self.writes += 1;
         let mut temporary = path.clone().into_os_string();
         temporary.push(format!("{TEMPORARY}{}-{}", std::process::id(), self.writes));
@@ -111,6 +127,20 @@ impl Files {
             let _leftover = std::fs::remove_file(&temporary);
         }
         written
+    }
+
+    fn rewrite_nodes_conf(
+        &mut self,
+        content: &[u8],
+        durability: Durability,
+    ) -> Result<(), FileError> {
+        let path = &self.nodes_conf;
+        let written = in_place::rewrite(path, content, durability);
+        let file = written.map_err(|error| system("write", path, error))?;
+        if self.lock.is_none() {
+            self.lock = Some(locked(file, path)?);
+        }
+        Ok(())
     }
 
     fn write_and_rename(

@@ -14,6 +14,7 @@ mod client;
 mod clock;
 mod connection;
 mod files;
+mod in_place;
 mod listen;
 mod log;
 mod options;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
+use slotquake_core::cluster::Profile;
 use slotquake_core::config::{Config, directives};
 use slotquake_core::output::LogLevel;
 use slotquake_core::{Boot, BootError, Input, Node};
@@ -155,7 +156,8 @@ fn boot(
         &config.dbfilename,
         &start.config_file,
         append_log(config),
-    );
+    )
+    .with_profile(Profile::of(config));
     let fatal = |log: &mut Log, text: &str| {
         log.line(LogLevel::Warning, text);
         1
