@@ -58,6 +58,24 @@ fn a_fresh_master_that_gets_slots_late_waits_once_more() {
     assert!((900..=1200).contains(&took), "took {took} ms");
 }
 
+/// Proves ST-08: one master until the first evaluation counts them, which ST-02 puts off.
+#[test]
+fn masters_are_counted_when_the_state_is_evaluated() {
+    let mut rig = Rig::cluster_with(3, 1, |config| {
+        config.cluster_writable_delay = Millis(2000);
+    });
+    assert_eq!(rig.at(0).state.size(), 3);
+    for (index, delay) in [(0, 2000), (3, 0)] {
+        rig.kill(index);
+        rig.start(index);
+        assert_eq!(rig.at(index).state.size(), 1, "nothing is evaluated yet");
+        assert_eq!(rig.at(index).state.quorum(), 1);
+        let took = rig.until("the count", 5000, |rig| rig.at(index).state.size() == 3);
+        assert!((delay..=delay + 200).contains(&took), "took {took} ms");
+        assert!(rig.at(index).info_text().contains("cluster_size:3\r\n"));
+    }
+}
+
 /// Proves ST-03, ST-07, CF-09.
 #[test]
 fn an_uncovered_slot_is_failure_only_with_full_coverage() {
