@@ -4,6 +4,8 @@
 //! changes the model or emits what the model says (heartbeats, views, operations); tests then break
 //! one thing by hand.
 
+use std::sync::Arc;
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::history::{Event, EventKind, Function, Value};
@@ -225,7 +227,7 @@ impl RecordingBuilder {
                 current_epoch: model.current_epoch,
                 my_epoch: model.config_epoch,
                 size: 3,
-                table: table.clone(),
+                table: Arc::new(table.clone()),
             });
         self.recording.views.extend(views);
     }

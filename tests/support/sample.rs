@@ -1,5 +1,7 @@
 //! A hand-made recording: six nodes, a killed master, an election, a partition, lost writes.
 
+use std::sync::Arc;
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use slotquake_checkers::history::{Event, EventKind, Function, Value};
@@ -168,7 +170,7 @@ fn views(packets: &[Packet]) -> Vec<View> {
             current_epoch: 8,
             my_epoch: packet.header.config_epoch,
             size: 3,
-            table: (1..=6).map(|node| entry(node, number, seen)).collect(),
+            table: Arc::new((1..=6).map(|node| entry(node, number, seen)).collect()),
         });
     }
     views

@@ -3,6 +3,8 @@
 //! Every bad recording is the good one with a single thing changed; that the good one is green is
 //! shown in the tests of `judge`.
 
+use std::sync::Arc;
+
 use crate::judge::{Check, judge};
 use crate::observation::bounds::MILLISECOND;
 use crate::observation::{FaultKind, FaultPhase, LifecycleKind, Packet, PacketKind, Server};
@@ -96,7 +98,7 @@ fn config_epoch_must_not_be_above_current() {
     bad.views[7].my_epoch = 9;
     assert_eq!(word(&bad, "CE-04"), Word::Violated);
     let mut bad = RecordingBuilder::good().build();
-    bad.views[7].table[2].config_epoch = 9;
+    Arc::make_mut(&mut bad.views[7].table)[2].config_epoch = 9;
     assert_eq!(word(&bad, "CE-04"), Word::Violated);
 }
 
@@ -105,7 +107,7 @@ fn config_epoch_must_not_be_above_current() {
 fn a_table_may_be_ahead_of_the_epoch_in_the_same_view() {
     let mut good = RecordingBuilder::good().build();
     let late = good.views.iter_mut().find(|view| view.current_epoch == 3);
-    late.expect("a view").table[0].config_epoch = 3;
+    Arc::make_mut(&mut late.expect("a view").table)[0].config_epoch = 3;
     let at = 4110 * MILLISECOND;
     let during = good
         .views
@@ -267,7 +269,7 @@ fn split_brain_with_different_epochs_is_no_conflict() {
 fn slot_maps_must_agree_after_the_bound() {
     let mut bad = RecordingBuilder::good().build();
     let last = bad.views.len() - 1;
-    bad.views[last].table[1].slots.insert(1);
+    Arc::make_mut(&mut bad.views[last].table)[1].slots.insert(1);
     assert_eq!(word(&bad, "CF-05"), Word::Violated);
 }
 
@@ -281,7 +283,7 @@ fn slot_maps_may_differ_until_the_bound() {
         .iter_mut()
         .find(|view| view.time > soon)
         .expect("a view");
-    view.table[1].slots.insert(1);
+    Arc::make_mut(&mut view.table)[1].slots.insert(1);
     let check = check(&good, "CF-05");
     assert_eq!(check.verdict, Word::Held);
     assert_eq!(judge(&good).timing.maps_equal_after_heal_ms, Some(505));
@@ -293,7 +295,9 @@ fn slot_maps_that_differ_at_an_early_end_are_undecided() {
     let mut short = RecordingBuilder::good().build();
     short.views.retain(|view| view.time < 7000 * MILLISECOND);
     let last = short.views.len() - 1;
-    short.views[last].table[1].slots.insert(1);
+    Arc::make_mut(&mut short.views[last].table)[1]
+        .slots
+        .insert(1);
     assert_eq!(word(&short, "CF-05"), Word::Undecided);
 }
 

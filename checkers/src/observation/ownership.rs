@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::names::{NodeId, NodeName};
 use super::packet::Packet;
-use super::slots::{SLOT_COUNT, SlotSet};
+use super::slots::SlotSet;
 use super::view::View;
 
 /// What a node says it owns, from this time until its next claim.
@@ -50,8 +50,8 @@ pub struct Ownership {
     names: BTreeMap<NodeId, NodeName>,
     claims: Vec<Claim>,
     takeovers: Vec<Takeover>,
-    /// For each slot the claim (an index) that owns it; empty until the first claim.
-    owners: Vec<Option<usize>>,
+    /// The claims (by index) that own slots, and which.
+    held: Vec<(usize, SlotSet)>,
     voters: BTreeSet<NodeId>,
 }
 
@@ -148,10 +148,10 @@ impl Ownership {
         self.current.insert(id.clone(), self.claims.len());
         self.settle_owners(&claim);
         self.claims.push(claim);
-        let owning: BTreeSet<usize> = self.owners.iter().flatten().copied().collect();
-        let owning = owning
-            .into_iter()
-            .map(|claim| self.claims[claim].id.clone());
+        let owning = self
+            .held
+            .iter()
+            .map(|(claim, _)| self.claims[*claim].id.clone());
         self.voters = owning.collect();
         true
     }
@@ -175,25 +175,27 @@ impl Ownership {
     }
 
     fn settle_owners(&mut self, claim: &Claim) {
-        if self.owners.is_empty() {
-            self.owners = vec![None; usize::from(SLOT_COUNT)];
-        }
-        let position = self.claims.len();
+        let mut won = claim.slots.clone();
         let mut taken: BTreeMap<NodeId, SlotSet> = BTreeMap::new();
-        for slot in claim.slots.iter() {
-            let owner = &mut self.owners[usize::from(slot)];
-            if let Some(held) = *owner {
-                let held = &self.claims[held];
-                let is_own = held.id == claim.id;
-                // Rule 2: only a larger configEpoch takes a slot from its owner.
-                if !is_own && held.config_epoch >= claim.config_epoch {
-                    continue;
-                }
-                if !is_own {
-                    taken.entry(held.id.clone()).or_default().insert(slot);
-                }
+        for (held, slots) in &mut self.held {
+            let both = slots.intersection(&claim.slots);
+            if both.is_empty() {
+                continue;
             }
-            *owner = Some(position);
+            let held = &self.claims[*held];
+            // Rule 2: only a larger configEpoch takes a slot from its owner.
+            if held.id != claim.id && held.config_epoch >= claim.config_epoch {
+                won.remove_all(&both);
+                continue;
+            }
+            slots.remove_all(&both);
+            if held.id != claim.id {
+                taken.entry(held.id.clone()).or_default().insert_all(&both);
+            }
+        }
+        self.held.retain(|(_, slots)| !slots.is_empty());
+        if !won.is_empty() {
+            self.held.push((self.claims.len(), won));
         }
         for (from, slots) in taken {
             self.takeovers.push(Takeover {

@@ -1,20 +1,22 @@
 //! A set of hash slots, and the judge's own key hash (RD-01).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// Number of hash slots of a cluster.
 pub const SLOT_COUNT: u16 = 16_384;
 
-/// A set of hash slots; written as `"0-5460 5462"`.
+/// A set of hash slots; written as `"0-5460 5462"`. Copies share their bits until one is changed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SlotSet {
-    words: Box<[u64; 256]>,
+    words: Arc<[u64; 256]>,
 }
 
 impl Default for SlotSet {
     fn default() -> Self {
         SlotSet {
-            words: Box::new([0; 256]),
+            words: Arc::new([0; 256]),
         }
     }
 }
@@ -28,7 +30,7 @@ impl std::fmt::Debug for SlotSet {
 impl SlotSet {
     /// Adds a slot. Panics above 16383: callers check at the edge.
     pub fn insert(&mut self, slot: u16) {
-        self.words[usize::from(slot / 64)] |= 1 << (slot % 64);
+        Arc::make_mut(&mut self.words)[usize::from(slot / 64)] |= 1 << (slot % 64);
     }
 
     /// Whether the slot is in the set.
@@ -58,24 +60,37 @@ impl SlotSet {
 
     /// The slots that both sets have.
     pub fn intersection(&self, other: &SlotSet) -> SlotSet {
-        let mut both = SlotSet::default();
-        for (word, (a, b)) in both
-            .words
-            .iter_mut()
-            .zip(self.words.iter().zip(other.words.iter()))
-        {
-            *word = a & b;
+        let both = std::array::from_fn(|word| self.words[word] & other.words[word]);
+        SlotSet {
+            words: Arc::new(both),
         }
-        both
+    }
+
+    /// Adds all slots of another set.
+    pub fn insert_all(&mut self, other: &SlotSet) {
+        let words = Arc::make_mut(&mut self.words);
+        for (word, theirs) in words.iter_mut().zip(other.words.iter()) {
+            *word |= theirs;
+        }
+    }
+
+    /// Takes out all slots of another set.
+    pub fn remove_all(&mut self, other: &SlotSet) {
+        let words = Arc::make_mut(&mut self.words);
+        for (word, theirs) in words.iter_mut().zip(other.words.iter()) {
+            *word &= !theirs;
+        }
     }
 
     /// From the 2048-byte bitmap of a bus packet: slot s is bit s & 7 of byte s >> 3 (BUS-11).
     pub fn from_wire(bitmap: &[u8; 2048]) -> SlotSet {
-        let mut set = SlotSet::default();
-        for (word, bytes) in set.words.iter_mut().zip(bitmap.chunks_exact(8)) {
+        let mut words = [0; 256];
+        for (word, bytes) in words.iter_mut().zip(bitmap.chunks_exact(8)) {
             *word = u64::from_le_bytes(bytes.try_into().expect("chunks of 8"));
         }
-        set
+        SlotSet {
+            words: Arc::new(words),
+        }
     }
 
     /// Maximal runs of consecutive slots, both ends included.
@@ -106,13 +121,17 @@ impl SlotSet {
         None
     }
 
-    /// Adds the slots from `start` to `end`, both included.
-    fn insert_range(&mut self, start: u16, end: u16) {
+    /// Adds the slots from `start` to `end`, both included; nothing if `start` is above `end`.
+    pub fn insert_range(&mut self, start: u16, end: u16) {
+        if start > end {
+            return;
+        }
+        let words = Arc::make_mut(&mut self.words);
         for word in usize::from(start / 64)..=usize::from(end / 64) {
             let first = word * 64;
             let low = usize::from(start).saturating_sub(first);
             let high = (usize::from(end) - first).min(63);
-            self.words[word] |= (u64::MAX << low) & (u64::MAX >> (63 - high));
+            words[word] |= (u64::MAX << low) & (u64::MAX >> (63 - high));
         }
     }
 }
@@ -142,9 +161,7 @@ impl std::str::FromStr for SlotSet {
                 _ => Err(format!("{part:?} is no slot range within 0-16383")),
             };
             let (start, end) = (parse(start)?, parse(end)?);
-            if start <= end {
-                set.insert_range(start, end);
-            }
+            set.insert_range(start, end);
         }
         Ok(set)
     }

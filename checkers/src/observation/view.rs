@@ -1,5 +1,7 @@
 //! What one node said of the cluster when asked (`views.jsonl`).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::names::{NodeId, NodeName};
@@ -27,8 +29,8 @@ pub struct View {
     pub my_epoch: u64,
     /// `cluster_size`: masters with slots.
     pub size: u32,
-    /// The node table, in id order.
-    pub table: Vec<ViewEntry>,
+    /// The node table, in id order; views of an unchanged table share it.
+    pub table: Arc<Vec<ViewEntry>>,
 }
 
 /// One line of CLUSTER NODES.

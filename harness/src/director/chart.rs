@@ -95,7 +95,9 @@ impl Chart {
     /// The cluster as a nemesis sees it.
     pub fn picture(&self, now: u64) -> Picture {
         let names = self.names();
-        let table = self.best_view(now).map_or(&[][..], |view| &view.table);
+        let table = self
+            .best_view(now)
+            .map_or(&[][..], |view| view.table.as_slice());
         let entry_of = |name: &NodeName| {
             let is_it = |entry: &&ViewEntry| names.get(&entry.id) == Some(&name);
             table.iter().find(is_it)
@@ -182,15 +184,15 @@ fn is_whole(view: &View, count: usize) -> bool {
 
 /// Tables are in id order, so equal maps have equal owners at equal positions.
 fn same_owners(a: &View, b: &View) -> bool {
-    let pairs = a.table.iter().zip(&b.table);
+    let mut pairs = a.table.iter().zip(b.table.iter());
     a.table.len() == b.table.len()
-        && pairs
-            .into_iter()
-            .all(|(a, b)| a.id == b.id && a.slots == b.slots && a.master == b.master)
+        && pairs.all(|(a, b)| a.id == b.id && a.slots == b.slots && a.master == b.master)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn id(number: usize) -> NodeId {
@@ -220,7 +222,7 @@ mod tests {
             current_epoch: 1,
             my_epoch: 1,
             size: 1,
-            table: vec![entry(1), entry(2)],
+            table: Arc::new(vec![entry(1), entry(2)]),
         }
     }
 
@@ -260,9 +262,9 @@ mod tests {
     #[test]
     fn agreement_needs_equal_maps_and_no_failed_node() {
         let mut failed = view(2, 12);
-        failed.table[0].flags = "master,fail".into();
+        Arc::make_mut(&mut failed.table)[0].flags = "master,fail".into();
         let mut other_map = view(2, 12);
-        other_map.table[0].slots = "0-5".parse().expect("slots");
+        Arc::make_mut(&mut other_map.table)[0].slots = "0-5".parse().expect("slots");
         let mut down = view(2, 12);
         down.state_ok = false;
         for odd in [failed, other_map, down] {

@@ -1,5 +1,7 @@
 //! Stories of whole runs, played in a world that answers everything at once.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
@@ -112,7 +114,7 @@ impl Obliging {
             current_epoch: 3,
             my_epoch: 1,
             size: 3,
-            table: (1..=6).map(entry).collect(),
+            table: Arc::new((1..=6).map(entry).collect()),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Pure: both worlds ask the node, each in its way, and hand the texts over. What the texts do not
 //! say, or say in a form we do not know, is an error with the line; nothing is guessed.
 
+use std::sync::Arc;
+
 use slotquake_checkers::observation::slots::SLOT_COUNT;
 use slotquake_checkers::observation::{NodeId, NodeName, SlotSet, View, ViewEntry};
 
@@ -57,7 +59,7 @@ pub fn parse_view(poll: &Poll<'_>) -> Result<View, ViewError> {
         current_epoch: number(poll.info, "cluster_current_epoch")?,
         my_epoch: number(poll.info, "cluster_my_epoch")?,
         size: number(poll.info, "cluster_size")? as u32,
-        table,
+        table: Arc::new(table),
     })
 }
 
@@ -110,9 +112,7 @@ fn add_range(slots: &mut SlotSet, part: &str) -> Result<(), String> {
         Ok(slot) if slot < SLOT_COUNT => Ok(slot),
         Ok(_) | Err(_) => Err(format!("{part:?} is no slot range")),
     };
-    for slot in slot(start)?..=slot(end)? {
-        slots.insert(slot);
-    }
+    slots.insert_range(slot(start)?, slot(end)?);
     Ok(())
 }
 

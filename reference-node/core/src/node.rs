@@ -4,14 +4,14 @@
 //! a time, until nothing is left; the cluster room ends the turn. Then whatever must be on disk is
 //! moved to the front of the outputs, so that no packet and no reply leaves before it (BUS-10).
 
-use crate::cluster::{Cluster, Effect, Surroundings};
+use crate::cluster::{Cluster, Effect, Outline, Surroundings};
 use crate::commands::{self, Applied, Clients, Parts, ReplicationDoor, Role, Server, migrate};
 use crate::config::Config;
 use crate::ids::ClientId;
 use crate::input::Input;
 use crate::keyspace::Keyspace;
 use crate::output::{Durability, File, LogLevel, Output, Outputs};
-use crate::replication::{self, Event, Replication};
+use crate::replication::{self, Event, LoadState, Replication};
 use crate::resp::request::Trust;
 use crate::rng::Rng;
 use crate::time::Millis;
@@ -130,6 +130,13 @@ impl Node {
         commands.min(replication).min(cluster)
     }
 
+    /// What CLUSTER NODES and CLUSTER INFO would say; nothing where they would be an error.
+    pub fn outline(&self) -> Option<Outline> {
+        let is_loading = self.replication.load_state_now(&self.config) == LoadState::Loading;
+        let can_say = self.config.cluster_enabled && !is_loading;
+        can_say.then(|| self.cluster.outline())
+    }
+
     /// Settings as they are now; CONFIG SET changes them.
     pub fn config(&self) -> &Config {
         &self.config
@@ -235,6 +242,13 @@ impl Node {
             }
             Event::Run(received) => {
                 let replication::stream::Received { args, raw } = received;
+                let args = match commands::in_our_words(args) {
+                    Ok(args) => args,
+                    Err(name) => {
+                        let rng = &mut self.rng;
+                        return self.replication.refuse_command(&name, (rng, now), out);
+                    }
+                };
                 let how: Applied =
                     self.with_parts(now, out, |parts| commands::apply_from_master(parts, args));
                 self.replication.applied(raw, how, out);

@@ -95,8 +95,13 @@ impl SlotSet {
 
     /// Adds the slots from one to another, both included.
     pub fn insert_range(&mut self, first: Slot, last: Slot) {
-        for number in first.0..=last.0 {
-            self.insert(Slot(number));
+        if first > last {
+            return;
+        }
+        for word in first.index() / 64..=last.index() / 64 {
+            let low = first.index().saturating_sub(word * 64);
+            let high = (last.index() - word * 64).min(63);
+            self.words[word] |= (u64::MAX << low) & (u64::MAX >> (63 - high));
         }
     }
 
@@ -140,21 +145,38 @@ impl SlotSet {
             .enumerate()
             .filter(|(_, word)| **word != 0);
         full.flat_map(|(index, word)| {
-            let bits = (0..64).filter(move |bit| word & (1 << bit) != 0);
-            bits.map(move |bit| Slot((index * 64 + bit) as u16))
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = rest.trailing_zeros();
+                rest &= rest.checked_sub(1)?;
+                Some(Slot((index * 64) as u16 + bit as u16))
+            })
         })
     }
 
     /// Maximal runs of consecutive slots, both ends included.
     pub fn ranges(&self) -> Vec<(Slot, Slot)> {
-        let mut ranges: Vec<(Slot, Slot)> = Vec::new();
-        for slot in self.iter() {
-            match ranges.last_mut() {
-                Some(last) if last.1.0 + 1 == slot.0 => last.1 = slot,
-                _ => ranges.push((slot, slot)),
-            }
+        let mut ranges = Vec::new();
+        let mut from = 0;
+        while let Some(start) = self.first_from(from, 0) {
+            let end = self.first_from(start, u64::MAX).unwrap_or(SLOT_COUNT);
+            ranges.push((Slot(start as u16), Slot((end - 1) as u16)));
+            from = end;
         }
         ranges
+    }
+
+    /// The first slot at or after this one whose bit differs from those of `background`.
+    fn first_from(&self, slot: usize, background: u64) -> Option<usize> {
+        let mut mask = u64::MAX << (slot % 64);
+        for (word, bits) in self.words.iter().enumerate().skip(slot / 64) {
+            let differing = (bits ^ background) & mask;
+            if differing != 0 {
+                return Some(word * 64 + differing.trailing_zeros() as usize);
+            }
+            mask = u64::MAX;
+        }
+        None
     }
 
     /// The 2048 bytes of the wire.

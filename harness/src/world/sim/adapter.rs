@@ -1,29 +1,164 @@
-//! A packet of the node core as an observer of the bus would see it.
+//! What a node core sends and knows, as an observer would see it.
+//!
+//! Ids and slot sets are translated once: a cluster repeats them all the time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use slotquake_checkers::observation as seen;
 use slotquake_core::bus::{Body, Header, Packet, codec};
+use slotquake_core::cluster::{MemberOutline, Outline, flags_text};
 use slotquake_core::ids::NodeId;
-use slotquake_core::slot::SlotSet;
+use slotquake_core::slot::{Slot, SlotSet};
 
-/// What a capture at the sender would show; `ends` are sender and receiver.
-pub fn observed(
-    packet: &Packet,
-    time: u64,
-    ends: (&seen::NodeSetting, &seen::NodeSetting),
-) -> seen::Packet {
-    let (from, to) = ends;
-    let mut target = to.address;
-    target.set_port(to.bus_port);
-    seen::Packet {
-        time,
-        delivered: None,
-        from: from.name.clone(),
-        to: to.name.clone(),
-        source: from.address,
-        target,
-        kind: kind(&packet.body),
-        header: header(&packet.header),
-        body: body(&packet.body),
+/// Slot sets kept translated.
+const SETS_MAX: usize = 64;
+
+/// The translator, with what it has translated before.
+#[derive(Debug, Default)]
+pub struct Adapter {
+    ids: BTreeMap<NodeId, seen::NodeId>,
+    /// The last few, the latest translation last.
+    sets: Vec<(Arc<SlotSet>, seen::SlotSet)>,
+}
+
+impl Adapter {
+    /// What a capture at the sender would show; `ends` are sender and receiver.
+    pub fn observed(
+        &mut self,
+        packet: &Packet,
+        time: u64,
+        ends: (&seen::NodeSetting, &seen::NodeSetting),
+    ) -> seen::Packet {
+        let (from, to) = ends;
+        let mut target = to.address;
+        target.set_port(to.bus_port);
+        seen::Packet {
+            time,
+            delivered: None,
+            from: from.name.clone(),
+            to: to.name.clone(),
+            source: from.address,
+            target,
+            kind: kind(&packet.body),
+            header: self.header(&packet.header),
+            body: self.body(&packet.body),
+        }
+    }
+
+    /// The lines of CLUSTER NODES, in id order.
+    pub fn table(&mut self, outline: &Outline) -> Vec<seen::ViewEntry> {
+        let mut table: Vec<_> = outline
+            .members
+            .iter()
+            .map(|member| self.entry(member, outline))
+            .collect();
+        table.sort_by(|a, b| a.id.cmp(&b.id));
+        table
+    }
+
+    fn entry(&mut self, member: &MemberOutline, outline: &Outline) -> seen::ViewEntry {
+        let address = &member.address;
+        let ip = address.ip.map_or_else(String::new, |ip| ip.to_string());
+        let hostname = match member.hostname.as_str() {
+            "" => String::new(),
+            name => format!(",{name}"),
+        };
+        let marks = |marks: &[(Slot, NodeId)], arrow: &'static str| -> Vec<(Slot, String)> {
+            let mark =
+                |(slot, id): &(Slot, NodeId)| (*slot, format!("{}{arrow}{id}", slot.number()));
+            marks.iter().map(mark).collect()
+        };
+        let mut open = Vec::new();
+        if member.id == outline.myself {
+            open.extend(marks(&outline.migrating, "->-"));
+            open.extend(marks(&outline.importing, "-<-"));
+            open.sort();
+        }
+        seen::ViewEntry {
+            id: self.id(member.id),
+            address: format!("{ip}:{}@{}{hostname}", address.port, address.bus_port),
+            flags: flags_text(member.flags),
+            master: member.master.map(|master| self.id(master)),
+            config_epoch: member.config_epoch.0,
+            connected: member.is_connected,
+            slots: self.slots(&member.slots),
+            open_slots: open.into_iter().map(|(_, mark)| mark).collect(),
+        }
+    }
+
+    /// A node id.
+    pub fn id(&mut self, id: NodeId) -> seen::NodeId {
+        let text = || seen::NodeId(id.as_str().into());
+        self.ids.entry(id).or_insert_with(text).clone()
+    }
+
+    fn sender(&mut self, id: Option<NodeId>) -> seen::NodeId {
+        id.map_or_else(|| seen::NodeId("".into()), |id| self.id(id))
+    }
+
+    fn slots(&mut self, slots: &Arc<SlotSet>) -> seen::SlotSet {
+        let known = self.sets.iter().find(|(set, _)| Arc::ptr_eq(set, slots));
+        if let Some((_, set)) = known {
+            return set.clone();
+        }
+        // Equal sets are shared even between nodes, so that comparing them is quick.
+        let equal = self.sets.iter().find(|(set, _)| set == slots);
+        let set = match equal {
+            Some((_, set)) => set.clone(),
+            None => seen::SlotSet::from_wire(&slots.to_wire()),
+        };
+        if self.sets.len() == SETS_MAX {
+            self.sets.remove(0);
+        }
+        self.sets.push((Arc::clone(slots), set.clone()));
+        set
+    }
+
+    fn header(&mut self, header: &Header) -> seen::Header {
+        let flags = header.message_flags;
+        seen::Header {
+            sender: self.sender(header.sender),
+            current_epoch: header.current_epoch.0,
+            config_epoch: header.config_epoch.0,
+            offset: header.offset,
+            slots: self.slots(&header.slots),
+            master: header.master.map(|master| self.id(master)),
+            flags: header.flags.0,
+            message_flags: u8::from(flags.paused)
+                | u8::from(flags.force_ack) << 1
+                | u8::from(flags.ext_data) << 2,
+            state_ok: header.state_ok,
+        }
+    }
+
+    fn body(&mut self, body: &Body) -> seen::Body {
+        match body {
+            Body::Ping(heartbeat) | Body::Pong(heartbeat) | Body::Meet(heartbeat) => {
+                let entries = heartbeat.gossip.iter().map(|gossip| seen::GossipEntry {
+                    id: self.id(gossip.id),
+                    flags: gossip.flags.0,
+                });
+                seen::Body::Gossip(entries.collect())
+            }
+            Body::Fail { failed } => seen::Body::Failed(self.sender(*failed)),
+            Body::Update {
+                owner,
+                config_epoch,
+                slots,
+            } => seen::Body::Owner {
+                id: self.sender(*owner),
+                config_epoch: config_epoch.0,
+                slots: self.slots(slots),
+            },
+            Body::Publish { .. }
+            | Body::AuthRequest
+            | Body::AuthAck
+            | Body::MfStart
+            | Body::Module
+            | Body::PublishShard { .. }
+            | Body::Unknown(_) => seen::Body::Nothing,
+        }
     }
 }
 
@@ -42,58 +177,4 @@ fn kind(body: &Body) -> seen::PacketKind {
         Body::PublishShard { .. } => seen::PacketKind::PublishShard,
         Body::Unknown(_) => seen::PacketKind::Unknown(codec::kind_of(body)),
     }
-}
-
-fn header(header: &Header) -> seen::Header {
-    let flags = header.message_flags;
-    seen::Header {
-        sender: id(header.sender),
-        current_epoch: header.current_epoch.0,
-        config_epoch: header.config_epoch.0,
-        offset: header.offset,
-        slots: slots(&header.slots),
-        master: header.master.map(|master| id(Some(master))),
-        flags: header.flags.0,
-        message_flags: u8::from(flags.paused)
-            | u8::from(flags.force_ack) << 1
-            | u8::from(flags.ext_data) << 2,
-        state_ok: header.state_ok,
-    }
-}
-
-fn body(body: &Body) -> seen::Body {
-    match body {
-        Body::Ping(heartbeat) | Body::Pong(heartbeat) | Body::Meet(heartbeat) => {
-            let entries = heartbeat.gossip.iter().map(|gossip| seen::GossipEntry {
-                id: id(Some(gossip.id)),
-                flags: gossip.flags.0,
-            });
-            seen::Body::Gossip(entries.collect())
-        }
-        Body::Fail { failed } => seen::Body::Failed(id(*failed)),
-        Body::Update {
-            owner,
-            config_epoch,
-            slots: owned,
-        } => seen::Body::Owner {
-            id: id(*owner),
-            config_epoch: config_epoch.0,
-            slots: slots(owned),
-        },
-        Body::Publish { .. }
-        | Body::AuthRequest
-        | Body::AuthAck
-        | Body::MfStart
-        | Body::Module
-        | Body::PublishShard { .. }
-        | Body::Unknown(_) => seen::Body::Nothing,
-    }
-}
-
-fn id(id: Option<NodeId>) -> seen::NodeId {
-    seen::NodeId(id.as_ref().map_or("", NodeId::as_str).into())
-}
-
-fn slots(slots: &SlotSet) -> seen::SlotSet {
-    seen::SlotSet::from_wire(&slots.to_wire())
 }

@@ -108,8 +108,8 @@ impl SimWorld {
         }
     }
 
-    /// Asks a host for its view.
-    pub(super) fn look(&mut self, host: usize) {
+    /// Asks a host for its view, as a client would.
+    pub(super) fn look_as_client(&mut self, host: usize) {
         let asked = self.now;
         let question = |name: &'static str| vec![Bytes::from_static(b"CLUSTER"), Bytes::from(name)];
         let commands = vec![question("INFO"), question("NODES")];

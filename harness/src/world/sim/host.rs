@@ -11,6 +11,7 @@ use slotquake_core::{Boot, BootError, Input, Node};
 use slotquake_workloads::rng::Rng;
 
 use super::disk::{Crash, Disk};
+use super::looks::Shown;
 use super::net::{ConnId, Handle, Payload, Way};
 use super::queue::Event;
 use super::{Happening, MS, SimWorld};
@@ -44,6 +45,8 @@ pub struct Host {
     pub log: VecDeque<String>,
     /// Connections accepted so far.
     pub accepted: u64,
+    /// What it last showed to the observer.
+    pub shown: Option<Shown>,
     wake_at: Option<u64>,
     rng: Rng,
 }
@@ -66,6 +69,8 @@ pub enum Arrival {
     Opened(Handle),
     /// A connection it opened was refused.
     Refused(Handle),
+    /// The observer asked, at this time.
+    Asked(u64),
     /// Something came in on a connection.
     Came(ConnId, Way, Payload),
 }
@@ -85,6 +90,7 @@ impl Host {
             inbox: VecDeque::new(),
             log: VecDeque::new(),
             accepted: 0,
+            shown: None,
             wake_at: None,
             rng,
         }
@@ -99,6 +105,12 @@ impl Host {
             what: LifecycleKind::Started,
             detail: String::new(),
         }
+    }
+
+    /// Whether its node believes the cluster ok and knows this many nodes.
+    pub fn sees_all(&self, nodes: usize) -> bool {
+        let outline = self.node.as_ref().and_then(Node::outline);
+        outline.is_some_and(|outline| outline.is_ok && outline.members.len() == nodes)
     }
 
     /// Adds a line to its log.

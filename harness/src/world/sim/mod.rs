@@ -18,6 +18,7 @@ mod callers;
 mod disk;
 mod faults;
 mod host;
+mod looks;
 mod net;
 mod outputs;
 mod queue;
@@ -32,6 +33,7 @@ use slotquake_checkers::observation::{NodeName, NodeSetting, Packet, Setting};
 use slotquake_checkers::recording::RECORDING_FORMAT;
 use slotquake_workloads::rng::Rng;
 
+use self::adapter::Adapter;
 use self::callers::Callers;
 use self::host::Host;
 use self::net::Net;
@@ -41,6 +43,8 @@ use crate::plan::Plan;
 
 /// One ms of virtual time, ns.
 const MS: u64 = 1_000_000;
+/// From one look at the booting cluster to the next, virtual ns.
+const BOOT_LOOK_NS: u64 = 20 * MS;
 /// Longest boot, virtual ns.
 const BOOT_NS_MAX: u64 = 60_000 * MS;
 
@@ -54,6 +58,7 @@ pub struct SimWorld {
     settings: Vec<NodeSetting>,
     node_timeout_ms: u64,
     codec: Codec,
+    adapter: Adapter,
     packets: Vec<Packet>,
     happenings: VecDeque<Happening>,
     disk_rng: Rng,
@@ -103,6 +108,7 @@ impl SimWorld {
             settings,
             node_timeout_ms: plan.node_timeout_ms,
             codec,
+            adapter: Adapter::default(),
             packets: Vec::new(),
             happenings: VecDeque::new(),
             disk_rng: Rng::named(plan.seed, "disk"),
@@ -117,28 +123,23 @@ impl SimWorld {
         Ok(world)
     }
 
-    /// Runs until every node says ok, asking each of them again and again.
+    /// Runs until every node would say ok, looked at again and again.
     fn await_cluster(&mut self) -> anyhow::Result<()> {
-        let mut ok = vec![false; self.hosts.len()];
         let mut next_look = 0;
-        while ok.iter().any(|is_ok| !is_ok) {
+        while !self
+            .hosts
+            .iter()
+            .all(|host| host.sees_all(self.hosts.len()))
+        {
             if self.now > BOOT_NS_MAX {
                 bail!("the simulated nodes form no cluster in 60 s of virtual time");
             }
-            if self.now >= next_look {
-                (0..self.hosts.len()).for_each(|host| self.look(host));
-                next_look = self.now + 20 * MS;
-                self.queue.push(next_look, Event::Wake);
-            }
-            let happening = self.next()?;
-            if let Happening::View(view) = &happening
-                && let Some(host) = self.host_of(&view.node)
-            {
-                ok[host] = view.state_ok && view.table.len() == self.hosts.len();
-            }
+            next_look += BOOT_LOOK_NS;
+            self.queue.push(next_look, Event::Wake);
+            while self.next()? != Happening::Woke {}
         }
         self.cluster_ok_ms = self.now / MS;
-        // The lifecycles seen so far belong to the recording; the views do not.
+        // The lifecycles seen so far belong to the recording.
         self.happenings.clear();
         for host in 0..self.hosts.len() {
             self.happenings
@@ -161,6 +162,7 @@ impl SimWorld {
             Event::Refused { conn } => self.on_refused(conn),
             Event::Deliver { conn, way } => self.on_deliver(conn, way),
             Event::ReplyDue { conn, request } => self.on_reply_due(conn, request),
+            Event::Look { host, asked } => self.on_look(host, asked),
             Event::SessionWaited { process } => self.on_session_waited(process),
             Event::Wake => self.happenings.push_back(Happening::Woke),
         }

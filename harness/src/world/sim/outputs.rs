@@ -15,7 +15,7 @@ use super::disk::Crash;
 use super::host::{Arrival, Gait};
 use super::net::{ConnId, End, Handle, Payload, Service, Way};
 use super::queue::Event;
-use super::{Codec, SimWorld, adapter};
+use super::{Codec, SimWorld};
 
 impl SimWorld {
     /// Carries out all outputs in order; those after an exit are lost with the process.
@@ -149,7 +149,7 @@ impl SimWorld {
         };
         let ends = (&self.settings[from], &self.settings[to]);
         let place = self.packets.len();
-        let seen = adapter::observed(&packet, self.now, ends);
+        let seen = self.adapter.observed(&packet, self.now, ends);
         self.packets.push(seen);
         self.put(conn, way, Payload::Packet(packet, place));
     }
@@ -227,7 +227,7 @@ impl SimWorld {
     }
 
     /// Something reached a host: handled now, or when it goes on.
-    fn arrive(&mut self, host: usize, arrival: Arrival) {
+    pub(super) fn arrive(&mut self, host: usize, arrival: Arrival) {
         match self.hosts[host].gait {
             Gait::Running => self.handle(host, arrival),
             Gait::Stopped => self.hosts[host].inbox.push_back(arrival),
@@ -252,6 +252,7 @@ impl SimWorld {
                 }
             }
             Arrival::Refused(handle) => self.handle_closed(host, handle),
+            Arrival::Asked(asked) => self.show(host, asked),
             Arrival::Came(conn, way, payload) => {
                 // Closed by the node since it arrived: nobody reads it.
                 if let End::Node { handle, .. } = *self.net.conn(conn).receiver(way) {

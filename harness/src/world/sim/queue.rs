@@ -46,6 +46,13 @@ pub enum Event {
         /// The request.
         request: u64,
     },
+    /// The observer's question reaches a node.
+    Look {
+        /// Its host.
+        host: usize,
+        /// When it was asked, ns.
+        asked: u64,
+    },
     /// A client's pause is over.
     SessionWaited {
         /// Whose.

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slotquake_checkers::history::{EventKind, Function, Value};
-use slotquake_checkers::observation::{FaultKind, FaultPhase, PacketKind};
+use slotquake_checkers::observation::{FaultKind, FaultPhase, PacketKind, View};
 use slotquake_checkers::recording::Recording;
 
 use super::SimWorld;
 use crate::director;
 use crate::plan::{Plan, WorldKind};
-use crate::world::World;
+use crate::world::{Happening, World};
 
 fn plan(seed: u64) -> Plan {
     Plan {
@@ -29,6 +29,33 @@ fn play(plan: &Plan) -> Recording {
 fn six_nodes_form_a_cluster_in_a_few_virtual_seconds() {
     let world = SimWorld::boot(&plan(1)).expect("the cluster forms");
     assert!(world.now() < 5_000_000_000, "{} ns", world.now());
+}
+
+/// The observer's short way past the texts shows what the texts say.
+#[test]
+fn a_look_shows_what_the_node_would_print() {
+    let mut world = SimWorld::boot(&plan(1)).expect("the cluster forms");
+    world.happenings.clear();
+    let mut views = [Vec::new(), Vec::new()];
+    for (way, look) in [SimWorld::look, SimWorld::look_as_client]
+        .into_iter()
+        .enumerate()
+    {
+        (0..6).for_each(|host| look(&mut world, host));
+        while views[way].len() < 6 {
+            if let Happening::View(view) = world.next().expect("the simulation goes on") {
+                views[way].push(view);
+            }
+        }
+        views[way].sort_by(|a, b| a.node.cmp(&b.node));
+    }
+    for (short, long) in views[0].iter().zip(&views[1]) {
+        assert_eq!(short.table, long.table);
+        let facts = |view: &View| (view.id.clone(), view.state_ok, view.size);
+        assert_eq!(facts(short), facts(long));
+        let epochs = |view: &View| (view.current_epoch, view.my_epoch);
+        assert_eq!(epochs(short), epochs(long));
+    }
 }
 
 #[test]

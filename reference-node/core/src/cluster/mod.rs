@@ -25,6 +25,7 @@ mod links;
 mod manual_failover;
 pub mod members;
 pub mod nodes_conf;
+mod outline;
 mod open_slots;
 mod profile;
 mod pubsub;
@@ -62,10 +63,12 @@ use crate::time::Millis;
 pub use links::LinkDirection;
 pub use members::{Member, Members, Role};
 pub use nodes_conf::NodesConfError;
+pub use outline::{MemberOutline, Outline};
 pub use profile::{PROFILE_DIRECTIVE, Profile};
 pub use surroundings::{
     Effect, KeysBySlot, LinkFigures, PublishKind, ReplicationFigures, Surroundings,
 };
+pub use views::flags_text;
 
 use turn::{Pending, Turn};
 

@@ -125,7 +125,7 @@ impl Cluster {
             member.address.port,
             member.address.bus_port,
             hostname_suffix(member),
-            flags_text(member, is_me),
+            flags_text(shown_flags(member, is_me)),
             member.ping_sent.unwrap_or_default().0,
             member.pong_received.unwrap_or_default().0,
         );
@@ -216,12 +216,17 @@ fn hostname_suffix(member: &Member) -> String {
     }
 }
 
-/// PS-07.
-fn flags_text(member: &Member, is_me: bool) -> String {
+/// The flags of a line, `myself` among them.
+pub(super) fn shown_flags(member: &Member, is_me: bool) -> NodeFlags {
     let mut flags = member.flags();
     if is_me {
         flags.0 |= NodeFlags::MYSELF;
     }
+    flags
+}
+
+/// PS-07: as CLUSTER NODES prints them.
+pub fn flags_text(flags: NodeFlags) -> String {
     let set = FLAG_NAMES.iter().filter(|(bit, _)| flags.has(*bit));
     let names: Vec<&str> = set.map(|(_, name)| *name).collect();
     if names.is_empty() {
