@@ -24,6 +24,7 @@ pub mod info;
 pub mod introspection;
 pub mod lists;
 pub mod migrate;
+pub mod newer;
 pub mod parts;
 pub mod pubsub;
 pub mod replication;
@@ -43,6 +44,7 @@ pub use dispatch::{
     Applied, apply_from_master, client_closed, client_command, client_opened, master_link_lost,
 };
 pub use doors::{ClusterDoor, ClusterReads, ReplicationDoor, ReplicationSurroundings};
+pub use newer::in_our_words;
 pub use parts::{Answer, Call, Parts, Role, Server};
 pub use pubsub::deliver;
 pub use session::{Clients, Session};

@@ -52,7 +52,7 @@ pub enum RdbError {
         got: u64,
     },
     /// A type that this node does not hold: modules, hashes with field expiry.
-    #[error("unsupported value type {0}")]
+    #[error("unsupported value type {0} ({what})", what = unsupported(*.0))]
     Unsupported(u8),
     /// An opcode or encoding that does not exist.
     #[error("unknown {what} {byte:#04x}")]
@@ -65,4 +65,12 @@ pub enum RdbError {
     /// Well-formed bytes that make no value.
     #[error("bad data: {0}")]
     Bad(&'static str),
+}
+
+/// What a type that this node does not hold is.
+fn unsupported(type_byte: u8) -> &'static str {
+    match type_byte {
+        value::HASH_METADATA | value::HASH_LISTPACK_EX => "a hash with expiry of fields, as of 7.4",
+        _ => "a value of a module",
+    }
 }

@@ -227,5 +227,5 @@ const HASH_LISTPACK: u8 = 16;
 const ZSET_LISTPACK: u8 = 17;
 const LIST_QUICKLIST_2: u8 = 18;
 const SET_LISTPACK: u8 = 20;
-const HASH_METADATA: u8 = 24;
-const HASH_LISTPACK_EX: u8 = 25;
+pub(super) const HASH_METADATA: u8 = 24;
+pub(super) const HASH_LISTPACK_EX: u8 = 25;

@@ -12,6 +12,7 @@ use super::{ReplId, ReplOffset, Replication};
 use crate::config::Config;
 use crate::keyspace::Entry;
 use crate::output::{LogLevel, Outputs};
+use crate::rng::Rng;
 use crate::time::Millis;
 
 /// A snapshot that is being loaded.
@@ -82,6 +83,30 @@ impl Replication {
         Event::Replace(loading.entries)
     }
 
+    /// The master sent a command that this node does not have.
+    ///
+    /// DEVIATION(RW-34): upstream counts it as applied, and from then on has other data than its
+    /// master. Here the link and the history are given up for a full copy, which is refused in
+    /// turn, for ever, while it holds what this node cannot (RW-28); the old data stays.
+    pub fn refuse_command(
+        &mut self,
+        name: &[u8],
+        (rng, now): (&mut Rng, Millis),
+        out: &mut Outputs,
+    ) {
+        let name = String::from_utf8_lossy(name);
+        let name: String = name.chars().take(NAME_CHARACTERS_MAX).collect();
+        let text = format!(
+            "The master sent {name:?}, which this node does not know: giving up the stream for a \
+             full copy"
+        );
+        out.push(log(LogLevel::Warning, &text));
+        self.leave_master(now, out);
+        self.close_replicas();
+        // No master knows this one, so that the answer is all of its data.
+        self.history.drop_backlog(rng);
+    }
+
     /// The state of the link to the master; up only with all data loaded.
     pub(super) fn link_state(&self, follower: &Follower) -> LinkState {
         match self.loading {
@@ -90,6 +115,9 @@ impl Replication {
         }
     }
 }
+
+/// Of a name in the log.
+const NAME_CHARACTERS_MAX: usize = 64;
 
 /// How long so many keys take at a pace in microseconds per key; below 0, so many keys take one.
 pub(super) fn span(config: &Config, pace: &str, keys: usize) -> Millis {

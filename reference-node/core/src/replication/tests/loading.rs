@@ -63,3 +63,23 @@ fn a_snapshot_that_is_slow_to_come_is_followed_by_all_that_was_written_since() {
     pair.assert_same();
     assert_eq!(pair.replica.keyspace.len(), 3);
 }
+
+/// Proves RW-28 and RW-34: what a newer master sends and this node does not know ends in a full
+/// copy, and the data stays until that is here.
+#[test]
+fn a_command_that_is_not_known_costs_a_full_copy_and_no_data() {
+    let mut pair = Pair::new();
+    pair.master.set("a", "1", &mut Vec::new());
+    pair.pass(SECOND);
+    pair.assert_same();
+    let (full, now, mut out) = (pair.master.room.counts().sync_full, pair.now, Vec::new());
+    let replica = &mut pair.replica;
+    let rng = &mut replica.rng;
+    replica.room.refuse_command(b"HSETEX", (rng, now), &mut out);
+    pair.settle(Vec::new(), out);
+    assert!(!pair.is_linked());
+    assert!(pair.replica.value("a").is_some());
+    pair.pass(SECOND);
+    pair.assert_same();
+    assert_eq!(pair.master.room.counts().sync_full, full + 1);
+}
