@@ -222,10 +222,7 @@ fn free_port() -> u16 {
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(
-            Instant::now() < deadline,
-            "waited {PATIENCE:?} for {what}"
-        );
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
         std::thread::park_timeout(Duration::from_millis(10));
     }
 }
