@@ -211,7 +211,8 @@ fn a_pong_clears_what_may_be_cleared() {
             since: Millis(now.0 - ms),
         }
     };
-    let cases: [(&str, usize, &dyn Fn(Millis) -> Health, bool); 5] = [
+    type Before<'a> = &'a dyn Fn(Millis) -> Health;
+    let cases: [(&str, usize, Before, bool); 5] = [
         ("a suspect", 1, &|_| Health::Suspected, true),
         ("a failed replica", 2, &failed_for(1), true),
         (
@@ -287,4 +288,21 @@ fn a_paused_node_is_failed_like_a_dead_one_and_comes_back_without_blame() {
     rig.until("the end of FAIL", 5000, |rig| {
         (0..2).all(|index| rig.view(index, 2).health == Health::Alive)
     });
+}
+
+/// Proves FD-21: not even a tick that comes before the answers that wait blames anybody.
+#[test]
+fn a_node_that_slept_does_not_take_its_own_silence_for_that_of_others() {
+    let mut rig = Rig::cluster(3, 0);
+    rig.paused.insert(0);
+    let now = rig.now;
+    for about in [1, 2] {
+        rig.alter(0, about, |member| member.ping_sent = Some(now));
+    }
+    rig.run_for(3000);
+    rig.with(0, |cluster, around, fx| cluster.on_wake(around, fx));
+    assert!((1..3).all(|about| rig.view(0, about).health == Health::Alive));
+    rig.resume(0);
+    rig.run_for(1000);
+    assert!((1..3).all(|about| rig.view(0, about).health == Health::Alive));
 }

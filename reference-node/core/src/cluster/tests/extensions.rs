@@ -47,7 +47,7 @@ fn the_shard_is_named_in_every_heartbeat_to_those_who_understand() {
         let length = codec::encode(packet).len() - HEADER_BYTES - 104 * beat.gossip.len();
         let has_flag = packet.header.message_flags.ext_data;
         if to == 1 {
-            assert_eq!(beat.extensions, [shard_id.clone()]);
+            assert_eq!(beat.extensions, std::slice::from_ref(&shard_id));
             assert_eq!((length, has_flag), (48, true));
         } else {
             assert_eq!((beat.extensions.len(), length, has_flag), (0, 0, false));

@@ -388,7 +388,7 @@ fn others_vouch_for_a_node_that_is_not_in_doubt() {
     }
 }
 
-/// Proves GO-10: a valid report against a node silences those who vouch for it; an old one does not.
+/// Proves GO-10: a valid report silences those who vouch for a node; an old one does not.
 #[test]
 fn nobody_vouches_for_a_node_that_another_master_reports() {
     let mut rig = Rig::cluster(4, 0);

@@ -306,17 +306,24 @@ fn an_update_about_the_receiver_is_discarded() {
 /// Proves UP-12: what is older than the owner of a slot is answered; what the owner gave up is not.
 #[test]
 fn only_a_claim_older_than_the_owner_s_is_answered() {
-    let cases = [(2, false, 1), (3, false, 0), (2, true, 0)];
-    for (epoch, is_given_up, expected) in cases {
-        let mut rig = Rig::cluster(3, 0);
-        rig.paused.extend([1, 2]);
+    // Host 4 is a replica of host 1: its claim is not followed, but answered.
+    for (from, epoch, is_given_up, expected) in [
+        (1, 2, false, 1),
+        (1, 3, false, 0),
+        (1, 2, true, 0),
+        (4, 2, false, 1),
+        (4, 3, false, 0),
+        (4, 2, true, 0),
+    ] {
+        let mut rig = Rig::cluster(3, 1);
+        rig.paused.extend(1..6);
         if is_given_up {
             rig.say(2, 0, ping(), |header| {
                 Arc::make_mut(&mut header.slots).remove(slot(16_000));
             });
         }
         rig.sent.clear();
-        rig.say(1, 0, ping(), |header| {
+        rig.say(from, 0, ping(), |header| {
             header.config_epoch = ConfigEpoch(epoch);
             Arc::make_mut(&mut header.slots).insert(slot(16_000));
         });
