@@ -110,7 +110,7 @@ impl Cluster {
     /// HS-01 to HS-04.
     fn meet(&mut self, args: &[Bytes], turn: &mut Turn) -> Reply {
         if args.len() > 5 {
-            return unknown_subcommand(&args[1]);
+            return unknown_form(&args[1]);
         }
         let [host, port] = [&args[2], &args[3]].map(|arg| String::from_utf8_lossy(arg));
         let Some(base) = integer(&args[3]) else {
@@ -148,7 +148,7 @@ impl Cluster {
             [_, _, word] if word.eq_ignore_ascii_case(b"force") => FailoverForm::Force,
             [_, _, word] if word.eq_ignore_ascii_case(b"takeover") => FailoverForm::Takeover,
             [_, _, _] => return error("syntax error"),
-            _ => return unknown_subcommand(&args[1]),
+            _ => return unknown_form(&args[1]),
         };
         self.start_failover(form, turn)
     }
@@ -159,7 +159,7 @@ impl Cluster {
             [_, _, word] if word.eq_ignore_ascii_case(b"soft") => ResetForm::Soft,
             [_, _, word] if word.eq_ignore_ascii_case(b"hard") => ResetForm::Hard,
             [_, _, _] => return error("syntax error"),
-            _ => return unknown_subcommand(&args[1]),
+            _ => return unknown_form(&args[1]),
         };
         self.reset(form, turn)
     }
@@ -271,6 +271,13 @@ pub(super) fn wrong_arity(subcommand: &str) -> Reply {
 fn unknown_subcommand(name: &[u8]) -> Reply {
     let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
     error(&format!("unknown subcommand '{name}'. Try CLUSTER HELP."))
+}
+
+// What upstream finds out later than the arity.
+fn unknown_form(name: &[u8]) -> Reply {
+    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
+    let what = "unknown subcommand or wrong number of arguments for";
+    error(&format!("{what} '{name}'. Try CLUSTER HELP."))
 }
 
 /// A whole number as upstream reads one: no sign but minus, no leading zero, no blanks.

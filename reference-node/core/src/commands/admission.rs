@@ -6,10 +6,13 @@
 use bytes::Bytes;
 
 use crate::cluster::LinkFigures;
-use crate::commands::catalogue;
+use crate::commands::acl;
+use crate::commands::catalogue::{self, Row};
+use crate::commands::info;
 use crate::commands::parts::{Parts, PauseKind};
 use crate::commands::session::Session;
 use crate::commands::table::{self, Command, Flag, Keys};
+use crate::config;
 use crate::ids::ClientId;
 use crate::output::Protocol;
 use crate::replication::LoadState;
@@ -55,7 +58,9 @@ pub fn admit(
         return Err(Refusal::NoAuth);
     }
     let is_write = is_writing(session, command);
+    check_rights(parts, session, command, (row, args))?;
     check_route(parts, session, command, args)?;
+    check_memory(parts, session, command)?;
     if is_write {
         check_replicas(parts)?;
     }
@@ -171,6 +176,38 @@ fn access(rows: &[(&Command, &[Bytes])]) -> Access {
     } else {
         Access::Read
     }
+}
+
+fn check_rights(
+    parts: &Parts,
+    session: &Session,
+    command: &'static Command,
+    (row, args): (Option<&'static Row>, &[Bytes]),
+) -> Result<(), Refusal> {
+    if !parts.server.users.is_anyone_limited() {
+        return Ok(());
+    }
+    let user = parts.server.users.find(&session.user, parts.config);
+    let denied = user.and_then(|user| acl::denied(&user, command, row, args));
+    denied.map_or(Ok(()), |denied| Err(denied.into()))
+}
+
+// Nothing is evicted: what is too much is refused.
+fn check_memory(parts: &Parts, session: &Session, command: &Command) -> Result<(), Refusal> {
+    let limit = config::value(parts.config, "maxmemory").and_then(|limit| limit.parse().ok());
+    let limit: usize = limit.unwrap_or(0);
+    if limit == 0 || parts.is_replica() {
+        return Ok(());
+    }
+    let queue = session.transaction.iter().flat_map(|open| &open.queue);
+    let mut queued = queue.filter_map(|args| table::find(&args[0]));
+    let is_exec = command.name == "exec";
+    let grows =
+        command.has(Flag::Denyoom) || (is_exec && queued.any(|queued| queued.has(Flag::Denyoom)));
+    if grows && info::used_memory(parts) > limit {
+        return Err(Refusal::OutOfMemory);
+    }
+    Ok(())
 }
 
 fn check_replicas(parts: &Parts) -> Result<(), Refusal> {

@@ -24,21 +24,23 @@ pub fn float(text: &[u8]) -> Option<f64> {
     if text.is_empty() || is_spaced {
         return None;
     }
-    let number: f64 = text.parse().ok()?;
-    (!number.is_nan()).then_some(number)
+    let number: f64 = match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
+        Some(digits) => u64::from_str_radix(digits, 16).ok()? as f64,
+        None => text.parse().ok()?,
+    };
+    // What is too large for a double is none; infinity has to be named.
+    let is_too_large = number.is_infinite() && text.bytes().any(|byte| byte.is_ascii_digit());
+    (!number.is_nan() && !is_too_large).then_some(number)
 }
 
 /// A timeout in seconds with fractions, as a moment; none for ever (0).
 pub fn timeout(text: &[u8], now: Millis) -> Result<Option<Millis>, Refusal> {
-    let seconds = float(text).filter(|seconds| seconds.is_finite());
-    let seconds = seconds.ok_or(Refusal::TimeoutNotFloat)?;
-    if seconds < 0.0 {
+    let seconds = float(text).ok_or(Refusal::TimeoutNotFloat)?;
+    // Upstream's whole milliseconds wrap around.
+    if seconds < 0.0 || seconds * 1000.0 > i64::MAX as f64 {
         return Err(Refusal::TimeoutNegative);
     }
     let span_ms = (seconds * 1000.0).ceil();
-    if span_ms > i64::MAX as f64 {
-        return Err(Refusal::Text("ERR timeout is out of range"));
-    }
     Ok((span_ms > 0.0).then(|| now + Millis(span_ms as u64)))
 }
 

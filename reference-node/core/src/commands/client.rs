@@ -7,7 +7,7 @@ use crate::commands::connection::checked_name;
 use crate::commands::parts::{Answer, Call, Caller, Parts, Pause, PauseKind};
 use crate::commands::session::{ReplyMode, Session, Wait};
 use crate::commands::table::{Command, Flag, Handler, keyless};
-use crate::commands::{dispatch, wake};
+use crate::commands::{dispatch, tracking, wake};
 use crate::ids::ClientId;
 use crate::output::Protocol;
 use crate::resp::Reply;
@@ -58,8 +58,10 @@ fn subcommand_of(name: &str) -> Option<(i64, Handler)> {
         "reply" => (3, reply),
         "no-evict" => (3, no_evict),
         "unblock" => (-3, unblock),
-        "getredir" => (2, getredir),
-        "tracking" => (-3, tracking),
+        "getredir" => (2, tracking::getredir),
+        "tracking" => (-3, tracking::tracking),
+        "trackinginfo" => (2, tracking::trackinginfo),
+        "caching" => (3, tracking::caching),
         "help" => (2, help),
         _ => return None,
     })
@@ -156,7 +158,9 @@ fn type_of(parts: &Parts, session: &Session) -> ClientType {
 
 fn line(parts: &Parts, session: &Session) -> String {
     let mut flags = String::new();
+    let (letters, redirect) = tracking::listed(session);
     for (flag, holds) in [
+        ('O', parts.clients.monitors.contains(&session.id)),
         ('S', parts.replication.is_replica_client(session.id)),
         ('P', session.is_subscriber()),
         ('x', session.transaction.is_some()),
@@ -168,6 +172,7 @@ fn line(parts: &Parts, session: &Session) -> String {
             flags.push(flag);
         }
     }
+    flags.push_str(&letters);
     if flags.is_empty() {
         flags.push('N');
     }
@@ -182,7 +187,7 @@ fn line(parts: &Parts, session: &Session) -> String {
     format!(
         "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={flags} db=0 sub={} psub={} \
          ssub={} multi={multi} qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 \
-         omem=0 tot-mem=0 events=r cmd={} user=default redir=-1 resp={protocol}",
+         omem=0 tot-mem=0 events=r cmd={} user={} redir={redirect} resp={protocol}",
         session.id.0,
         session.peer,
         session.local,
@@ -193,6 +198,7 @@ fn line(parts: &Parts, session: &Session) -> String {
         session.patterns.len(),
         session.shard_channels.len(),
         session.last_command,
+        args::shown(&session.user),
     )
 }
 
@@ -203,7 +209,7 @@ struct KillFilter {
     addr: Option<String>,
     laddr: Option<String>,
     kind: Option<ClientType>,
-    user: Option<String>,
+    user: Option<Bytes>,
     spares_caller: bool,
 }
 
@@ -227,7 +233,7 @@ fn kill(call: &mut Call) -> Answer {
         end(call, client);
         return Ok(Reply::OK);
     }
-    let filter = kill_filter(&call.args[2..])?;
+    let filter = kill_filter(&call.args[2..], call.parts)?;
     let parts = &*call.parts;
     let fits = |session: &&Session| {
         filter.id.is_none_or(|id| id == session.id.0)
@@ -242,7 +248,10 @@ fn kill(call: &mut Call) -> Answer {
             && filter
                 .kind
                 .is_none_or(|kind| kind == type_of(parts, session))
-            && filter.user.as_ref().is_none_or(|user| user == "default")
+            && filter
+                .user
+                .as_ref()
+                .is_none_or(|user| *user == session.user)
             && !(filter.spares_caller && call.caller == Caller::Client(session.id))
     };
     let found: Vec<ClientId> = parts.clients.iter().filter(fits).map(|s| s.id).collect();
@@ -275,7 +284,8 @@ fn is_after_master(filter: &KillFilter, parts: &Parts) -> bool {
         && by_kind.unwrap_or(true)
 }
 
-fn kill_filter(rest: &[Bytes]) -> Result<KillFilter, Refusal> {
+fn kill_filter(rest: &[Bytes], parts: &Parts) -> Result<KillFilter, Refusal> {
+    let (users, config) = (&parts.server.users, &*parts.config);
     let mut filter = KillFilter {
         spares_caller: true,
         ..KillFilter::default()
@@ -296,7 +306,13 @@ fn kill_filter(rest: &[Bytes]) -> Result<KillFilter, Refusal> {
             "addr" => filter.addr = Some(args::shown(value)),
             "laddr" => filter.laddr = Some(args::shown(value)),
             "type" => filter.kind = Some(client_type(value)?),
-            "user" => filter.user = Some(args::shown(value)),
+            "user" => {
+                if users.find(value, config).is_none() {
+                    let name = args::shown(value);
+                    return Err(Refusal::Facts(format!("ERR No such user '{name}'")));
+                }
+                filter.user = Some(value.clone());
+            }
             "skipme" => match args::word(value).as_str() {
                 "yes" => filter.spares_caller = true,
                 "no" => filter.spares_caller = false,
@@ -410,31 +426,24 @@ fn unblock(call: &mut Call) -> Answer {
     Ok(Reply::Integer(1))
 }
 
-fn getredir(_: &mut Call) -> Answer {
-    Ok(Reply::Integer(-1))
-}
-
-fn tracking(_: &mut Call) -> Answer {
-    Err(Refusal::Text(
-        "ERR CLIENT TRACKING is not supported by this server",
-    ))
-}
-
 fn help(_: &mut Call) -> Answer {
-    let lines = [
-        "CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+    let forms = [
+        "CACHING (YES|NO)",
+        "GETREDIR",
         "GETNAME",
         "ID",
         "INFO",
-        "KILL <option>",
+        "KILL <ip:port>",
+        "KILL <option> <value> [<option> <value> [...]]",
         "LIST [options ...]",
         "NO-EVICT (ON|OFF)",
         "PAUSE <timeout> [WRITE|ALL]",
         "REPLY (ON|OFF|SKIP)",
         "SETNAME <name>",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT]",
+        "TRACKINGINFO",
         "UNBLOCK <clientid> [TIMEOUT|ERROR]",
         "UNPAUSE",
-        "HELP",
     ];
-    Ok(Reply::Array(lines.into_iter().map(Reply::Simple).collect()))
+    Ok(crate::commands::help::of("CLIENT", &forms))
 }

@@ -73,21 +73,35 @@ fn set(call: &mut Call) -> Answer {
                 "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
             )),
             SetError::Fixed => failed("can't set immutable config"),
+            SetError::Protected => failed("can't set protected config"),
             SetError::Invalid(why) => failed(&why),
         })?;
         seen.push(name);
+    }
+    if changed.requirepass != call.parts.config.requirepass {
+        let password = &changed.requirepass;
+        call.parts.server.users.password_changed(password);
     }
     *call.parts.config = changed;
     Ok(Reply::OK)
 }
 
 fn rewrite(call: &mut Call) -> Answer {
+    rewrite_as(call, config::Extent::Changed)
+}
+
+/// Writes every directive, defaults too (DEBUG CONFIG-REWRITE-FORCE-ALL).
+pub fn rewrite_all(call: &mut Call) -> Answer {
+    rewrite_as(call, config::Extent::All)
+}
+
+fn rewrite_as(call: &mut Call, extent: config::Extent) -> Answer {
     if call.parts.server.config_file.is_empty() {
         return Err(Refusal::Text(
             "ERR The server is running without a config file",
         ));
     }
-    let text = config::rewrite(&call.parts.server.config_text, call.parts.config);
+    let text = config::rewrite(&call.parts.server.config_text, call.parts.config, extent);
     call.parts.server.config_text.clone_from(&text);
     call.parts.out.push(Output::Persist {
         file: File::Config,

@@ -6,7 +6,7 @@ use crate::commands::args::{self, is_word};
 use crate::commands::parts::{Answer, Call, Caller};
 use crate::commands::session::ReplyMode;
 use crate::commands::table::{Command, Flag, keyless};
-use crate::commands::{info, pubsub, transactions};
+use crate::commands::{info, pubsub, tracking, transactions};
 use crate::output::Protocol;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
@@ -64,6 +64,7 @@ fn hello(call: &mut Call) -> Answer {
         });
     }
     let mut name = None;
+    let mut logged_in = None;
     let mut rest = call.args.get(2..).unwrap_or_default();
     let mut is_authenticated = call
         .session()
@@ -72,6 +73,7 @@ fn hello(call: &mut Call) -> Answer {
         match rest {
             [_, user, password, ..] if is_word(option, "auth") => {
                 check_password(call, user, password)?;
+                logged_in = Some(user.clone());
                 is_authenticated = true;
                 rest = &rest[3..];
             }
@@ -95,6 +97,7 @@ fn hello(call: &mut Call) -> Answer {
     }
     let session = call.session().ok_or(Refusal::NoSuchClient)?;
     session.is_authenticated = true;
+    session.user = logged_in.unwrap_or_else(|| session.user.clone());
     if let Some(name) = name {
         session.name = checked_name(&name)?;
     }
@@ -138,7 +141,8 @@ fn auth(call: &mut Call) -> Answer {
         [_, user, password] => (user, password),
         _ => return Err(Refusal::Syntax),
     };
-    if call.args.len() == 2 && call.parts.config.requirepass.is_empty() {
+    let is_open = call.parts.server.users.is_open(call.parts.config);
+    if call.args.len() == 2 && is_open {
         return Err(Refusal::Text(
             "ERR AUTH <password> called without any password configured for the default user. \
              Are you sure your configuration is correct?",
@@ -147,17 +151,16 @@ fn auth(call: &mut Call) -> Answer {
     check_password(call, user, password)?;
     if let Some(session) = call.session() {
         session.is_authenticated = true;
+        session.user = user.clone();
     }
     Ok(Reply::OK)
 }
 
 fn check_password(call: &Call, user: &[u8], password: &[u8]) -> Result<(), Refusal> {
-    let required = call.parts.config.requirepass.as_bytes();
-    let is_right = user == b"default" && (required.is_empty() || required == password);
-    if is_right {
-        Ok(())
-    } else {
-        Err(Refusal::WrongPass)
+    let users = &call.parts.server.users;
+    match users.accepts(user, password, call.parts.config) {
+        true => Ok(()),
+        false => Err(Refusal::WrongPass),
     }
 }
 
@@ -183,12 +186,15 @@ fn reset(call: &mut Call) -> Answer {
         return Err(Refusal::NoSuchClient);
     };
     transactions::discard(call.parts, client);
+    tracking::stop(call.parts, client);
+    call.parts.clients.monitors.remove(&client);
     pubsub::leave_all(call.parts, client);
-    let needs_password = !call.parts.config.requirepass.is_empty();
+    let is_open = call.parts.server.users.is_open(call.parts.config);
     if let Some(session) = call.session() {
         session.name = Bytes::new();
         session.protocol = Protocol::Resp2;
-        session.is_authenticated = !needs_password;
+        session.is_authenticated = is_open;
+        session.user = Bytes::from_static(b"default");
         session.reply_mode = ReplyMode::On;
         // RD-15.
         session.is_asking = false;

@@ -1,48 +1,32 @@
-//! DEBUG, LATENCY, SLOWLOG, MEMORY: what tests and tools ask, answered honestly.
+//! DEBUG: what tests ask of a server, where redis.conf allows it.
 //!
 //! DEBUG SLEEP is carried out by the shell, which stands still before it goes on.
 
 use bytes::Bytes;
 
-use crate::commands::args;
 use crate::commands::parts::{Answer, Call};
-use crate::commands::table::{Command, Flag, Keys, keyed, keyless};
-use crate::keyspace::Value;
-use crate::output::Output;
+use crate::commands::table::{Command, Flag, keyless};
+use crate::commands::{args, help};
+use crate::config;
+use crate::keyspace::{Entry, Value, is_due};
+use crate::output::{LogLevel, Output};
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
 use crate::time::Millis;
 
-use Flag::{Admin, Loading, Noscript, Readonly, Stale};
+use Flag::{Admin, Loading, Noscript, Stale};
 
 /// The rows of this group.
-pub const COMMANDS: &[Command] = &[
-    keyless(
-        "debug",
-        -2,
-        &[Admin, Noscript, Loading, Stale],
-        debug,
-        "server",
-    ),
-    keyless(
-        "latency",
-        -2,
-        &[Admin, Noscript, Loading, Stale],
-        latency,
-        "server",
-    ),
-    keyless("slowlog", -2, &[Admin, Loading, Stale], slowlog, "server"),
-    keyed(
-        "memory",
-        -2,
-        &[Readonly],
-        Keys::Movable(memory_keys),
-        memory,
-        "server",
-    ),
-];
+pub const COMMANDS: &[Command] = &[keyless(
+    "debug",
+    -2,
+    &[Admin, Noscript, Loading, Stale],
+    debug,
+    "server",
+)];
 
 fn debug(call: &mut Call) -> Answer {
+    check_allowed(call)?;
     match (args::word(call.arg(1)).as_str(), &call.args[2..]) {
         ("set-active-expire", [number]) => {
             call.parts.server.is_active_expiry_off = args::integer(number)? == 0;
@@ -51,6 +35,7 @@ fn debug(call: &mut Call) -> Answer {
         ("sleep", [seconds]) => {
             let span = sleep_span(seconds)?;
             call.parts.out.push(Output::Stall { span });
+            call.parts.server.diagnostics.stalled = span;
             Ok(Reply::OK)
         }
         ("populate", [count]) => populate(call, count, b"key", 0),
@@ -59,8 +44,26 @@ fn debug(call: &mut Call) -> Answer {
             let size = args::positive(size)?;
             populate(call, count, prefix, size.min(POPULATED_BYTES_MAX))
         }
-        ("digest", []) => Ok(Reply::Status(digest(call))),
-        ("jmap" | "log" | "quicklist-packed-threshold" | "replicate", _) => Ok(Reply::OK),
+        ("digest", []) => Ok(Reply::Status(digest(call.parts.keyspace.iter()))),
+        ("digest-value", keys) => {
+            let digests = keys.iter().map(|key| match call.parts.keyspace.entry(key) {
+                Some(entry) => Reply::Status(digest([(&Bytes::new(), entry)].into_iter())),
+                None => Reply::Status("0".repeat(40)),
+            });
+            Ok(Reply::Array(digests.collect()))
+        }
+        ("reload" | "loadaof", _) => reload(call),
+        ("object", [key]) => object(call, key),
+        ("protocol", [kind]) => protocol(kind),
+        ("error", [text]) => Ok(Reply::Error(args::shown(text))),
+        ("stringmatch-len", [_, _]) => Ok(Reply::Integer(0)),
+        ("change-repl-id", []) => {
+            call.parts.replication.change_id(call.parts.rng);
+            Ok(Reply::OK)
+        }
+        ("config-rewrite-force-all", []) => super::config::rewrite_all(call),
+        ("help", []) => Ok(help_reply()),
+        (name, _) if WITHOUT_EFFECT.contains(&name) => Ok(Reply::OK),
         // Bus faults are the cluster's (cluster-commands.md section 7).
         ("drop-cluster-packet-filter" | "clusterlink", _) => {
             let parts = &mut *call.parts;
@@ -80,6 +83,118 @@ fn debug(call: &mut Call) -> Answer {
             Err(Refusal::Facts(text))
         }
     }
+}
+
+fn check_allowed(call: &mut Call) -> Result<(), Refusal> {
+    let allowed = config::value(call.parts.config, "enable-debug-command");
+    let is_local = call
+        .session()
+        .is_none_or(|session| session.peer.ip().to_canonical().is_loopback());
+    match allowed.as_deref() {
+        Some("yes") => Ok(()),
+        Some("local") if is_local => Ok(()),
+        Some(_) | None => Err(not_allowed("DEBUG", "enable-debug-command")),
+    }
+}
+
+/// What may be done only where redis.conf allows it.
+pub fn not_allowed(command: &str, setting: &str) -> Refusal {
+    Refusal::Facts(format!(
+        "ERR {command} command not allowed. If the {setting} option is set to \"local\", you can \
+         run it from a local connection, otherwise you need to set this option in the \
+         configuration file, and then restart the server."
+    ))
+}
+
+// The data goes the way it would go over the disk.
+fn reload(call: &mut Call) -> Answer {
+    let bytes = crate::rdb::encode_file(call.parts.keyspace, call.parts.now);
+    let entries = crate::replication::entries(&bytes);
+    let entries = entries.map_err(|error| {
+        Refusal::Facts(format!("ERR Error trying to load the RDB dump: {error}"))
+    })?;
+    let now = call.parts.now;
+    let is_replica = call.parts.is_replica();
+    call.parts.keyspace.flush();
+    for (key, entry) in entries {
+        if is_replica || !is_due(entry.expires, now) {
+            call.parts.keyspace.insert_entry(key, entry);
+        }
+    }
+    let (level, text) = (LogLevel::Warning, "DB reloaded by DEBUG RELOAD".into());
+    call.parts.out.push(Output::Log { level, text });
+    Ok(Reply::OK)
+}
+
+fn object(call: &mut Call, key: &Bytes) -> Answer {
+    let entry = call.parts.keyspace.entry(key).ok_or(Refusal::NoSuchKey)?;
+    let length = crate::rdb::encode_dump(&entry.value).len() - DUMP_FRAME_BYTES;
+    Ok(Reply::Status(format!(
+        "Value at:0x0 refcount:1 encoding:{} serializedlength:{length} lru:0 lru_seconds_idle:0",
+        entry.value.encoding()
+    )))
+}
+
+// One reply of each type, for those who test their parser.
+fn protocol(kind: &[u8]) -> Answer {
+    let numbers = || (0..3).map(Reply::Integer);
+    Ok(match args::word(kind).as_str() {
+        "string" => Reply::text("Hello World"),
+        "integer" => Reply::Integer(12345),
+        "double" => Reply::Double(f64::from(3141) / 1000.0),
+        "null" => Reply::Nil,
+        "array" => Reply::Array(numbers().collect()),
+        "set" => Reply::Set(numbers().collect()),
+        "map" => Reply::Map(
+            numbers()
+                .zip([false, true, false])
+                .map(|(number, is_true)| (number, Reply::Boolean(is_true)))
+                .collect(),
+        ),
+        "attrib" => {
+            let popularity = vec![Reply::text("key:123"), Reply::Integer(90)];
+            let pair = (Reply::text("key-popularity"), Reply::Array(popularity));
+            Reply::Many(vec![
+                Reply::Attribute(vec![pair]),
+                Reply::text("Some real reply following the attribute"),
+            ])
+        }
+        "push" => Reply::Many(vec![
+            Reply::Push(vec![Reply::text("server-cpu-usage"), Reply::Integer(42)]),
+            Reply::text("Some real reply following the push reply"),
+        ]),
+        "true" => Reply::Boolean(true),
+        "false" => Reply::Boolean(false),
+        "verbatim" => Reply::Verbatim("This is a verbatim\nstring".into()),
+        "bignum" => Reply::BigNumber("1234567999999999999999999999999999999"),
+        _ => {
+            return Err(Refusal::Text(
+                "ERR Wrong protocol type name. Please use one of the following: \
+                 string|integer|double|null|array|set|map|attrib|push|verbatim|true|false",
+            ));
+        }
+    })
+}
+
+fn help_reply() -> Reply {
+    let forms = [
+        "CHANGE-REPL-ID",
+        "CLUSTERLINK KILL <to|from|all> <node-id>",
+        "CONFIG-REWRITE-FORCE-ALL",
+        "DIGEST",
+        "DIGEST-VALUE <key> [<key> ...]",
+        "DROP-CLUSTER-PACKET-FILTER <packet-type>",
+        "ERROR <string>",
+        "LOADAOF",
+        "LOG <message>",
+        "OBJECT <key>",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "PROTOCOL <type>",
+        "RELOAD [option ...]",
+        "SET-ACTIVE-EXPIRE <0|1>",
+        "SLEEP <seconds>",
+    ];
+    help::of("DEBUG", &forms)
 }
 
 fn populate(call: &mut Call, count: &[u8], prefix: &[u8], size: usize) -> Answer {
@@ -115,9 +230,11 @@ fn sleep_span(text: &[u8]) -> Result<Millis, Refusal> {
 }
 
 // The same for the same data, in 40 hex digits like upstream's; the digits differ from upstream's.
-fn digest(call: &Call) -> String {
+fn digest<'a>(entries: impl Iterator<Item = (&'a Bytes, &'a Entry)>) -> String {
     let mut sum = [0u64; 3];
-    for (key, entry) in call.parts.keyspace.iter() {
+    let mut is_empty = true;
+    for (key, entry) in entries {
+        is_empty = false;
         let payload = crate::rdb::encode_dump(&entry.value);
         for (lane, total) in sum.iter_mut().enumerate() {
             let seed = FNV_BASIS ^ (lane as u64 + 1);
@@ -129,68 +246,29 @@ fn digest(call: &Call) -> String {
         }
     }
     let text = format!("{:016x}{:016x}{:016x}", sum[0], sum[1], sum[2]);
-    if call.parts.keyspace.is_empty() {
+    if is_empty {
         "0".repeat(40)
     } else {
         text[..40].into()
     }
 }
 
-fn latency(call: &mut Call) -> Answer {
-    match args::word(call.arg(1)).as_str() {
-        "latest" | "history" => Ok(Reply::Array(Vec::new())),
-        "reset" => Ok(Reply::Integer(0)),
-        "histogram" => Ok(Reply::Map(Vec::new())),
-        "doctor" => Ok(Reply::Verbatim(
-            "Latency is not monitored by this server.\n".into(),
-        )),
-        _ => Err(Refusal::UnknownSubcommand(
-            args::shown(call.arg(1)),
-            "LATENCY".into(),
-        )),
-    }
-}
-
-fn slowlog(call: &mut Call) -> Answer {
-    match args::word(call.arg(1)).as_str() {
-        "get" => Ok(Reply::Array(Vec::new())),
-        "len" => Ok(Reply::Integer(0)),
-        "reset" => Ok(Reply::OK),
-        _ => Err(Refusal::UnknownSubcommand(
-            args::shown(call.arg(1)),
-            "SLOWLOG".into(),
-        )),
-    }
-}
-
-fn memory_keys(words: &[Bytes]) -> Vec<usize> {
-    let is_usage = words
-        .get(1)
-        .is_some_and(|word| args::is_word(word, "usage"));
-    if is_usage { vec![2] } else { Vec::new() }
-}
-
-fn memory(call: &mut Call) -> Answer {
-    match (args::word(call.arg(1)).as_str(), call.args.get(2)) {
-        ("usage", Some(key)) => {
-            let view = call.view();
-            let value = call.parts.keyspace.get(key, view);
-            let size = |value: &Value| (value.size_bytes() + key.len() + 48) as i64;
-            Ok(value.map_or(Reply::Nil, |value| Reply::Integer(size(value))))
-        }
-        ("purge", None) => Ok(Reply::OK),
-        ("usage", None) => Err(Refusal::Arity("memory|usage".into())),
-        ("doctor", None) => Ok(Reply::Verbatim(
-            "Memory is not watched by this server.\n".into(),
-        )),
-        ("stats", None) => Ok(Reply::Map(Vec::new())),
-        _ => Err(Refusal::UnknownSubcommand(
-            args::shown(call.arg(1)),
-            "MEMORY".into(),
-        )),
-    }
-}
-
+/// What concerns things this node has not: accepted, so that tests go on.
+const WITHOUT_EFFECT: &[&str] = &[
+    "jmap",
+    "log",
+    "quicklist-packed-threshold",
+    "replicate",
+    "set-disable-deny-scripts",
+    "pause-cron",
+    "replybuffer",
+    "stringmatch-len",
+    "mallctl",
+    "mallctl-str",
+    "client-eviction",
+];
+/// Type, version and checksum of a DUMP payload.
+const DUMP_FRAME_BYTES: usize = 11;
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
 const POPULATED_BYTES_MAX: usize = 64 << 20;

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use crate::commands::admission::{self, Admission};
 use crate::commands::catalogue;
 use crate::commands::doors::ReplicationDoor;
-use crate::commands::parts::{Blocking, Call, Caller, Parts};
+use crate::commands::parts::{Answer, Blocking, Call, Caller, Parts};
 use crate::commands::session::{ReplyMode, Session, Wait};
 use crate::commands::table::{self, Command, Flag};
-use crate::commands::{transactions, wake};
+use crate::commands::{diagnostics, monitor, notifications, tracking, transactions, wake};
 use crate::ids::ClientId;
 use crate::output::{LogLevel, Output, Protocol};
 use crate::resp::Reply;
@@ -37,7 +37,7 @@ pub fn client_opened(
     }
     parts.server.stats.total_connections_received += 1;
     let mut session = Session::new(client, peer, local, parts.now);
-    session.is_authenticated = parts.config.requirepass.is_empty();
+    session.is_authenticated = parts.server.users.is_open(parts.config);
     parts.clients.insert(session);
 }
 
@@ -189,6 +189,7 @@ pub fn run(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
             parts.reply(client, reply);
         }
     }
+    tracking::tell(parts, Some(client));
     let name = command.map_or("", |command| command.name);
     after(parts, client, (name, shown));
 }
@@ -202,6 +203,7 @@ fn after(parts: &mut Parts, client: ClientId, (name, shown): (&'static str, &'st
     if name != "asking" && session.transaction.is_none() {
         session.is_asking = false;
     }
+    tracking::end_of_command(session);
     if session.reply_mode == ReplyMode::Skip {
         session.reply_mode = ReplyMode::On;
     }
@@ -277,6 +279,7 @@ pub fn execute(
     if let Caller::Client(_) = caller {
         wake::expire_keys(parts, &keys);
     }
+    notifications::before(parts);
     let mut call = Call {
         args,
         caller,
@@ -293,11 +296,12 @@ pub fn execute(
         wait,
         ..
     } = call;
-    let stats = &mut parts.server.stats;
-    stats.total_commands_processed += 1;
-    let name = catalogue::full_name(command.name, args);
-    let counts = stats.commands.entry(name).or_default();
-    counts.calls += 1;
+    if let Caller::Client(client) = caller {
+        tracking::remember(parts, client, command, &keys);
+        diagnostics::ran(parts, client, command, args);
+        monitor::show(parts, client, command, args);
+    }
+    notifications::after(parts, command.name, args);
     if is_dirty {
         parts.server.dirty += 1;
         // Only where someone waits: a big MSET must not leave a long list behind.
@@ -318,17 +322,20 @@ pub fn execute(
         );
         wake::start_waiting(parts, client, wait);
     }
+    counted(parts, catalogue::full_name(command.name, args), answer)
+}
+
+// Counts a call, and its failure.
+fn counted(parts: &mut Parts, name: &'static str, answer: Answer) -> Reply {
+    let stats = &mut parts.server.stats;
+    stats.total_commands_processed += 1;
+    let counts = stats.commands.entry(name).or_default();
+    counts.calls += 1;
     match answer {
         Ok(reply) => reply,
         Err(refusal) => {
-            parts.server.stats.count_error(&refusal);
-            parts
-                .server
-                .stats
-                .commands
-                .entry(name)
-                .or_default()
-                .failed_calls += 1;
+            counts.failed_calls += 1;
+            stats.count_error(&refusal);
             refusal.into()
         }
     }

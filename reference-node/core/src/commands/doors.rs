@@ -118,6 +118,8 @@ pub trait ReplicationDoor {
     fn sync_counts(&self) -> SyncCounts {
         SyncCounts::default()
     }
+    /// A new replication id for the same data (DEBUG CHANGE-REPL-ID).
+    fn change_id(&mut self, _rng: &mut Rng) {}
     /// Forgets how many they were (CONFIG RESETSTAT).
     fn reset_sync_counts(&mut self) {}
     /// Where the attached replicas are, and whether they have all that was written.

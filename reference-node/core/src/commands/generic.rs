@@ -368,14 +368,26 @@ fn move_key(call: &mut Call) -> Answer {
     if call.parts.config.cluster_enabled {
         return Err(Refusal::Text("ERR MOVE is not allowed in cluster mode"));
     }
-    Err(Refusal::DbIndex)
+    match args::integer(call.arg(2))? {
+        0 => Err(Refusal::Text(
+            "ERR source and destination objects are the same",
+        )),
+        _ => Err(Refusal::DbIndex),
+    }
 }
 
 fn swapdb(call: &mut Call) -> Answer {
     if call.parts.config.cluster_enabled {
         return Err(Refusal::Text("ERR SWAPDB is not allowed in cluster mode"));
     }
-    Err(Refusal::DbIndex)
+    let first = args::integer(call.arg(1));
+    let first = first.map_err(|_| Refusal::Text("ERR invalid first DB index"))?;
+    let second = args::integer(call.arg(2));
+    let second = second.map_err(|_| Refusal::Text("ERR invalid second DB index"))?;
+    match (first, second) {
+        (0, 0) => Ok(Reply::OK),
+        _ => Err(Refusal::DbIndex),
+    }
 }
 
 const RANDOM_TRIES: usize = 100;

@@ -177,7 +177,10 @@ fn hincrby(call: &mut Call) -> Answer {
 }
 
 fn hincrbyfloat(call: &mut Call) -> Answer {
-    args::float(call.arg(3)).ok_or(Refusal::NotFloat)?;
+    let increment = args::float(call.arg(3)).ok_or(Refusal::NotFloat)?;
+    if !increment.is_finite() {
+        return Err(Refusal::Text("ERR value is NaN or Infinity"));
+    }
     let (key, field) = (call.arg(1).clone(), call.arg(2).clone());
     let old = call
         .read_as::<Hash>(&key)?
@@ -229,6 +232,9 @@ fn hscan(call: &mut Call) -> Answer {
     let key = call.arg(1).clone();
     cursor(call.arg(2))?;
     let options = scan_options(&call.args[3..])?;
+    if options.type_name.is_some() {
+        return Err(Refusal::Syntax);
+    }
     let hash = call.copy_of::<Hash>(&key)?;
     let fits = |field: &Bytes| {
         options

@@ -105,7 +105,12 @@ fn clients(parts: &Parts, text: &mut String) {
     put(text, "client_recent_max_input_buffer", 0);
     put(text, "client_recent_max_output_buffer", 0);
     put(text, "blocked_clients", parts.clients.blocked_len());
-    put(text, "tracking_clients", 0);
+    let is_tracking = |session: &&Session| session.tracking.is_some();
+    put(
+        text,
+        "tracking_clients",
+        parts.clients.iter().filter(is_tracking).count(),
+    );
     put(
         text,
         "pubsub_clients",
@@ -114,16 +119,20 @@ fn clients(parts: &Parts, text: &mut String) {
     put(text, "clients_in_timeout_table", 0);
 }
 
+/// What the data takes, roughly, and something for the rest.
+pub fn used_memory(parts: &Parts) -> usize {
+    let entries = parts.keyspace.iter();
+    let sizes = entries.map(|(key, entry)| key.len() + entry.value.size_bytes() + 48);
+    BASE_BYTES + sizes.sum::<usize>()
+}
+
 fn memory(parts: &Parts, text: &mut String) {
-    let used: usize = parts
-        .keyspace
-        .iter()
-        .map(|(k, e)| k.len() + e.value.size_bytes() + 48)
-        .sum();
+    let used = used_memory(parts);
     put(text, "used_memory", used);
     put(text, "used_memory_dataset", used);
-    put(text, "maxmemory", 0);
-    put(text, "maxmemory_policy", "noeviction");
+    let setting = |name: &str| crate::config::value(parts.config, name).unwrap_or_default();
+    put(text, "maxmemory", setting("maxmemory"));
+    put(text, "maxmemory_policy", setting("maxmemory-policy"));
     put(text, "mem_allocator", "libc");
     put(text, "mem_total_replication_buffers", 0);
     put(text, "lazyfree_pending_objects", 0);
@@ -176,6 +185,7 @@ fn stats(parts: &Parts, text: &mut String) {
         "pubsubshard_channels",
         parts.clients.shard_channels.len(),
     );
+    put(text, "tracking_total_keys", parts.server.readers.keys_len());
     put(text, "latest_fork_usec", 0);
     // Payloads are never trusted, so none is checked a second time.
     put(text, "dump_payload_sanitizations", 0);
@@ -232,3 +242,5 @@ fn keyspace(parts: &Parts, text: &mut String) {
         );
     }
 }
+
+const BASE_BYTES: usize = 1 << 20;

@@ -171,6 +171,13 @@ fn keys_and_flags_of(words: &[Bytes]) -> Answer {
         // A place that no specification can tell belongs to the last of them.
         let spec = row.specs.iter().find(is_of).or(row.specs.last());
         let flags = spec.map_or(&[][..], |spec| &spec.flags);
+        // What SET does with its key depends on GET.
+        let gets = words.iter().skip(3).any(|word| is_word(word, "get"));
+        let flags = match (row.name, gets) {
+            ("set", false) => &["OW", "update"][..],
+            ("set", true) => &["RW", "access", "update"][..],
+            _ => flags,
+        };
         let flags = flags.iter().copied().map(Reply::Simple);
         let key = Reply::Bulk(words[place].clone());
         Reply::Array(vec![key, Reply::Set(flags.collect())])

@@ -3,6 +3,7 @@
 //!
 //! The node calls the entries re-exported here with [`Parts`]; nothing here knows the node itself.
 
+pub mod acl;
 pub mod admission;
 pub mod args;
 pub mod bitmaps;
@@ -11,6 +12,7 @@ pub mod client;
 pub mod config;
 pub mod connection;
 pub mod debug;
+pub mod diagnostics;
 pub mod dispatch;
 pub mod doors;
 pub mod expiry;
@@ -24,19 +26,24 @@ pub mod info;
 pub mod introspection;
 pub mod lists;
 pub mod migrate;
+pub mod monitor;
 pub mod newer;
+pub mod notifications;
 pub mod parts;
 pub mod pubsub;
 pub mod replication;
 pub mod server;
 pub mod session;
 pub mod sets;
+pub mod sha256;
 pub mod sort;
 pub mod streams;
 pub mod strings;
 pub mod table;
+pub mod tracking;
 pub mod transactions;
 pub mod typed;
+pub mod users;
 pub mod wake;
 pub mod zsets;
 
@@ -60,12 +67,14 @@ use table::Command;
 
 /// The groups of the command table.
 pub const GROUPS: &[&[Command]] = &[
+    acl::COMMANDS,
     bitmaps::COMMANDS,
     bitmaps::field::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
+    diagnostics::COMMANDS,
     expiry::COMMANDS,
     failover::COMMANDS,
     generic::COMMANDS,
@@ -78,6 +87,7 @@ pub const GROUPS: &[&[Command]] = &[
     lists::COMMANDS,
     lists::blocking::COMMANDS,
     migrate::COMMANDS,
+    monitor::COMMANDS,
     pubsub::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use crate::append_only::AppendOnly;
+use crate::commands::diagnostics::Diagnostics;
 use crate::commands::doors::{ClusterDoor, ClusterReads, ReplicationDoor};
 use crate::commands::failover::Failover;
 use crate::commands::migrate::Migrations;
 use crate::commands::session::{Clients, ReplyMode, Session, Wait};
+use crate::commands::tracking::Readers;
+use crate::commands::users::Users;
 use crate::config::Config;
 use crate::ids::ClientId;
 use crate::keyspace::{Keyspace, Value};
@@ -57,6 +60,12 @@ pub struct Server {
     pub client_pause: Option<Pause>,
     /// The pause of a manual failover (MF-05).
     pub failover_pause: Option<Millis>,
+    /// ACL users.
+    pub users: Users,
+    /// Who read what (CLIENT TRACKING).
+    pub readers: Readers,
+    /// SLOWLOG and LATENCY.
+    pub diagnostics: Diagnostics,
     /// FAILOVER.
     pub failover: Option<Failover>,
     /// Effects of the command that runs, to be propagated when it is done (RW-34).

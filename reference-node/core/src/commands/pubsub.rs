@@ -281,9 +281,11 @@ fn pubsub(call: &mut Call) -> Answer {
         ("numsub", _) => Ok(counts(&clients.channels, &call.args[2..])),
         ("shardnumsub", _) => Ok(counts(&clients.shard_channels, &call.args[2..])),
         ("help", 2) => Ok(help()),
-        ("channels" | "shardchannels" | "numpat" | "help", _) => {
-            Err(Refusal::Arity(format!("pubsub|{subcommand}")))
-        }
+        ("channels" | "shardchannels", _) => Err(Refusal::Facts(format!(
+            "ERR unknown subcommand or wrong number of arguments for '{}'. Try PUBSUB HELP.",
+            args::shown(call.arg(1))
+        ))),
+        ("numpat" | "help", _) => Err(Refusal::Arity(format!("pubsub|{subcommand}"))),
         _ => Err(Refusal::UnknownSubcommand(
             args::shown(call.arg(1)),
             "PUBSUB".into(),

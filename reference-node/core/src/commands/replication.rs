@@ -87,7 +87,7 @@ fn wait(call: &mut Call) -> Answer {
         ));
     }
     let count = args::integer(call.arg(1))?;
-    let count = u64::try_from(count).map_err(|_| Refusal::NotPositive)?;
+    let count = u64::try_from(count).unwrap_or(0);
     let span = args::integer(call.arg(2)).map_err(|_| Refusal::TimeoutNotInteger)?;
     let span = u64::try_from(span).map_err(|_| Refusal::TimeoutNegative)?;
     let offset = call

@@ -21,6 +21,13 @@ pub const COMMANDS: &[Command] = &[
     keyless("time", 1, &[Loading, Stale, Fast], time, "server"),
     keyless("save", 1, &[Admin, Noscript, NoMulti], save, "server"),
     keyless("bgsave", -1, &[Admin, Noscript], bgsave, "server"),
+    keyless(
+        "bgrewriteaof",
+        1,
+        &[Admin, Noscript],
+        bgrewriteaof,
+        "server",
+    ),
     keyless("lastsave", 1, &[Loading, Stale, Fast], lastsave, "server"),
     keyless(
         "shutdown",
@@ -91,8 +98,21 @@ fn save(call: &mut Call) -> Answer {
 
 // There is no fork: the file is whole before the reply leaves.
 fn bgsave(call: &mut Call) -> Answer {
+    match &call.args[1..] {
+        [] => {}
+        [word] if is_word(word, "schedule") => {}
+        _ => return Err(Refusal::Syntax),
+    }
     persist(call);
     Ok(Reply::Simple("Background saving started"))
+}
+
+// The new base is written before the reply leaves; without a log there is nothing to do.
+fn bgrewriteaof(call: &mut Call) -> Answer {
+    call.parts.server.append_only.restart();
+    Ok(Reply::Simple(
+        "Background append only file rewriting started",
+    ))
 }
 
 fn lastsave(call: &mut Call) -> Answer {
@@ -103,6 +123,10 @@ fn lastsave(call: &mut Call) -> Answer {
 
 fn shutdown(call: &mut Call) -> Answer {
     let mut saves = !call.parts.config.save.is_empty();
+    let names = |name: &str| call.args[1..].iter().any(|word| is_word(word, name));
+    if (names("save") && names("nosave")) || (names("abort") && call.args.len() > 2) {
+        return Err(Refusal::Syntax);
+    }
     for word in &call.args[1..] {
         match args::word(word).as_str() {
             "nosave" => saves = false,

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::commands::tracking::Tracking;
 use crate::ids::ClientId;
 use crate::output::Protocol;
 use crate::resp::Reply;
@@ -27,6 +28,8 @@ pub struct Clients {
     waits_begun: u64,
     /// Clients whose wait ended: their pending commands are to be run.
     unblocked: VecDeque<ClientId>,
+    /// MONITOR.
+    pub monitors: BTreeSet<ClientId>,
     /// An open MULTI on the link from our master (RW-35).
     pub master_transaction: Option<Vec<Vec<Bytes>>>,
 }
@@ -50,6 +53,8 @@ pub struct Session {
     pub last_active: Millis,
     /// The last command, lower case.
     pub last_command: String,
+    /// Whose rights it has.
+    pub user: Bytes,
     /// Whether it may do more than AUTH and HELLO.
     pub is_authenticated: bool,
     /// MULTI.
@@ -78,6 +83,8 @@ pub struct Session {
     pub last_write_offset: u64,
     /// CLIENT NO-EVICT.
     pub is_evictable: bool,
+    /// CLIENT TRACKING.
+    pub tracking: Option<Tracking>,
 }
 
 /// Commands that wait to be run, and their size.
@@ -207,6 +214,7 @@ impl Session {
             opened: now,
             last_active: now,
             last_command: "NULL".into(),
+            user: Bytes::from_static(b"default"),
             is_authenticated: false,
             transaction: None,
             watched: BTreeMap::new(),
@@ -221,6 +229,7 @@ impl Session {
             is_closing: false,
             last_write_offset: 0,
             is_evictable: true,
+            tracking: None,
         }
     }
 
@@ -245,6 +254,7 @@ impl Clients {
     /// A client is gone; gives what it was.
     pub fn remove(&mut self, id: ClientId) -> Option<Session> {
         self.stop_waiting(id);
+        self.monitors.remove(&id);
         let session = self.sessions.remove(&id)?;
         for (index, names) in [
             (&mut self.channels, &session.channels),

@@ -182,7 +182,10 @@ pub fn pick<T: Clone>(all: &[T], count: i64, rng: &mut Rng) -> Result<Vec<T>, Re
     }
     if count < 0 {
         if wanted > REPEATED_PICKS_MAX {
-            return Err(Refusal::OutOfRange);
+            return Err(Refusal::Text(
+                "ERR value is out of range, value must between -9223372036854775807 and \
+                 9223372036854775807",
+            ));
         }
         let mut one = |_| all[rng.below(all.len() as u64) as usize].clone();
         return Ok((0..wanted).map(&mut one).collect());
@@ -218,6 +221,9 @@ fn sscan(call: &mut Call) -> Answer {
     let key = call.arg(1).clone();
     cursor(call.arg(2))?;
     let options = scan_options(&call.args[3..])?;
+    if options.type_name.is_some() {
+        return Err(Refusal::Syntax);
+    }
     let set = call.copy_of::<Set>(&key)?;
     let fits = |member: &Bytes| {
         options

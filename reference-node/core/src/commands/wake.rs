@@ -6,9 +6,10 @@
 use bytes::Bytes;
 
 use crate::commands::failover::{self, Failover};
+use crate::commands::notifications;
 use crate::commands::parts::{Blocking, Caller, Parts, Role, Server};
 use crate::commands::session::{Clients, Wait};
-use crate::commands::{dispatch, migrate, pubsub, streams, table};
+use crate::commands::{dispatch, migrate, pubsub, streams, table, tracking};
 use crate::ids::ClientId;
 use crate::keyspace::{Keyspace, is_due};
 use crate::resp::Reply;
@@ -73,6 +74,7 @@ pub fn settle(parts: &mut Parts) {
         } else if let Some(client) = parts.clients.next_unblocked() {
             run_pending(parts, client);
         } else {
+            tracking::tell(parts, None);
             return;
         }
     }
@@ -96,6 +98,7 @@ pub fn expire_keys(parts: &mut Parts, keys: &[&Bytes]) {
     for key in keys {
         if is_due(parts.keyspace.expiry(key), parts.now) {
             parts.keyspace.remove(key);
+            notifications::notify(parts, 'x', "expired", key);
             parts.server.stats.expired_keys += 1;
             let effect = vec![Bytes::from_static(b"DEL"), (*key).clone()];
             parts.server.effects.push(effect);

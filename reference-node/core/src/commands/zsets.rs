@@ -470,6 +470,9 @@ fn zscan(call: &mut Call) -> Answer {
     let key = call.arg(1).clone();
     cursor(call.arg(2))?;
     let options = scan_options(&call.args[3..])?;
+    if options.type_name.is_some() {
+        return Err(Refusal::Syntax);
+    }
     let zset = call.copy_of::<Zset>(&key)?;
     let fits = |member: &Bytes| {
         options

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use crate::config::Config;
 use crate::config::settings::{Access, SETTINGS, Setting};
+use crate::config::{Config, kinds};
 
 /// Why a directive was not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum SetError {
     /// It cannot be changed while the node runs.
     #[error("can't set immutable config")]
     Fixed,
+    /// It may be changed only where redis.conf allows it.
+    #[error("can't set protected config")]
+    Protected,
     /// Its value makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -49,6 +52,9 @@ fn set(config: &mut Config, name: &str, value: &str, moment: Access) -> Result<(
         (Access::Runtime | Access::Fixed, _) => Ok(()),
     };
     if let Some(setting) = find(&name) {
+        if access_is_protected(&name, config, moment) {
+            return Err(SetError::Protected);
+        }
         check(setting.access)?;
         return (setting.write)(config, value).map_err(SetError::Invalid);
     }
@@ -57,11 +63,22 @@ fn set(config: &mut Config, name: &str, value: &str, moment: Access) -> Result<(
         .find(|other| other.name == name)
         .ok_or(SetError::Unknown)?;
     check(other.access)?;
-    if ["yes", "no"].contains(&other.default) && !["yes", "no", "local"].contains(&value) {
+    if access_is_protected(&name, config, moment) {
+        return Err(SetError::Protected);
+    }
+    let value = kinds::checked(&name, value).map_err(SetError::Invalid)?;
+    let is_flag = kinds::is_free(&name) && ["yes", "no"].contains(&other.default);
+    if is_flag && !["yes", "no", "local"].contains(&value.to_lowercase().as_str()) {
         return Err(SetError::Invalid("argument must be 'yes' or 'no'".into()));
     }
-    config.other.insert(name, value.into());
+    config.other.insert(name, value);
     Ok(())
+}
+
+// `enable-protected-configs` is read at the start only.
+fn access_is_protected(name: &str, config: &Config, moment: Access) -> bool {
+    let is_open = value(config, "enable-protected-configs").is_some_and(|value| value != "no");
+    moment == Access::Runtime && PROTECTED.contains(&name) && !is_open
 }
 
 /// The value of a directive, under any of its names.
@@ -147,6 +164,8 @@ fn others() -> &'static [Other] {
             .collect()
     })
 }
+
+const PROTECTED: &[&str] = &["dbfilename", "dir"];
 
 const ALIASES: &[(&str, &str)] = &[
     ("slaveof", "replicaof"),

@@ -7,12 +7,13 @@ use crate::time::Millis;
 
 pub mod directives;
 pub mod file;
+mod kinds;
 pub mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use directives::{SetError, all, canonical, set_at_runtime, set_at_start, value};
-pub use file::{CommandLine, ConfigError, read, rewrite};
+pub use file::{CommandLine, ConfigError, Extent, read, rewrite};
 
 /// How a node names itself to clients (CF-16).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

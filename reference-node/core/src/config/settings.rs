@@ -306,7 +306,7 @@ fn shown_endpoint_type(endpoint_type: &EndpointType) -> String {
 }
 
 /// Bytes with a unit: `1mb` is 2^20, `1m` is 10^6.
-fn memory(text: &str) -> Result<u64, String> {
+pub(super) fn memory(text: &str) -> Result<u64, String> {
     let text = text.to_lowercase();
     let end = text
         .find(|letter: char| !letter.is_ascii_digit())

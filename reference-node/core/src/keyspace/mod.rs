@@ -38,7 +38,17 @@ pub struct Keyspace {
     slots: BTreeMap<Slot, BTreeMap<Bytes, Entry>>,
     expiries: BTreeSet<(Millis, Bytes)>,
     watches: BTreeMap<Bytes, Watch>,
+    changes: Option<Changes>,
     len: usize,
+}
+
+/// What changed while somebody wanted to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Keys, in order.
+    pub keys: BTreeSet<Bytes>,
+    /// Whether everything was deleted.
+    pub is_flushed: bool,
 }
 
 /// A key that transactions watch: how many do, and how often it changed.
@@ -241,6 +251,26 @@ impl Keyspace {
         self.slots.clear();
         self.expiries.clear();
         self.len = 0;
+        if let Some(changes) = &mut self.changes {
+            changes.is_flushed = true;
+        }
+    }
+
+    /// Notes from now on what changes.
+    pub fn note_changes(&mut self) {
+        self.changes.get_or_insert_default();
+    }
+
+    /// Notes it no more.
+    pub fn ignore_changes(&mut self) {
+        self.changes = None;
+    }
+
+    /// What changed since last asked; none if nothing did.
+    pub fn take_changes(&mut self) -> Option<Changes> {
+        let changes = self.changes.as_mut()?;
+        let is_any = changes.is_flushed || !changes.keys.is_empty();
+        is_any.then(|| std::mem::take(changes))
     }
 
     /// A key picked uniformly.
@@ -281,6 +311,9 @@ impl Keyspace {
     pub fn touch(&mut self, key: &[u8]) {
         if let Some(watch) = self.watches.get_mut(key) {
             watch.version += 1;
+        }
+        if let Some(changes) = &mut self.changes {
+            changes.keys.insert(Bytes::copy_from_slice(key));
         }
     }
 }

@@ -112,6 +112,10 @@ impl ReplicationDoor for Replication {
         self.counts
     }
 
+    fn change_id(&mut self, rng: &mut Rng) {
+        self.history.change_id(rng);
+    }
+
     fn reset_sync_counts(&mut self) {
         self.counts = SyncCounts::default();
     }

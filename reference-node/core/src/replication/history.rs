@@ -90,6 +90,12 @@ impl History {
         self.second = None;
     }
 
+    /// Another id, and none before it (DEBUG CHANGE-REPL-ID).
+    pub fn change_id(&mut self, rng: &mut Rng) {
+        self.id = ReplId::random(rng);
+        self.second = None;
+    }
+
     /// Promotion. RP-06, RW-15 (ii): siblings can go on from the old id.
     pub fn shift(&mut self, rng: &mut Rng) {
         self.second = Some((self.id, self.offset.plus(1)));

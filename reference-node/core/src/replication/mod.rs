@@ -25,7 +25,8 @@ pub use handover::{Attached, Demand, Verdict};
 pub use loading::LoadState;
 pub use offset::{ReplId, ReplOffset};
 pub use replica::MasterAddress;
-pub use room::{Event, Replication, SyncCounts, entries};
+pub use reports::SyncCounts;
+pub use room::{Event, Replication, entries};
 
 #[cfg(test)]
 mod tests;

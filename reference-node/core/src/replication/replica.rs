@@ -87,6 +87,23 @@ pub enum LinkError {
     Stream(#[from] StreamError),
 }
 
+impl LinkError {
+    /// As upstream's log has it, where somebody may look for it.
+    pub fn for_log(&self) -> String {
+        match self {
+            LinkError::Handshake(HandshakeError::Refused {
+                step: "AUTH",
+                answer,
+            }) => {
+                format!("Unable to AUTH to MASTER: {answer}")
+            }
+            LinkError::Handshake(_) | LinkError::Stream(_) => {
+                format!("MASTER aborted replication: {self}")
+            }
+        }
+    }
+}
+
 /// The state of a link in the words of ROLE and INFO.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkState {

@@ -9,6 +9,15 @@ use crate::config::Config;
 use crate::resp::Reply;
 use crate::time::Millis;
 
+/// Synchronisations given, for INFO.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(missing_docs, reason = "each field is the INFO field of the same name")]
+pub struct SyncCounts {
+    pub sync_full: u64,
+    pub sync_partial_ok: u64,
+    pub sync_partial_err: u64,
+}
+
 impl Replication {
     /// The answer of ROLE.
     pub(super) fn role_reply(&self, _config: &Config) -> Reply {

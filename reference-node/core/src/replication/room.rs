@@ -9,6 +9,7 @@ use super::history::History;
 use super::loading::Loading;
 use super::primary::Replicas;
 use super::replica::{Follower, LinkError, LinkState, MasterAddress, Progress};
+use super::reports::SyncCounts;
 use super::stream::{Received, put_command};
 use super::{ReplId, ReplOffset};
 use crate::config::Config;
@@ -38,15 +39,6 @@ pub struct Replication {
     still_until: Option<Millis>,
     are_acks_wanted: bool,
     pub(super) replicas_gone_since: Option<Millis>,
-}
-
-/// Synchronisations given, for INFO.
-#[derive(Debug, Clone, Copy, Default)]
-#[expect(missing_docs, reason = "each field is the INFO field of the same name")]
-pub struct SyncCounts {
-    pub sync_full: u64,
-    pub sync_partial_ok: u64,
-    pub sync_partial_err: u64,
 }
 
 /// What the node is to do, one at a time.
@@ -252,7 +244,7 @@ impl Replication {
                     }
                 }
                 Err(error) => {
-                    let text = format!("MASTER aborted replication: {error}");
+                    let text = error.for_log();
                     out.push(log(LogLevel::Warning, &text));
                     if matches!(&error, LinkError::Handshake(error) if error.is_final()) {
                         self.settle_demand(Verdict::Rejected);

@@ -140,6 +140,8 @@ pub enum Refusal {
     MasterDown,
     #[error("LOADING Redis is loading the dataset in memory")]
     Loading,
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
     #[error("NOREPLICAS Not enough good replicas to write.")]
     NoReplicas,
     #[error("ERR Replica can't interact with the keyspace")]

@@ -31,6 +31,12 @@ pub enum Reply {
     Double(f64),
     /// `=`, format txt, or a bulk in RESP2.
     Verbatim(String),
+    /// `#t`, or an integer in RESP2.
+    Boolean(bool),
+    /// `(1234`, or a bulk in RESP2.
+    BigNumber(&'static str),
+    /// `|1` before what it is about; left out in RESP2.
+    Attribute(Vec<(Reply, Reply)>),
     /// `>2`, or an array in RESP2.
     Push(Vec<Reply>),
     /// Several replies in a row for one command (SUBSCRIBE a b).
@@ -74,6 +80,25 @@ impl Reply {
                     out.extend_from_slice(b"txt:");
                     out.extend_from_slice(text.as_bytes());
                     out.extend_from_slice(b"\r\n");
+                }
+            },
+            Reply::Boolean(is_true) => match (protocol, *is_true) {
+                (Protocol::Resp2, is_true) => line(out, b':', if is_true { "1" } else { "0" }),
+                (Protocol::Resp3, true) => line(out, b'#', "t"),
+                (Protocol::Resp3, false) => line(out, b'#', "f"),
+            },
+            Reply::BigNumber(digits) => match protocol {
+                Protocol::Resp2 => bulk(out, digits.as_bytes()),
+                Protocol::Resp3 => line(out, b'(', digits),
+            },
+            Reply::Attribute(pairs) => match protocol {
+                Protocol::Resp2 => {}
+                Protocol::Resp3 => {
+                    line(out, b'|', &pairs.len().to_string());
+                    for (name, value) in pairs {
+                        name.encode(protocol, out);
+                        value.encode(protocol, out);
+                    }
                 }
             },
             Reply::Many(replies) => {

@@ -77,6 +77,7 @@ fn blmove(call: &mut Call) -> Answer {
 fn move_or_wait(call: &mut Call, from: End, to: End, until: Option<Millis>) -> Answer {
     match move_item(call, from, to)? {
         Some(item) => Ok(Reply::Bulk(item)),
+        None if call.blocking == Blocking::Denied => Ok(Reply::Nil),
         None => Ok(wait(
             call,
             vec![call.arg(1).clone()],

@@ -90,8 +90,9 @@ fn setrange(call: &mut Call) -> Answer {
 
 fn lcs(call: &mut Call) -> Answer {
     let (left, right) = (call.arg(1).clone(), call.arg(2).clone());
-    let left = call.copy_of::<Bytes>(&left)?;
-    let right = call.copy_of::<Bytes>(&right)?;
+    let refusal = |_| Refusal::Text("ERR The specified keys must contain string values");
+    let left = call.copy_of::<Bytes>(&left).map_err(refusal)?;
+    let right = call.copy_of::<Bytes>(&right).map_err(refusal)?;
     let options = LcsOptions::read(&call.args[3..])?;
     let cells = (left.len() + 1).checked_mul(right.len() + 1);
     if cells.is_none_or(|cells| cells > LCS_CELLS_MAX) {

@@ -112,6 +112,10 @@ fn options(call: &mut Call, keys: usize, mut rest: &[Bytes]) -> Result<Query, Re
         limit: 0,
     };
     while let Some(word) = rest.first() {
+        let is_difference = call.arg(0).to_ascii_lowercase().starts_with(b"zdiff");
+        if is_difference && !is_word(word, "withscores") {
+            return Err(Refusal::Syntax);
+        }
         if is_word(word, "weights") && rest.len() > keys {
             let refusal = Refusal::Text("ERR weight value is not a float");
             let weight = |text: &Bytes| args::float(text).ok_or(refusal.clone());

@@ -232,8 +232,8 @@ fn options(call: &mut Call, mut query: Query, mut rest: &[Bytes]) -> Result<Quer
                 query.limit = Some((args::integer(&rest[1])?, args::integer(&rest[2])?));
                 rest = &rest[2..];
             }
-            ("byscore", _) => query.by = By::Score,
-            ("bylex", _) => query.by = By::Lex,
+            ("byscore", _) if query.by == By::Rank => query.by = By::Score,
+            ("bylex", _) if query.by == By::Rank => query.by = By::Lex,
             ("rev", _) => query.direction = Direction::Backward,
             _ => return Err(Refusal::Syntax),
         }
