@@ -211,6 +211,31 @@ fn a_candidate_waits_longer_for_a_sibling_with_more_data() {
     assert_eq!(rig.now, planned + Millis(1000));
 }
 
+/// Proves EL-08: unasked, to the siblings and to nobody else, with the offset as it is now.
+#[test]
+fn a_candidate_tells_its_siblings_how_far_its_data_goes() {
+    let mut rig = without_voters(1000, 3);
+    rig.until("the first request", 3000, |rig| attempts(rig) == 1);
+    rig.sent.clear();
+    rig.hosts[3].replication.offset = 321;
+    rig.until("the next plan", 6000, |rig| {
+        matches!(rig.at(3).election.stage, ElectionStage::Waiting { .. })
+    });
+    let unasked = rig.sent.iter().filter(|sent| {
+        let is_pong = matches!(sent.packet.body, Body::Pong(_));
+        sent.from == 3 && is_pong && !sent.link.is_inbound()
+    });
+    let told: Vec<_> = unasked
+        .map(|sent| (sent.to, sent.packet.header.offset))
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told.contains(&(Some(6), 321)) && told.contains(&(Some(9), 321)),
+        "{told:?}"
+    );
+    assert_eq!(rig.view(6, 3).repl_offset, 321);
+}
+
 /// Proves EL-07: whoever refuses to fail over is not waited for.
 #[test]
 fn a_sibling_that_never_stands_does_not_count() {

@@ -1,6 +1,9 @@
 //! Forgetting nodes and starting over, as others see it.
 
 use super::rig::{Rig, error_text};
+use crate::cluster::Effect;
+use crate::epoch::CurrentEpoch;
+use crate::output::Durability;
 use crate::resp::Reply;
 use crate::slot::Slot;
 
@@ -102,6 +105,49 @@ fn a_master_with_keys_is_not_reset_but_its_replica_is() {
     }
     assert_eq!(rig.at(0).members().count(), 2);
     assert_eq!(rig.run(1, "CLUSTER RESET"), Reply::OK);
+}
+
+/// Proves RS-07: no slots, no marks, nobody else; a replica is a master without data.
+#[test]
+fn a_reset_leaves_nothing_but_the_name() {
+    let mut rig = Rig::cluster(2, 1);
+    let other = rig.id(1);
+    rig.run(0, &format!("CLUSTER SETSLOT 9000 IMPORTING {other}"));
+    rig.run(0, &format!("CLUSTER SETSLOT 7 MIGRATING {other}"));
+    for index in [0, 2] {
+        assert_eq!(rig.run(index, "CLUSTER RESET"), Reply::OK);
+        let node = rig.at(index);
+        assert_eq!((node.members().count(), node.is_replica()), (1, false));
+        assert!(Slot::all().all(|slot| node.slot_owner(slot).is_none()));
+        assert_eq!(node.migrating_to(slot(7)), None);
+        assert_eq!(node.importing_from(slot(9000)), None);
+        let text = node.nodes_text();
+        assert!(text.ends_with(" connected\n"), "{text}");
+        assert_eq!(rig.saves.last(), Some(&(index, Durability::Synced)));
+    }
+    let emptied = |index: usize| {
+        let mut effects = rig.hosts[index].effects.iter();
+        effects.any(|effect| matches!(effect, Effect::FlushAll))
+    };
+    assert_eq!([0, 2].map(emptied), [false, true]);
+}
+
+/// Proves RS-08: the last vote, too, was somebody else's.
+#[test]
+fn a_hard_reset_forgets_epochs_and_votes() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.run(3, "CLUSTER FAILOVER");
+    rig.until("a vote of host 1", 2000, |rig| {
+        rig.votes().iter().any(|(voter, _)| *voter == 1)
+    });
+    assert!(rig.at(1).last_vote_epoch > CurrentEpoch(0));
+    let id = rig.id(1);
+    rig.run(1, "CLUSTER RESET HARD");
+    let node = rig.at(1);
+    assert_ne!(node.my_id(), id);
+    let epochs = (node.current_epoch(), node.last_vote_epoch);
+    assert_eq!(epochs, (CurrentEpoch(0), CurrentEpoch(0)));
+    assert_eq!(node.config_epoch().0, 0);
 }
 
 /// Proves RS-10.

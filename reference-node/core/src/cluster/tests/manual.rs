@@ -53,6 +53,40 @@ fn a_replica_that_lags_waits_for_its_master_s_offset() {
     rig.until("the promotion", 500, |rig| !rig.at(3).is_replica());
 }
 
+/// Proves MF-05: a PING each tick, on the master's own link, while it waits.
+#[test]
+fn the_pausing_master_pings_its_replica_each_tick() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.hosts[0].replication.offset = 140;
+    rig.run(3, "CLUSTER FAILOVER");
+    rig.sent.clear();
+    rig.run_for(1000);
+    let pings = rig.sent.iter().filter(|sent| {
+        let is_ping = matches!(sent.packet.body, Body::Ping(_));
+        (sent.from, sent.to) == (0, Some(3)) && is_ping && !sent.link.is_inbound()
+    });
+    let paused: Vec<bool> = pings
+        .map(|sent| sent.packet.header.message_flags.paused)
+        .collect();
+    assert!((9..=12).contains(&paused.len()), "{paused:?}");
+    assert!(paused.iter().all(|paused| *paused));
+}
+
+/// Proves MF-08: only what the own master says of its offset counts.
+#[test]
+fn the_pause_of_another_master_starts_nothing() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.cut(0, 3);
+    rig.run(3, "CLUSTER FAILOVER");
+    let offset = rig.hosts[3].replication.offset;
+    rig.say(1, 3, Body::Ping(Default::default()), |header| {
+        header.message_flags.paused = true;
+        header.offset = offset;
+    });
+    rig.run_for(800);
+    assert!(rig.at(3).is_replica() && rig.votes().is_empty());
+}
+
 /// Proves MF-11.
 #[test]
 fn a_manual_failover_that_cannot_finish_is_called_off_on_both_sides() {

@@ -115,6 +115,41 @@ fn taking_or_dropping_a_slot_ends_its_import() {
     assert_eq!(rig.at(0).migrating_to(slot(7)), Some(other));
 }
 
+/// Proves SM-15: both marks, and nothing else.
+#[test]
+fn stable_closes_a_slot_and_changes_no_owner() {
+    let mut rig = Rig::cluster(2, 0);
+    let [me, other] = [rig.id(0), rig.id(1)];
+    rig.run(0, &format!("CLUSTER SETSLOT 7 MIGRATING {other}"));
+    rig.run(0, &format!("CLUSTER SETSLOT 8 MIGRATING {other}"));
+    rig.run(0, &format!("CLUSTER SETSLOT 9000 IMPORTING {other}"));
+    let epoch = rig.at(0).current_epoch();
+    for number in [7, 9000] {
+        let line = format!("CLUSTER SETSLOT {number} STABLE");
+        assert_eq!(rig.run(0, &line), Reply::OK);
+    }
+    let node = rig.at(0);
+    assert_eq!(node.migrating_to(slot(7)), None);
+    assert_eq!(node.migrating_to(slot(8)), Some(other));
+    assert_eq!(node.importing_from(slot(9000)), None);
+    assert_eq!(node.slot_owner(slot(7)).map(|owner| owner.id), Some(me));
+    let owner = node.slot_owner(slot(9000)).map(|owner| owner.id);
+    assert_eq!((owner, node.current_epoch()), (Some(other), epoch));
+}
+
+/// Proves SM-18: a replica has no open slots.
+#[test]
+fn becoming_a_replica_closes_all_slots() {
+    let mut rig = Rig::cluster(3, 0);
+    rig.run(2, "CLUSTER FLUSHSLOTS");
+    let [first, second] = [rig.id(0), rig.id(1)];
+    rig.run(2, &format!("CLUSTER SETSLOT 7 IMPORTING {first}"));
+    assert_eq!(rig.at(2).importing_from(slot(7)), Some(first));
+    rig.run(2, &format!("CLUSTER REPLICATE {second}"));
+    assert!(rig.at(2).is_replica());
+    assert_eq!(rig.at(2).importing_from(slot(7)), None);
+}
+
 /// Proves SM-14, SM-18.
 #[test]
 fn a_master_that_gives_its_last_slot_away_follows_the_new_owner() {

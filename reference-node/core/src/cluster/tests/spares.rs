@@ -189,9 +189,24 @@ fn having_a_replica_makes_a_master_a_target() {
     }
 }
 
-/// Proves RM-08: so does having been a replica.
+/// Proves RM-08: so does having been a replica, also the only one of the cluster.
 #[test]
 fn a_promoted_replica_is_a_target() {
+    let mut rig = Rig::cluster(3, 0);
+    rig.run(2, "CLUSTER FLUSHSLOTS");
+    let master = rig.id(0);
+    rig.run(2, &format!("CLUSTER REPLICATE {master}"));
+    rig.run_for(3000);
+    assert!(!rig.view(1, 2).is_migration_target);
+    rig.kill(0);
+    rig.run(2, "CLUSTER FAILOVER TAKEOVER");
+    assert!(!rig.view(1, 2).is_replica());
+    assert!(rig.view(1, 2).is_migration_target);
+}
+
+/// Proves UP-19, RM-08: and a master that gets its first slot where others have replicas.
+#[test]
+fn a_new_owner_of_slots_is_a_target() {
     let mut rig = Rig::cluster(3, 1);
     rig.kill(0);
     rig.run(3, "CLUSTER FAILOVER TAKEOVER");

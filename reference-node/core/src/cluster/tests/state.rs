@@ -86,6 +86,26 @@ fn an_uncovered_slot_is_failure_only_with_full_coverage() {
     rig.until("state ok", 1500, |rig| rig.at(0).is_ok());
 }
 
+/// Proves ST-05: no less than half a second, no more than five.
+#[test]
+fn the_delay_after_a_minority_follows_the_node_timeout_within_bounds() {
+    for (node_timeout, delay) in [(200, 500), (2000, 2000), (8000, 5000)] {
+        let mut rig = Rig::cluster_with(3, 0, |config| {
+            config.cluster_node_timeout = Millis(node_timeout);
+        });
+        rig.isolate(0);
+        rig.until("the minority", 30_000, |rig| !rig.at(0).is_ok());
+        rig.run_for(3000);
+        rig.heal();
+        rig.until("a majority seen again", 30_000, |rig| {
+            (1..3).any(|index| rig.view(0, index).health == Health::Alive)
+        });
+        let took = rig.until("state ok", 30_000, |rig| rig.at(0).is_ok());
+        let expected = delay - 100..=delay + 200;
+        assert!(expected.contains(&took), "{node_timeout}: took {took} ms");
+    }
+}
+
 /// Proves ST-05: who was in a minority waits before it serves again.
 #[test]
 fn a_master_that_was_cut_off_is_not_ok_at_once() {

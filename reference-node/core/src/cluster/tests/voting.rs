@@ -165,6 +165,24 @@ fn refuses_a_claim_that_is_older_than_an_owner() {
     assert_eq!(rig.votes(), []);
 }
 
+/// Proves VO-06: an owner that no longer claims the slot does not stand in the way.
+#[test]
+fn a_slot_its_owner_gave_up_is_no_reason_to_refuse() {
+    let mut rig = with_a_failed_master();
+    rig.run(2, "CLUSTER DELSLOTS 16000");
+    rig.run_for(2000);
+    for (number, expected) in [(15_999, vec![]), (16_000, vec![(1, 10)])] {
+        let mut header = rig.header_of(3);
+        header.current_epoch = CurrentEpoch(10);
+        let mut slots = (*header.slots).clone();
+        slots.insert(crate::slot::Slot::new(number).expect("a slot"));
+        header.slots = std::sync::Arc::new(slots);
+        let body = Body::AuthRequest;
+        rig.inject(1, 3, Packet { header, body });
+        assert_eq!(rig.votes(), expected, "slot {number}");
+    }
+}
+
 /// Proves VO-02, EP-01.
 #[test]
 fn refuses_an_old_epoch_and_follows_a_newer_one() {
