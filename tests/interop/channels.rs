@@ -6,7 +6,7 @@ use slotquake_workloads::client::resp::RespValue;
 use crate::corpus::flat;
 use crate::stage::{Part, form, number, ours, with_each_real};
 
-/// Proves PU-02, PU-03 and PU-08 between different makes.
+/// Proves PU-01 and PU-02 between different makes.
 #[test]
 fn a_message_published_anywhere_reaches_subscribers_everywhere() {
     with_each_real(|real| {
@@ -33,7 +33,7 @@ fn a_message_published_anywhere_reaches_subscribers_everywhere() {
     });
 }
 
-/// Proves PU-09 to PU-11 between different makes.
+/// Proves PU-07, PU-08 and PU-09 between different makes.
 #[test]
 fn a_shard_message_reaches_the_other_nodes_of_its_shard() {
     with_each_real(|real| {

@@ -9,7 +9,7 @@ use crate::stage::{
     Line, Part, count, form, ok, open_slots, ours, text, view, wait_settled, with, with_each_real,
 };
 
-/// Proves PS-02 to PS-10, PS-18 and SM-17 between different makes: programs change places, each
+/// Proves PS-02, PS-18 and SM-17 between different makes: programs change places, each
 /// starts in the folder of the other, and nobody else sees a difference; then back again.
 #[test]
 fn nodes_of_either_make_go_on_from_the_file_of_the_other() {

@@ -35,7 +35,7 @@ fn two_clusters_of_different_make_become_one_whichever_meets_the_other() {
     });
 }
 
-/// Proves FD-04, GO-06, GO-13 and RP-13 between different makes: nodes that live are never
+/// Proves GO-06, RP-13 and ST-13 between different makes: nodes that live are never
 /// suspected, and CLUSTER NODES, SLOTS and SHARDS say the same wherever they are asked.
 #[test]
 fn all_nodes_agree_and_nobody_is_suspected() {
@@ -168,8 +168,7 @@ fn hostnames_are_known_to_all_and_their_end_too() {
     });
 }
 
-/// Proves RP-13 and RD-07 between different makes: an empty master becomes a replica of another
-/// make's, and is listed so.
+/// And CLUSTER REPLICAS says so, wherever it is asked.
 #[test]
 fn an_empty_master_of_either_make_becomes_a_replica_of_the_other() {
     with_each_real(|real: &Real| {

@@ -8,7 +8,7 @@ use crate::stage::{
     with_each_real,
 };
 
-/// Proves RS-01 to RS-03, HS-20 and CF-04 between different makes.
+/// Proves RS-01, RS-02 and HS-20 between different makes.
 #[test]
 fn a_node_is_forgotten_reset_and_met_again() {
     with_each_real(|real| {
@@ -70,7 +70,8 @@ fn forget(node: &Server, id: &str) {
     }
 }
 
-/// Proves RS-05 and HS-13 between different makes: what cannot be is refused in the same words.
+/// Proves RS-03, HS-02, HS-13 and EP-04 between different makes: what cannot be is refused
+/// in the same words.
 #[test]
 fn what_cannot_be_forgotten_or_met_is_refused_in_the_same_words() {
     with_each_real(|real| {

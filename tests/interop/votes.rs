@@ -11,13 +11,13 @@ use crate::stage::{
     Part, count, form, ok, ours, view, wait_master, wait_settled, with, with_each_real,
 };
 
-/// Proves EL-20, EL-22, VO-01 and UP-08 with real voters.
+/// Proves EL-20, FD-10, VO-01 and UP-09 with real voters.
 #[test]
 fn our_replica_of_a_dead_real_master_is_elected_by_real_voters() {
     with_each_real(|real| is_elected(&ours(), &real.program));
 }
 
-/// Proves VO-01, VO-03, FD-10 and UP-09 with real candidates.
+/// Proves VO-01, FD-10 and UP-09 with real candidates.
 #[test]
 fn a_real_replica_of_our_dead_master_is_elected_by_our_voters() {
     with_each_real(|real| is_elected(&real.program, &ours()));
@@ -61,8 +61,8 @@ fn is_elected(candidate: &Program, voter: &Program) {
     assert_in_step(&nodes[3], &nodes[0]);
 }
 
-/// Proves MF-01 to MF-09, MF-13 and MF-16 between different makes: each form of CLUSTER FAILOVER
-/// goes to and fro, and by the plain one no acknowledged write is lost.
+/// Proves MF-01, MF-09, MF-10, MF-12 and MF-13 between different makes: each form of CLUSTER
+/// FAILOVER goes to and fro, and by the plain one no acknowledged write is lost.
 #[test]
 fn manual_failovers_of_every_form_go_both_ways() {
     with_each_real(|real| {
