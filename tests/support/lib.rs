@@ -5,10 +5,13 @@
 //! [`dataset`] fills them with keys of all types. [`sources`] reads the tree for the guards, and
 //! [`clauses`] says which clauses it implements and proves.
 
+pub mod bare;
 pub mod browser;
 pub mod clauses;
 pub mod dataset;
+pub mod fuzz;
 pub mod live;
+pub mod paper;
 pub mod run;
 pub mod sample;
 pub mod sources;

@@ -86,7 +86,10 @@ pub enum Fault {
     #[error("the file is empty")]
     Empty,
     /// It does not say what it said when it was written.
-    #[error("its seal is {expected:016x}, its content makes {got:016x}: damaged, or edited by hand")]
+    #[error(
+        "the seal is {expected:016x}, but the content makes {got:016x}: it was damaged, or edited \
+         by hand (who edits an epoch or a slot removes the seal from the last line)"
+    )]
     Seal {
         /// The seal in the file.
         expected: u64,
