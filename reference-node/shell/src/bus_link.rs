@@ -97,5 +97,6 @@ pub async fn open(link: LinkId, to: SocketAddr, source: Option<IpAddr>, shell: S
     serve(connection, LinkProtocol::new(link), shell).await;
 }
 
-/// Longer packets than this are taken for nonsense.
+/// DEVIATION(BUS-08): longer packets than this are taken for nonsense; upstream has no limit and
+/// lets a peer claim 4 GiB.
 const FRAME_BYTES_MAX: usize = 64 << 20;
