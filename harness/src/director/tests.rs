@@ -352,3 +352,52 @@ fn a_scenario_refuses_a_plan_that_lacks_what_it_needs() {
     let error = plan.validate().expect_err("no replica").to_string();
     assert!(error.contains("--replicas 1"), "{error}");
 }
+
+fn play_scenario(name: &str) -> (Obliging, Recording) {
+    let entry = super::scenario::find(name).expect("registered");
+    let mut plan = Plan {
+        scenario: Some(entry.name.into()),
+        ..plan()
+    };
+    (entry.adapt)(&mut plan);
+    let mut world = Obliging::new(Mood::Agreeing);
+    let recording = play(&plan, &mut world);
+    (world, recording)
+}
+
+/// Kind, phase and target of each step.
+fn steps(recording: &Recording) -> Vec<(FaultKind, &FaultPhase, String)> {
+    let steps = recording.faults.iter();
+    steps
+        .map(|fault| (fault.kind, &fault.phase, fault.targets[0].to_string()))
+        .collect()
+}
+
+#[test]
+fn the_source_of_a_migration_is_killed_once_the_slot_is_open_at_both_ends() {
+    let (world, recording) = play_scenario("source-fails-over");
+    let names: Vec<String> = world.asked.iter().map(NodeName::to_string).collect();
+    assert_eq!(names, ["n2", "n1"], "the target first");
+    let step = |phase| (FaultKind::Kill, phase, "n1".to_string());
+    let expected = [FaultPhase::Installed, FaultPhase::Healed];
+    assert_eq!(steps(&recording), expected.each_ref().map(step));
+    let back = recording.faults[1].time;
+    let end = recording.setting.healed_at.expect("it came to its end");
+    assert!(
+        end >= back + 8_000_000_000,
+        "the cluster has time to recover"
+    );
+}
+
+#[test]
+fn the_deposed_master_stands_still_long_enough_for_an_election() {
+    let (_, recording) = play_scenario("deposed-master-resumes");
+    let step = |phase| (FaultKind::Pause, phase, "n1".to_string());
+    let expected = [FaultPhase::Installed, FaultPhase::Healed];
+    assert_eq!(steps(&recording), expected.each_ref().map(step));
+    let [stopped, resumed] = [0, 1].map(|step| recording.faults[step].time);
+    assert!(
+        resumed - stopped >= 4_500_000_000,
+        "2 NT, an election, a second"
+    );
+}
