@@ -53,6 +53,16 @@ fn a_replica_that_lags_waits_for_its_master_s_offset() {
     rig.until("the promotion", 500, |rig| !rig.at(3).is_replica());
 }
 
+/// Proves MF-04: of the own replicas only.
+#[test]
+fn a_master_pauses_for_nobody_but_its_replicas() {
+    let mut rig = Rig::cluster(3, 1);
+    for (sender, pauses) in [(1, false), (4, false), (3, true)] {
+        rig.say(sender, 0, Body::MfStart, |_| {});
+        assert_eq!(rig.at(0).is_pausing_writes(), pauses, "asked by {sender}");
+    }
+}
+
 /// Proves MF-05: a PING each tick, on the master's own link, while it waits.
 #[test]
 fn the_pausing_master_pings_its_replica_each_tick() {

@@ -146,6 +146,20 @@ fn a_shard_keeps_as_many_replicas_as_the_barrier_asks_for() {
     assert_eq!(moved(&rig), [0; 0]);
 }
 
+/// Proves RM-04: a sibling that is suspected does not count for the barrier.
+#[test]
+fn a_suspected_sibling_keeps_the_spare_where_it_is() {
+    let mut rig = orphaned(|_| {});
+    let chosen = if rig.id(2) < rig.id(4) { 2 } else { 4 };
+    rig.cut(2, 4);
+    rig.run_for(15_000);
+    let sibling = rig.view(chosen, 6 - chosen);
+    assert_eq!(sibling.health, crate::cluster::members::Health::Suspected);
+    assert_eq!(moved(&rig), [0; 0]);
+    rig.heal();
+    rig.until("the move", 5000, |rig| moved(rig) == [chosen]);
+}
+
 /// Proves RM-02, RM-09: who never had a replica, where nobody had one, needs none.
 #[test]
 fn a_master_that_never_had_a_replica_gets_none() {

@@ -86,6 +86,27 @@ fn an_uncovered_slot_is_failure_only_with_full_coverage() {
     rig.until("state ok", 1500, |rig| rig.at(0).is_ok());
 }
 
+/// Proves ST-03, ST-07: the slots of a FAIL owner are not covered; those of a suspect are.
+#[test]
+fn a_failed_owner_is_failure_only_with_full_coverage() {
+    let mut rig = Rig::cluster(3, 0);
+    let id = rig.id(2);
+    rig.kill(2);
+    let health = |rig: &Rig| rig.at(0).member(id).map(|member| member.health);
+    rig.until("the suspicion", 5000, |rig| {
+        health(rig) == Some(Health::Suspected)
+    });
+    assert!(rig.at(0).is_ok());
+    rig.until("FAIL", 5000, |rig| {
+        matches!(health(rig), Some(Health::Failed { .. }))
+    });
+    assert!(!rig.at(0).is_ok());
+    rig.run_for(3000);
+    assert!(!rig.at(0).is_ok());
+    rig.hosts[0].config.cluster_require_full_coverage = false;
+    rig.until("state ok", 2000, |rig| rig.at(0).is_ok());
+}
+
 /// Proves ST-05: no less than half a second, no more than five.
 #[test]
 fn the_delay_after_a_minority_follows_the_node_timeout_within_bounds() {

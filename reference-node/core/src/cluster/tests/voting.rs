@@ -135,6 +135,32 @@ fn refuses_a_second_vote_in_the_same_epoch_after_a_restart() {
     assert_eq!(rig.votes(), [(1, 10), (1, 11)]);
 }
 
+/// Proves VO-01: neither replicas nor masters without slots.
+#[test]
+fn nobody_without_slots_of_its_own_votes() {
+    let mut rig = with_a_failed_master();
+    rig.run(1, "CLUSTER FLUSHSLOTS");
+    for voter in [1, 4, 6] {
+        rig.say(3, voter, Body::AuthRequest, |header| {
+            header.current_epoch = CurrentEpoch(10);
+        });
+    }
+    assert_eq!(rig.votes(), []);
+}
+
+/// Proves VO-07, PS-14: the vote alone is reason enough for a durable save.
+#[test]
+fn a_vote_in_a_known_epoch_is_saved_too() {
+    let mut rig = with_a_failed_master();
+    rig.say(3, 1, Body::Ping(Default::default()), |header| {
+        header.current_epoch = CurrentEpoch(10);
+    });
+    rig.saves.clear();
+    ask(&mut rig, 3, 10);
+    assert_eq!(rig.votes(), [(1, 10)]);
+    assert_eq!(rig.saves, [(1, crate::output::Durability::Synced)]);
+}
+
 /// Proves VO-05.
 #[test]
 fn votes_for_one_shard_are_two_timeouts_apart() {
