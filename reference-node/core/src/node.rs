@@ -7,6 +7,7 @@
 use crate::cluster::{Cluster, Effect, Outline, Surroundings};
 use crate::commands::{self, Applied, Clients, Parts, ReplicationDoor, Role, Server, migrate};
 use crate::config::Config;
+use crate::config::output_limits::{ClientClass, OutputLimit};
 use crate::ids::ClientId;
 use crate::input::Input;
 use crate::keyspace::Keyspace;
@@ -148,6 +149,17 @@ impl Node {
             Some(session) if !session.is_authenticated => Trust::Unauthenticated,
             Some(_) | None => Trust::Authenticated,
         }
+    }
+
+    /// How much may wait to be read by a client.
+    pub fn output_limit(&self, client: ClientId) -> OutputLimit {
+        let is_replica = self.replication.is_replica_client(client);
+        let class = match self.clients.get(client) {
+            _ if is_replica || self.clients.monitors.contains(&client) => ClientClass::Replica,
+            Some(session) if session.is_subscriber() => ClientClass::Pubsub,
+            Some(_) | None => ClientClass::Normal,
+        };
+        self.config.client_output_buffer_limit.of(class)
     }
 
     fn role(&self) -> Role {

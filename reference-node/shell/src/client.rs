@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use slotquake_core::Input;
 use slotquake_core::ids::ClientId;
-use slotquake_core::output::Protocol as Resp;
+use slotquake_core::output::{LogLevel, Protocol as Resp};
 use slotquake_core::resp::request::RequestParser;
 
 use crate::connection::{Connection, Protocol};
@@ -34,7 +34,13 @@ impl ClientProtocol {
 impl Protocol for ClientProtocol {
     fn received(&mut self, bytes: &[u8], shell: &mut Shell) -> ControlFlow<()> {
         self.parser.feed(bytes);
-        self.resume(shell)
+        self.resume(shell)?;
+        if self.parser.pending_len() as u64 > shell.query_buffer_limit() {
+            let text = "Closing client that reached max query buffer length";
+            shell.log(LogLevel::Warning, text);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     }
 
     fn is_behind(&self) -> bool {
@@ -49,6 +55,7 @@ impl Protocol for ClientProtocol {
                 break;
             }
             self.parser.set_trust(shell.trust(self.client));
+            self.parser.set_bulk_len_max(shell.bulk_len_max());
             match self.parser.next_command() {
                 Ok(Some(args)) => {
                     shell.take_in(Input::ClientCommand {

@@ -7,8 +7,9 @@ use std::cell::{Cell, RefCell};
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use slotquake_core::config::output_limits::OutputLimit;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -24,6 +25,8 @@ pub struct Connection {
     state: Cell<State>,
     changed: Notify,
     is_dirty: Cell<bool>,
+    /// Since when more waits than the soft limit allows.
+    over_soft_since: Cell<Option<Instant>>,
 }
 
 /// How far a connection is.
@@ -63,6 +66,7 @@ impl Connection {
             state: Cell::new(State::Open),
             changed: Notify::new(),
             is_dirty: Cell::new(false),
+            over_soft_since: Cell::new(None),
         })
     }
 
@@ -104,6 +108,25 @@ impl Connection {
                 self.state.set(State::Broken);
                 self.changed.notify_one();
             }
+        }
+    }
+
+    /// How much may wait to be written from now on.
+    pub fn set_limit(&self, limit: OutputLimit) {
+        let mut outbox = self.outbox.borrow_mut();
+        outbox.set_limit(match limit.hard_bytes {
+            0 => usize::MAX,
+            hard => usize::try_from(hard).unwrap_or(usize::MAX),
+        });
+        let is_over = limit.soft_bytes > 0 && outbox.length() as u64 > limit.soft_bytes;
+        let since = match (is_over, self.over_soft_since.get()) {
+            (false, _) => None,
+            (true, None) => Some(Instant::now()),
+            (true, since) => since,
+        };
+        self.over_soft_since.set(since);
+        if since.is_some_and(|since| since.elapsed() > Duration::from_secs(limit.soft_seconds)) {
+            outbox.set_limit(0);
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Outbox {
     sent: usize,
     length: usize,
     limit: usize,
+    /// What the longest piece so far allows, whatever the limit.
+    floor: usize,
 }
 
 /// How a flush ended.
@@ -38,7 +40,13 @@ impl Outbox {
             sent: 0,
             length: 0,
             limit,
+            floor: 0,
         }
+    }
+
+    /// Allows so many bytes from now on.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Bytes in it.
@@ -48,7 +56,7 @@ impl Outbox {
 
     /// Whether the other side is too slow for what it asked for.
     pub fn is_over_limit(&self) -> bool {
-        self.length > self.limit
+        self.length > self.limit.max(self.floor)
     }
 
     /// Appends what this writes.
@@ -67,7 +75,7 @@ impl Outbox {
         if !self.tail.is_empty() {
             self.pieces.push_back(std::mem::take(&mut self.tail).into());
         }
-        self.limit = self.limit.max(bytes.len().saturating_mul(2));
+        self.floor = self.floor.max(bytes.len().saturating_mul(2));
         self.length += bytes.len();
         self.pieces.push_back(bytes);
     }
@@ -98,6 +106,7 @@ impl Outbox {
                 }
             }
         }
+        self.floor = 0;
         Flushed::All
     }
 }

@@ -13,7 +13,7 @@ use slotquake_core::ids::{ClientId, LinkId, PeerId, UpstreamId};
 use slotquake_core::input::PeerEvent;
 use slotquake_core::output::{File, LogLevel, PeerAct, Protocol};
 use slotquake_core::resp::Reply;
-use slotquake_core::resp::request::Trust;
+use slotquake_core::resp::request::{BulkLenMax, Trust};
 use slotquake_core::time::Millis;
 use slotquake_core::{Input, Node, Output, Outputs};
 use tokio::sync::Notify;
@@ -186,6 +186,7 @@ impl Shell {
                 {
                     self.dirty.push(connection.clone());
                 }
+                self.limit_output(client);
             }
             Output::CloseClient { client } => {
                 if let Some(connection) = self.clients.remove(&client) {
@@ -268,6 +269,26 @@ impl Shell {
         {
             self.dirty.push(connection.clone());
         }
+        self.limit_output(client);
+    }
+
+    // What waits to be read is bounded by what kind of client it is for.
+    fn limit_output(&mut self, client: ClientId) {
+        if let Some(connection) = self.clients.get(&client)
+            && connection.waiting_bytes() > UNLIMITED_BYTES
+        {
+            connection.set_limit(self.node.output_limit(client));
+        }
+    }
+
+    /// Bytes that a client may send ahead of what can be run.
+    pub fn query_buffer_limit(&self) -> u64 {
+        self.node.config().client_query_buffer_limit
+    }
+
+    /// Bytes that an argument may have.
+    pub fn bulk_len_max(&self) -> BulkLenMax {
+        BulkLenMax(self.node.config().proto_max_bulk_len)
     }
 
     /// A line for the log.
@@ -453,6 +474,8 @@ fn close(way: Option<Way>) {
     }
 }
 
+/// Less than this may wait for any client: limits are not looked at.
+const UNLIMITED_BYTES: u64 = 16 << 10;
 const READ_BUFFER_BYTES: usize = 64 << 10;
 /// A link on which more than this gathers is closed, and opened again: heartbeats are worth more
 /// when they are fresh.

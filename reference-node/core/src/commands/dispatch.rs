@@ -11,7 +11,7 @@ use crate::commands::doors::ReplicationDoor;
 use crate::commands::parts::{Answer, Blocking, Call, Caller, Parts};
 use crate::commands::session::{ReplyMode, Session, Wait};
 use crate::commands::table::{self, Command, Flag};
-use crate::commands::{diagnostics, monitor, notifications, tracking, transactions, wake};
+use crate::commands::{diagnostics, idle, monitor, notifications, tracking, transactions, wake};
 use crate::ids::ClientId;
 use crate::output::{LogLevel, Output, Protocol};
 use crate::resp::Reply;
@@ -39,6 +39,7 @@ pub fn client_opened(
     let mut session = Session::new(client, peer, local, parts.now);
     session.is_authenticated = parts.server.users.is_open(parts.config);
     parts.clients.insert(session);
+    idle::watch(parts.config, parts.server, parts.now);
 }
 
 /// A client is gone.
@@ -70,9 +71,10 @@ pub fn client_command(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
         return;
     }
     session.last_active = parts.now;
+    idle::watch(parts.config, parts.server, parts.now);
     if session.wait.is_some() {
         session.pending.push(args);
-        if session.pending.is_over_limit() {
+        if session.pending.size_bytes() > parts.config.client_query_buffer_limit {
             let level = LogLevel::Warning;
             let text = "Closing client that reached max query buffer length".into();
             parts.out.push(Output::Log { level, text });

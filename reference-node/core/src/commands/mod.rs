@@ -22,6 +22,7 @@ pub mod geo;
 pub mod hashes;
 pub mod help;
 pub mod hyperloglog;
+pub mod idle;
 pub mod info;
 pub mod introspection;
 pub mod lists;

@@ -76,6 +76,8 @@ pub struct Server {
     pub is_active_expiry_off: bool,
     /// When the next look at blocked clients is due (RD-13).
     pub next_blocked_check: Option<Millis>,
+    /// When the next look at silent clients is due (`timeout`).
+    pub next_idle_check: Option<Millis>,
     /// The append-only file.
     pub append_only: AppendOnly,
     /// Changes since the last save.

@@ -114,9 +114,9 @@ impl Pending {
         Some(args)
     }
 
-    /// Whether it is more than a client may send ahead: upstream's `client-query-buffer-limit`.
-    pub fn is_over_limit(&self) -> bool {
-        self.size_bytes > SENT_AHEAD_BYTES_MAX
+    /// Bytes in memory, to be held against `client-query-buffer-limit`.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes as u64
     }
 }
 
@@ -361,4 +361,3 @@ pub fn forget_subscriber(
     }
 }
 
-const SENT_AHEAD_BYTES_MAX: usize = 1 << 30;

@@ -9,7 +9,7 @@ use crate::commands::failover::{self, Failover};
 use crate::commands::notifications;
 use crate::commands::parts::{Blocking, Caller, Parts, Role, Server};
 use crate::commands::session::{Clients, Wait};
-use crate::commands::{dispatch, migrate, pubsub, streams, table, tracking};
+use crate::commands::{dispatch, idle, migrate, pubsub, streams, table, tracking};
 use crate::ids::ClientId;
 use crate::keyspace::{Keyspace, is_due};
 use crate::resp::Reply;
@@ -36,6 +36,7 @@ pub fn next_wakeup(keyspace: &Keyspace, clients: &Clients, server: &Server, role
         pauses[1],
         timeout,
         server.next_blocked_check,
+        server.next_idle_check,
         server.failover.as_ref().and_then(Failover::due),
         expiry,
         // While writes are paused its end is put off.
@@ -58,6 +59,7 @@ pub fn wake(parts: &mut Parts) {
     migrate::look(parts);
     failover::look(parts);
     check_blocked(parts);
+    idle::close_silent(parts);
     expire_actively(parts);
     settle(parts);
 }

@@ -8,6 +8,7 @@ use crate::time::Millis;
 pub mod directives;
 pub mod file;
 mod kinds;
+pub mod output_limits;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -61,6 +62,10 @@ pub struct Config {
     pub min_replicas_to_write: u64,
     pub min_replicas_max_lag_s: u64,
     pub maxclients: u64,
+    pub timeout_s: u64,
+    pub client_query_buffer_limit: u64,
+    pub client_output_buffer_limit: output_limits::OutputLimits,
+    pub proto_max_bulk_len: u64,
     pub dir: String,
     pub dbfilename: String,
     pub save: String,
@@ -105,6 +110,10 @@ impl Default for Config {
             min_replicas_to_write: 0,
             min_replicas_max_lag_s: 10,
             maxclients: 10_000,
+            timeout_s: 0,
+            client_query_buffer_limit: 1 << 30,
+            client_output_buffer_limit: Default::default(),
+            proto_max_bulk_len: 512 << 20,
             dir: ".".into(),
             dbfilename: "dump.rdb".into(),
             save: String::new(),

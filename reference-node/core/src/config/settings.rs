@@ -227,6 +227,31 @@ pub const SETTINGS: &[Setting] = &[
         0..=INTEGER_MAX
     ),
     number!("maxclients", Runtime, maxclients, 1..=u32::MAX as u64),
+    number!("timeout", Runtime, timeout_s, 0..=INTEGER_MAX),
+    setting!(
+        "client-query-buffer-limit",
+        Runtime,
+        client_query_buffer_limit,
+        at_least_1mb,
+        ToString::to_string
+    ),
+    setting!(
+        "proto-max-bulk-len",
+        Runtime,
+        proto_max_bulk_len,
+        at_least_1mb,
+        ToString::to_string
+    ),
+    Setting {
+        name: "client-output-buffer-limit",
+        access: Access::Runtime,
+        read: |config| config.client_output_buffer_limit.shown(),
+        write: |config, text| {
+            let changed = config.client_output_buffer_limit.changed(text)?;
+            config.client_output_buffer_limit = changed;
+            Ok(())
+        },
+    },
     text!("dir", Fixed, dir),
     text!("dbfilename", Runtime, dbfilename),
     setting!("save", Runtime, save, save_points, String::clone),
@@ -324,6 +349,14 @@ pub(super) fn memory(text: &str) -> Result<u64, String> {
     let number: Option<u64> = text[..end].parse().ok();
     let bytes = number.and_then(|number| number.checked_mul(unit));
     bytes.ok_or_else(|| "argument must be a memory value".into())
+}
+
+fn at_least_1mb(text: &str) -> Result<u64, String> {
+    let bytes = memory(text)?;
+    if (1 << 20..=i64::MAX as u64).contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err("argument must be between 1048576 and 9223372036854775807 inclusive".into())
 }
 
 fn backlog_size(text: &str) -> Result<u64, String> {

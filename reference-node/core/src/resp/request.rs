@@ -55,11 +55,24 @@ pub struct RequestParser {
     /// The multibulk request in the middle of which we are.
     open: Option<Open>,
     trust: Trust,
+    bulk_len_max: BulkLenMax,
+}
+
+/// `proto-max-bulk-len`, bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BulkLenMax(pub u64);
+
+impl Default for BulkLenMax {
+    fn default() -> BulkLenMax {
+        BulkLenMax(512 << 20)
+    }
 }
 
 #[derive(Debug, Clone)]
 struct Open {
     args_left: usize,
+    /// What the arguments so far take, with their headers.
+    size_bytes: usize,
     args: Vec<Bytes>,
     bulk_len: Option<usize>,
 }
@@ -75,9 +88,15 @@ impl RequestParser {
         self.trust = trust;
     }
 
-    /// Number of bytes taken in and not yet used.
+    /// Says how long an argument may be.
+    pub fn set_bulk_len_max(&mut self, bulk_len_max: BulkLenMax) {
+        self.bulk_len_max = bulk_len_max;
+    }
+
+    /// Number of bytes taken in for commands that are not complete.
     pub fn pending_len(&self) -> usize {
-        self.buffer.len()
+        let open = self.open.as_ref().map_or(0, |open| open.size_bytes);
+        self.buffer.len() + open
     }
 
     /// The next command, never empty; none until more bytes come.
@@ -120,6 +139,7 @@ impl RequestParser {
             let args = Vec::with_capacity(args_left.min(PREALLOCATED_ARGS_MAX));
             self.open = Some(Open {
                 args_left,
+                size_bytes: 0,
                 args,
                 bulk_len: None,
             });
@@ -143,6 +163,7 @@ impl RequestParser {
             }
             open.args
                 .push(Bytes::copy_from_slice(&self.buffer[..length]));
+            open.size_bytes += length + size_of::<Bytes>();
             self.buffer.advance(length + 2);
             open.bulk_len = None;
             open.args_left -= 1;
@@ -167,7 +188,7 @@ impl RequestParser {
         let Some(Ok(length)) = length else {
             return Err(ProtocolError::BulkLength);
         };
-        if length > BULK_LEN_MAX {
+        if length as u64 > self.bulk_len_max.0 {
             return Err(ProtocolError::BulkLength);
         }
         if length > 16_384 && self.trust == Trust::Unauthenticated {
@@ -290,7 +311,6 @@ fn is_space(byte: u8) -> bool {
 }
 
 const LINE_LEN_MAX: usize = 64 * 1024;
-const BULK_LEN_MAX: usize = 512 * 1024 * 1024;
 const PREALLOCATED_ARGS_MAX: usize = 64;
 
 #[cfg(test)]
