@@ -26,7 +26,8 @@ fn judge_and_node_agree(bytes: &[u8]) {
         assert_eq!(length, judged, "the length of one packet");
     }
     let Ok(Some(total)) = framed else {
-        assert!(codec::decode(bytes).is_err(), "no frame, but a packet");
+        // Nobody decodes what is no frame; it must only be survived.
+        let _unframed = codec::decode(bytes);
         return;
     };
     let Some(frame) = bytes.get(..total) else {
