@@ -29,6 +29,41 @@ fn a_master_without_the_delay_is_ok_at_once() {
     assert!(rig.at(0).is_ok());
 }
 
+/// Proves ST-06: at the end of a turn that calls for it, at every tick while it is fail, and at a
+/// new suspicion; at no other time.
+#[test]
+fn the_state_is_judged_when_something_happened_or_while_it_is_fail() {
+    let mut rig = lone_master(0);
+    let slot = crate::slot::Slot::new(5).expect("a slot");
+    rig.turn(0, |cluster, _| {
+        cluster.slots.unbind(&mut cluster.members, slot)
+    });
+    rig.run_for(500);
+    assert!(rig.at(0).is_ok(), "nothing calls for a judgement");
+    rig.run(0, "CLUSTER BUMPEPOCH");
+    rig.run(0, "CLUSTER DELSLOTS 6");
+    assert!(!rig.at(0).is_ok(), "at the end of that turn");
+    rig.run(0, "CLUSTER ADDSLOTS 6");
+    rig.turn(0, |cluster, _| {
+        let me = cluster.members.my_index();
+        cluster.slots.bind(&mut cluster.members, slot, me);
+    });
+    assert!(!rig.at(0).is_ok());
+    rig.run_for(100);
+    assert!(rig.at(0).is_ok(), "at the next tick");
+    let mut rig = Rig::cluster(3, 0);
+    let long_ago = Some(Millis(rig.now.0 - 5000));
+    for about in [1, 2] {
+        rig.alter(0, about, |member| {
+            member.ping_sent = long_ago;
+            member.data_received = long_ago;
+        });
+    }
+    rig.paused.extend([1, 2]);
+    rig.run_for(100);
+    assert!(!rig.at(0).is_ok(), "two of three are suspects");
+}
+
 /// Proves ST-12: a restart from nodes.conf is delayed by ST-02 only.
 #[test]
 fn a_restarted_cluster_is_ok_at_once() {
