@@ -159,6 +159,11 @@ fn ends_the_wait_of_a_blocked_client_whose_slot_went_away() {
     );
     let moved = Some(Route::Moved(Slot::of_key(b"a"), node(b'c')));
     assert_eq!(decide_blocked(b"a", &owned_by(Some(b'c'))), moved);
+    let importing = Fake {
+        importing: Some(node(b'c')),
+        ..owned_by(Some(b'c'))
+    };
+    assert_eq!(decide_blocked(b"a", &importing), None, "the key may come");
     let down = Fake {
         is_ok: false,
         ..owned_by(Some(b'a'))

@@ -251,6 +251,29 @@ fn a_sibling_that_never_stands_does_not_count() {
     assert_eq!(rig.at(3).election.stage, ElectionStage::Waiting { rank: 0 });
 }
 
+/// Proves EL-20, EL-21: the winner tells everybody in the turn in which it wins.
+#[test]
+fn everybody_knows_the_new_owner_at_once() {
+    let mut rig = Rig::cluster(3, 2);
+    rig.kill(0);
+    rig.until("the promotion", 10_000, |rig| {
+        [3, 6].iter().any(|index| !rig.at(*index).is_replica())
+    });
+    let winner = [3, 6]
+        .into_iter()
+        .find(|index| !rig.at(*index).is_replica());
+    let winner = winner.expect("one of them");
+    let slot = crate::slot::Slot::new(0).expect("a slot");
+    for index in 1..9 {
+        let owner = rig.at(index).slot_owner(slot).map(|owner| owner.id);
+        assert_eq!(owner, Some(rig.id(winner)), "host {index}");
+    }
+    assert_eq!(
+        rig.at(winner).config_epoch().0,
+        rig.at(winner).current_epoch().0
+    );
+}
+
 /// Proves EL-22: a master that is back before the votes is not replaced; the votes stay counted.
 #[test]
 fn a_master_that_returns_in_time_keeps_its_role() {

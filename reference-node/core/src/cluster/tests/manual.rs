@@ -82,6 +82,19 @@ fn the_pausing_master_pings_its_replica_each_tick() {
     assert!(paused.iter().all(|paused| *paused));
 }
 
+/// Proves MF-08: the first offset is the target, whatever later headers say.
+#[test]
+fn the_target_offset_is_that_of_the_first_paused_header() {
+    let mut rig = Rig::cluster(3, 1);
+    rig.hosts[0].replication.offset = 140;
+    rig.run(3, "CLUSTER FAILOVER");
+    rig.hosts[0].replication.offset = 150;
+    rig.run_for(500);
+    assert!(rig.at(3).is_replica());
+    rig.hosts[3].replication.offset = 140;
+    rig.until("the promotion", 500, |rig| !rig.at(3).is_replica());
+}
+
 /// Proves MF-08: only what the own master says of its offset counts.
 #[test]
 fn the_pause_of_another_master_starts_nothing() {

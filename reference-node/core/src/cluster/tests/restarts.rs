@@ -64,6 +64,22 @@ fn a_replica_is_in_the_shard_of_its_master() {
     assert_eq!(my_shard(&cluster), cluster.shard_of(master));
 }
 
+/// Proves RM-08: a master that had a replica in the file is a target from the start.
+#[test]
+fn who_had_a_replica_before_the_restart_is_a_migration_target() {
+    let text = format!(
+        "{}{OTHER} 127.0.0.1:7001@17001 master - 0 0 9 connected 5461\n\
+         {THIRD} 127.0.0.1:7002@17002 slave {OTHER} 0 0 9 connected\n{VARS}",
+        myself()
+    );
+    let cluster = booted(&text, Millis(5));
+    let targets: Vec<bool> = cluster
+        .members()
+        .map(|member| member.is_migration_target)
+        .collect();
+    assert_eq!(targets, [false, true, false]);
+}
+
 fn saves(fx: &[Effect]) -> usize {
     let persists = fx.iter();
     persists
