@@ -9,6 +9,7 @@ use crate::cluster::PROFILE_DIRECTIVE;
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
 use crate::ids::NodeId;
 use crate::output::Durability;
+use crate::resp::Reply;
 use crate::rng::Rng;
 use crate::slot::SlotSet;
 
@@ -63,6 +64,30 @@ fn the_clock_never_goes_back() {
         rig.start(0);
         assert_eq!(rig.at(0).current_epoch(), CurrentEpoch(after), "{profile}");
         assert_eq!(rig.at(0).config_epoch(), ConfigEpoch(4));
+    }
+}
+
+/// Proves EP-05: a new epoch unless one has the greatest of all that are known, and one at all.
+#[test]
+fn a_bump_is_for_whoever_is_not_the_newest() {
+    for (mine, current, other, expected) in [
+        (0, 0, 0, "BUMPED 1"),
+        (0, 5, 0, "BUMPED 6"),
+        (3, 3, 2, "STILL 3"),
+        (2, 3, 1, "BUMPED 4"),
+        (3, 3, 7, "BUMPED 8"),
+    ] {
+        let mut rig = Rig::cluster(2, 0);
+        rig.alter(0, 0, |me| me.config_epoch = ConfigEpoch(mine));
+        rig.alter(0, 1, |member| member.config_epoch = ConfigEpoch(other));
+        rig.turn(0, |cluster, _| {
+            cluster.current_epoch = CurrentEpoch(current)
+        });
+        rig.saves.clear();
+        let reply = rig.run(0, "CLUSTER BUMPEPOCH");
+        assert_eq!(reply, Reply::Status(expected.into()));
+        let save = expected.starts_with('B').then_some((0, Durability::Synced));
+        assert_eq!(rig.saves.first().copied(), save, "{expected}");
     }
 }
 
