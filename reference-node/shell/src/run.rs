@@ -53,6 +53,7 @@ fn start_node(start: Box<options::Start>) -> anyhow::Result<u8> {
     if setting("daemonize") == "yes" {
         nix::unistd::daemon(true, false)?;
     }
+    end_on_panic();
     let mut log = Log::open(&config.logfile, setting("loglevel"))?;
     let pid = std::process::id();
     let pidfile = setting("pidfile").to_string();
@@ -68,6 +69,16 @@ fn start_node(start: Box<options::Start>) -> anyhow::Result<u8> {
         let _gone = std::fs::remove_file(pidfile);
     }
     Ok(status)
+}
+
+// A step that panicked has changed the node, but what it asked for was not carried out: not saved,
+// not answered. A task would swallow that and the node would go on, with promises not on disk.
+fn end_on_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        std::process::abort();
+    }));
 }
 
 fn greet(log: &mut Log, config: &Config, pid: u32) {
