@@ -126,12 +126,12 @@ impl SlotSet {
         if start > end {
             return;
         }
-        let words = Arc::make_mut(&mut self.words);
-        for word in usize::from(start / 64)..=usize::from(end / 64) {
+        let words = &mut Arc::make_mut(&mut self.words)[..=usize::from(end / 64)];
+        for (word, bits) in words.iter_mut().enumerate().skip(usize::from(start / 64)) {
             let first = word * 64;
             let low = usize::from(start).saturating_sub(first);
             let high = (usize::from(end) - first).min(63);
-            words[word] |= (u64::MAX << low) & (u64::MAX >> (63 - high));
+            *bits |= (u64::MAX << low) & (u64::MAX >> (63 - high));
         }
     }
 }

@@ -96,6 +96,12 @@ impl Node {
                 commands::client_opened(parts, client, peer, local);
             }),
             Input::ClientCommand { client, args } => {
+                if args
+                    .first()
+                    .is_some_and(|name| name.eq_ignore_ascii_case(b"config"))
+                {
+                    self.cluster.stir();
+                }
                 self.with_parts(now, out, |parts| {
                     commands::client_command(parts, client, args)
                 });

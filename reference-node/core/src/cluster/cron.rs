@@ -1,5 +1,8 @@
 //! The room's clockwork: the tick every 100 ms, what is due earlier, and the end of a turn.
 //!
+//! Ticks in which nothing can be due are not waited for: most of an idle node's time goes into
+//! waking up. The others stay where they would have been, so nobody can tell from outside.
+//!
 //! Clauses: GO-01 to GO-03, GO-15, FD-21, ST-05, ST-06, EL-01, MF-08,
 //! PS-15, BUS-10, CF-06, CF-12, CF-13, CF-14.
 
@@ -7,7 +10,7 @@ use std::net::IpAddr;
 
 use super::election::ElectionStage;
 use super::manual_failover::ManualFailover;
-use super::members::MemberIndex;
+use super::members::{Health, Member, MemberIndex};
 use super::turn::Turn;
 use super::{Cluster, Effect, Profile};
 use crate::bus::ext::is_valid_name;
@@ -17,6 +20,8 @@ use crate::time::Millis;
 
 /// One tick (GO-01).
 const TICK: Millis = Millis(100);
+/// GO-02: ticks from one random ping to the next.
+const TICKS_PER_RANDOM_PING: u64 = 10;
 /// What every election waits at least, whatever the node timeout.
 const ELECTION_DELAY_MIN: Millis = Millis(500);
 
@@ -28,6 +33,10 @@ pub(super) struct Clockwork {
     woken_at: Millis,
     seen_at: Millis,
     ticks: u64,
+    /// This turn had a tick.
+    has_ticked: bool,
+    /// Something happened, other than heartbeats that said nothing new: the next tick is needed.
+    pub is_stirred: bool,
     /// Number of PFAIL nodes at the last tick (GO-09).
     pub suspects: usize,
     /// Somebody else's routing may be stale: tell at the end of the turn.
@@ -92,13 +101,13 @@ impl Cluster {
     fn tick(&mut self, turn: &mut Turn) {
         let slept = turn.now.since(self.clockwork.last_tick);
         self.clockwork.last_tick = turn.now;
-        self.clockwork.next_tick = turn.now + TICK;
-        self.clockwork.ticks += 1;
+        self.clockwork.has_ticked = true;
+        self.clockwork.ticks += (slept.0 / TICK.0).clamp(1, self.ticks_to_random_ping());
         self.refresh_myself(turn.config);
         self.expire_handshakes(turn);
         self.open_missing_links(turn);
         // GO-02: once a second.
-        if self.clockwork.ticks.is_multiple_of(10) {
+        if self.clockwork.ticks.is_multiple_of(TICKS_PER_RANDOM_PING) {
             self.ping_random(turn);
         }
         self.refresh_links(turn);
@@ -118,6 +127,63 @@ impl Cluster {
         }
         // ST-06: while it is fail, every tick may end it.
         self.pending.evaluate_state |= !self.state.is_ok();
+    }
+
+    fn ticks_to_random_ping(&self) -> u64 {
+        TICKS_PER_RANDOM_PING - self.clockwork.ticks % TICKS_PER_RANDOM_PING
+    }
+
+    /// The next tick at which anything can be due.
+    fn next_needed_tick(&self, turn: &Turn) -> Millis {
+        let last = self.clockwork.last_tick;
+        if self.needs_every_tick() {
+            return last + TICK;
+        }
+        let timeout = turn.node_timeout();
+        // GO-03, GO-15: the first ping that is due, or that has gone unanswered for as long.
+        let others = self.members.others();
+        let asked = others.filter(|(_, member)| !member.is_without_address);
+        let heard = asked.map(|(_, member)| member.ping_sent.or(member.pong_received));
+        let oldest = heard.map(Option::unwrap_or_default).min();
+        let due = oldest.map_or(Millis(u64::MAX), |at| at + Millis(timeout.0 / 2 + 1));
+        let ticks = due.since(last).0.div_ceil(TICK.0);
+        // FD-21, HI-08: sleep must not look like a pause.
+        let ticks_max = timeout.0.max(TICK.0 * 4) / 4 / TICK.0;
+        let ticks = ticks.min(ticks_max).min(self.ticks_to_random_ping());
+        last + Millis(ticks.max(1) * TICK.0)
+    }
+
+    /// Whether something is under way that is looked at in every tick.
+    fn needs_every_tick(&self) -> bool {
+        let is_awaited = |member: &Member| {
+            !member.is_known()
+                || member.health != Health::Alive
+                || member.orphaned_at.is_some()
+                || (!member.is_without_address && member.open_link().is_none())
+        };
+        !self.state.is_ok()
+            || !matches!(self.manual, ManualFailover::None)
+            || !matches!(self.election.stage, ElectionStage::Idle)
+            || !self.slots.given.is_empty()
+            || self.members.others().any(|(_, member)| is_awaited(member))
+    }
+
+    fn arrange_tick(&mut self, turn: &Turn) {
+        let is_stirred = std::mem::take(&mut self.clockwork.is_stirred);
+        if std::mem::take(&mut self.clockwork.has_ticked) {
+            self.clockwork.next_tick = self.next_needed_tick(turn);
+        } else if is_stirred {
+            let last = self.clockwork.last_tick;
+            let ticks = turn.now.since(last).0 / TICK.0 + 1;
+            let next = last + Millis(ticks * TICK.0);
+            self.clockwork.next_tick = self.clockwork.next_tick.min(next);
+        }
+        // A clock that stepped back must not silence the tick.
+        let longest = Millis(TICK.0 * TICKS_PER_RANDOM_PING);
+        if self.clockwork.next_tick.since(turn.now) > longest {
+            self.clockwork.last_tick = turn.now;
+            self.clockwork.next_tick = turn.now + TICK;
+        }
     }
 
     /// GO-03: nobody stays unheard for more than half the node timeout.
@@ -182,10 +248,7 @@ impl Cluster {
 
     /// Carries out what was flagged, then nodes.conf, then the packets (BUS-10, PS-15).
     pub(super) fn end_turn(&mut self, turn: &mut Turn) {
-        // A clock that stepped back must not silence the tick.
-        if self.clockwork.next_tick.since(turn.now) > TICK {
-            self.clockwork.next_tick = turn.now + TICK;
-        }
+        self.clockwork.is_stirred |= self.pending.is_any() || self.clockwork.slots_changed;
         // MF-08: the awaited byte may just have been applied.
         let is_catching_up = matches!(self.manual, ManualFailover::CatchingUp { .. });
         if std::mem::take(&mut self.pending.run_election) || is_catching_up {
@@ -208,6 +271,7 @@ impl Cluster {
             let packet = Box::new(packet);
             turn.ask(Output::SendPacket { link, packet });
         }
+        self.arrange_tick(turn);
     }
 }
 

@@ -25,8 +25,8 @@ mod links;
 mod manual_failover;
 pub mod members;
 pub mod nodes_conf;
-mod outline;
 mod open_slots;
+mod outline;
 mod profile;
 mod pubsub;
 mod reads;
@@ -117,6 +117,7 @@ impl Cluster {
         around: &Surroundings,
         fx: &mut Vec<Effect>,
     ) {
+        self.stir();
         self.link_opened(link, local_ip, &mut Turn::new(around, fx));
     }
 
@@ -129,6 +130,7 @@ impl Cluster {
         around: &Surroundings,
         fx: &mut Vec<Effect>,
     ) {
+        self.stir();
         self.link_accepted(link, peer_ip, local_ip, &Turn::new(around, fx));
     }
 
@@ -151,6 +153,7 @@ impl Cluster {
 
     /// A link broke, or could not be opened.
     pub fn on_link_closed(&mut self, link: LinkId, around: &Surroundings, fx: &mut Vec<Effect>) {
+        self.stir();
         self.link_closed(link, &Turn::new(around, fx));
     }
 
@@ -162,6 +165,11 @@ impl Cluster {
     /// When [`Cluster::on_wake`] is due, if nothing else comes first.
     pub fn next_wakeup(&self) -> Millis {
         self.next_due()
+    }
+
+    /// The next tick is needed: something changed that it looks at, such as a setting.
+    pub fn stir(&mut self) {
+        self.clockwork.is_stirred = true;
     }
 
     /// Ends the turn: to be called after every input, once its other effects are taken.
@@ -177,6 +185,7 @@ impl Cluster {
         around: &Surroundings,
         fx: &mut Vec<Effect>,
     ) -> Reply {
+        self.stir();
         let turn = &mut Turn::new(around, fx);
         match args.first() {
             Some(name) if name.eq_ignore_ascii_case(b"debug") => self.run_debug(args, turn),

@@ -24,6 +24,9 @@ impl Cluster {
         }
         let header = &packet.header;
         let sender = self.resolve_sender(link, header, turn);
+        if sender.is_none() || !matches!(packet.body, Body::Ping(_) | Body::Pong(_)) {
+            self.stir();
+        }
         if let Some(sender) = sender {
             self.absorb_header(sender, link, header, turn);
         }

@@ -86,6 +86,11 @@ impl Pending {
         }
     }
 
+    /// Whether anything but packets waits for the end of the turn.
+    pub fn is_any(&self) -> bool {
+        self.save.is_some() || self.evaluate_state || self.run_election || self.tell_open_slots
+    }
+
     /// Forgets the packets for a link that is closed.
     pub fn drop_link(&mut self, link: LinkId) {
         self.packets.retain(|(other, _)| *other != link);

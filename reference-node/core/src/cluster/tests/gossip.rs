@@ -66,6 +66,22 @@ fn a_tick_is_a_tenth_of_a_second_and_never_made_up_for() {
     assert_eq!(rig.opened.len(), 1);
 }
 
+/// Proves GO-01: a tick in which nothing is due is not waited for, and the next needed one is where
+/// it would have been.
+#[test]
+fn an_idle_node_sleeps_until_something_is_due() {
+    let mut rig = calm(3);
+    rig.run_for(10_000);
+    let (mut wakes, begin) = (0, rig.now);
+    while rig.now.since(begin) < Millis(20_000) {
+        let next = rig.at(0).next_wakeup();
+        let awake = (0..3).map(|index| rig.at(index).next_wakeup()).min();
+        wakes += u32::from(awake == Some(next));
+        rig.run_for(awake.unwrap_or(next).since(rig.now).0.max(1));
+    }
+    assert!((15..=40).contains(&wakes), "{wakes} wakes in 20 s");
+}
+
 /// Proves GO-02: once a second, of five draws the one that was silent for longest.
 #[test]
 fn each_second_the_least_heard_of_five_drawn_nodes_is_pinged() {

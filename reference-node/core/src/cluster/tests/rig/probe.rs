@@ -71,6 +71,7 @@ impl Rig {
         self.turn(of, |cluster, _| {
             let index = cluster.members.find(id).expect("it knows that node");
             change(&mut cluster.members[index]);
+            cluster.stir();
         });
     }
 
