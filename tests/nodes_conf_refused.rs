@@ -8,6 +8,8 @@ use slotquake_tests::bare::{BareNode, wait_until};
 use slotquake_tests::paper::Paper;
 
 const HARNESS: &str = env!("CARGO_BIN_EXE_slotquake-under-test");
+/// Puts something at a path.
+type Make = fn(&Path);
 const MYSELF: &str = "ffffffffffffffffffffffffffffffffffffffff";
 
 /// A node that has written its file, and is gone.
@@ -78,7 +80,7 @@ fn damaged_files_are_refused_with_file_line_and_remedy() {
 /// Proves PS-08: what is no file cannot be read, or hung upon, or replaced.
 #[test]
 fn folders_pipes_and_loops_are_refused() {
-    let kinds: [(&str, fn(&Path)); 4] = [
+    let kinds: [(&str, Make); 4] = [
         ("Is a directory", |path| std::fs::create_dir(path).unwrap()),
         ("no regular file", |path| {
             let made = std::process::Command::new("mkfifo").arg(path).status();

@@ -21,7 +21,7 @@ pub(super) fn file(input: &[u8]) {
         }
         Ok(before) => {
             let mut outputs = booted.expect("a node starts from what is read");
-            outputs.retain(|output| is_nodes_conf(output));
+            outputs.retain(is_nodes_conf);
             for output in &outputs {
                 if let Output::Persist { bytes, .. } = output {
                     let after = NodesConf::parse(bytes).expect("a node writes what it reads");
