@@ -80,7 +80,7 @@ fn acl(call: &mut Call) -> Answer {
 
 fn getuser(call: &Call) -> Reply {
     let Some(user) = call.parts.server.users.find(call.arg(2), call.parts.config) else {
-        return Reply::NilArray;
+        return Reply::Nil;
     };
     let texts = |texts: Vec<String>| texts.into_iter().map(Reply::text).collect();
     let pair = |name: &str, value: Reply| (Reply::text(name), value);

@@ -68,7 +68,7 @@ pub fn admit(
         return Err(Refusal::ReadOnlyReplica);
     }
     check_subscriber(session, command, name)?;
-    check_stale(parts, command)?;
+    check_stale(parts, session, command)?;
     let load_state = parts.replication.load_state(parts.config);
     if load_state == LoadState::Loading && !command.has(Flag::Loading) {
         return Err(Refusal::Loading);
@@ -233,12 +233,17 @@ fn check_subscriber(session: &Session, command: &Command, name: &str) -> Result<
 }
 
 // RD-19: a replica without its master serves stale data, unless told not to.
-fn check_stale(parts: &Parts, command: &Command) -> Result<(), Refusal> {
+fn check_stale(parts: &Parts, session: &Session, command: &Command) -> Result<(), Refusal> {
+    let queue = session.transaction.iter().flat_map(|open| &open.queue);
+    let mut queued = queue.filter_map(|args| table::find(&args[0]));
+    let is_exec = command.name == "exec";
+    let needs_master =
+        !command.has(Flag::Stale) || (is_exec && queued.any(|queued| !queued.has(Flag::Stale)));
     let is_link_down = matches!(parts.replication.figures().link, LinkFigures::Down { .. });
     let is_refused = parts.is_replica()
         && is_link_down
         && !parts.config.replica_serve_stale_data
-        && !command.has(Flag::Stale);
+        && needs_master;
     if is_refused {
         Err(Refusal::MasterDown)
     } else {

@@ -55,7 +55,7 @@ pub fn distance_reply(distance: f64) -> Reply {
 pub fn place_reply(place: Place) -> Reply {
     let text = |number: f64| {
         let text = format!("{number:.17}");
-        Reply::text(text.trim_end_matches('0').trim_end_matches('.'))
+        Reply::Decimal(text.trim_end_matches('0').trim_end_matches('.').into())
     };
     Reply::Array(vec![text(place.longitude), text(place.latitude)])
 }

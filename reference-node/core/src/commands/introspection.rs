@@ -30,7 +30,7 @@ fn command(call: &mut Call) -> Answer {
         "info" if rest.is_empty() => Ok(Reply::Array(commands().map(info).collect())),
         "info" => {
             let rows = rest.iter().map(|name| catalogue::find(name));
-            let rows = rows.map(|row| row.map_or(Reply::NilArray, info));
+            let rows = rows.map(|row| row.map_or(Reply::Nil, info));
             Ok(Reply::Array(rows.collect()))
         }
         "docs" => Ok(docs(rest)),
@@ -119,7 +119,9 @@ fn doc(row: &'static Row) -> (Reply, Reply) {
 fn list(rest: &[Bytes]) -> Answer {
     let names = |fits: &dyn Fn(&&Row) -> bool| {
         let rows = catalogue::all().filter(|row| fits(row));
-        Ok(Reply::Set(rows.map(|row| Reply::text(row.name)).collect()))
+        Ok(Reply::Array(
+            rows.map(|row| Reply::text(row.name)).collect(),
+        ))
     };
     match rest {
         [] => names(&|_| true),

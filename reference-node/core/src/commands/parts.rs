@@ -289,6 +289,8 @@ impl Parts<'_> {
         let mode = self.clients.get(client).map(|session| session.reply_mode);
         match mode {
             Some(ReplyMode::On | ReplyMode::SkipNext) => self.push(client, reply),
+            // Who subscribes is told so, whatever it wants to hear else.
+            Some(ReplyMode::Off | ReplyMode::Skip) if is_push(&reply) => self.push(client, reply),
             Some(ReplyMode::Off | ReplyMode::Skip) | None => {}
         }
     }
@@ -321,4 +323,12 @@ impl Parts<'_> {
         ];
         kinds.into_iter().flatten().max()
     }
+}
+
+fn is_push(reply: &Reply) -> bool {
+    let several = match reply {
+        Reply::Many(replies) => replies.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    several.iter().all(|reply| matches!(reply, Reply::Push(_)))
 }

@@ -62,7 +62,7 @@ impl OutputLimits {
                 "normal" => ClientClass::Normal,
                 "slave" | "replica" => ClientClass::Replica,
                 "pubsub" => ClientClass::Pubsub,
-                _ => return Err("Invalid client class specified in buffer limit.".into()),
+                _ => return Err("Invalid client class specified in buffer limit configuration.".into()),
             };
             let wrong =
                 "Error in hard, soft or soft_seconds setting in buffer limit configuration.";

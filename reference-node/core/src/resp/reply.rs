@@ -29,6 +29,8 @@ pub enum Reply {
     Set(Vec<Reply>),
     /// `,1.5`, or a bulk in RESP2.
     Double(f64),
+    /// A double already written out, to its last digit: `,1.5`, or a bulk in RESP2.
+    Decimal(String),
     /// `=`, format txt, or a bulk in RESP2.
     Verbatim(String),
     /// `#t`, or an integer in RESP2.
@@ -72,6 +74,10 @@ impl Reply {
             Reply::Double(number) => match protocol {
                 Protocol::Resp2 => bulk(out, double_text(*number).as_bytes()),
                 Protocol::Resp3 => line(out, b',', &double_text(*number)),
+            },
+            Reply::Decimal(text) => match protocol {
+                Protocol::Resp2 => bulk(out, text.as_bytes()),
+                Protocol::Resp3 => line(out, b',', text),
             },
             Reply::Verbatim(text) => match protocol {
                 Protocol::Resp2 => bulk(out, text.as_bytes()),
