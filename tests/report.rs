@@ -33,6 +33,7 @@ fn judged() -> Judgement {
         verdict: Word::Violated,
         why: String::new(),
         target: None,
+        profile: None,
         seed: None,
         coverage: Coverage {
             elections: 2,
