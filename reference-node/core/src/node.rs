@@ -4,6 +4,8 @@
 //! a time, until nothing is left; the cluster room ends the turn. Then whatever must be on disk is
 //! moved to the front of the outputs, so that no packet and no reply leaves before it (BUS-10).
 
+use bytes::Bytes;
+
 use crate::cluster::{Cluster, Effect, Outline, Surroundings};
 use crate::commands::{self, Applied, Clients, Parts, ReplicationDoor, Role, Server, migrate};
 use crate::config::Config;
@@ -95,17 +97,7 @@ impl Node {
             } => self.with_parts(now, out, |parts| {
                 commands::client_opened(parts, client, peer, local);
             }),
-            Input::ClientCommand { client, args } => {
-                if args
-                    .first()
-                    .is_some_and(|name| name.eq_ignore_ascii_case(b"config"))
-                {
-                    self.cluster.stir();
-                }
-                self.with_parts(now, out, |parts| {
-                    commands::client_command(parts, client, args)
-                });
-            }
+            Input::ClientCommand { client, args } => self.run_command(now, client, args, out),
             Input::ClientClosed { client } => {
                 self.with_parts(now, out, |parts| commands::client_closed(parts, client));
             }
@@ -123,6 +115,17 @@ impl Node {
             }
             Input::Terminate => self.terminate(now, out),
         }
+    }
+
+    fn run_command(&mut self, now: Millis, client: ClientId, args: Vec<Bytes>, out: &mut Outputs) {
+        let is_config = |name: &Bytes| name.eq_ignore_ascii_case(b"config");
+        if args.first().is_some_and(is_config) {
+            // What CONFIG SET changes may be due at the next tick (CF-03).
+            self.cluster.stir();
+        }
+        self.with_parts(now, out, |parts| {
+            commands::client_command(parts, client, args);
+        });
     }
 
     /// When it next needs an [`Input::Wake`], if nothing else comes first.

@@ -1,11 +1,11 @@
 //! Open slots outlive a failover: a master tells its replicas, and who takes over has them.
 //!
-//! DEVIATION(SM-20): Valkey 8 puts SETSLOT into the replication stream, to replicas of its own make,
-//! and waits for them. Here the marks travel on the bus, as an extension of heartbeats, and only to
-//! replicas whose headers announce that they keep them: no real server does, so none is ever sent
-//! one, and a mixed shard works as it did. Replicas are told in the turn in which a slot is opened
-//! or closed and with every heartbeat after it; nobody waits for them, so a master that dies within
-//! that moment takes the mark with it, as upstream's always does (MG-05 of part C).
+//! DEVIATION(SM-20): Valkey 8 puts SETSLOT into the replication stream, to replicas of its own
+//! make, and waits for them. Here the marks travel on the bus, as an extension of heartbeats, and
+//! only to replicas whose headers announce that they keep them: no real server does, so none is
+//! ever sent one, and a mixed shard works as it did. Replicas are told in the turn in which a slot
+//! is opened or closed and with every heartbeat after it; nobody waits for them, so a master that
+//! dies within that moment takes the mark with it, as upstream's always does (MG-05 of part C).
 
 use super::members::MemberIndex;
 use super::turn::Turn;

@@ -56,13 +56,14 @@ impl OutputLimits {
         if words.is_empty() || !words.len().is_multiple_of(4) {
             return Err("Wrong number of arguments in buffer limit configuration.".into());
         }
+        let unknown = "Invalid client class specified in buffer limit configuration.";
         let mut limits = *self;
         for class in words.chunks_exact(4) {
             let index = match class[0].to_lowercase().as_str() {
                 "normal" => ClientClass::Normal,
                 "slave" | "replica" => ClientClass::Replica,
                 "pubsub" => ClientClass::Pubsub,
-                _ => return Err("Invalid client class specified in buffer limit configuration.".into()),
+                _ => return Err(unknown.into()),
             };
             let wrong =
                 "Error in hard, soft or soft_seconds setting in buffer limit configuration.";

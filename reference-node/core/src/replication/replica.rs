@@ -260,69 +260,77 @@ impl Follower {
         now: Millis,
         out: &mut Outputs,
     ) -> Result<Option<Progress>, LinkError> {
-        loop {
-            match &mut self.link {
-                Link::Waiting { .. } | Link::Connecting { .. } => return Ok(None),
-                Link::Handshake {
-                    upstream,
-                    handshake,
-                } => {
-                    let upstream = *upstream;
-                    match handshake.take(&mut self.buffer, config)? {
-                        None => return Ok(None),
-                        Some(Step::Send(bytes)) => {
-                            out.push(Output::SendUpstream { upstream, bytes });
-                        }
-                        // RW-17, RW-41: our own place, also as a master before.
-                        Some(Step::SendPsync) => {
-                            let bytes = Handshake::psync(id, offset.plus(1), self.demand);
-                            out.push(Output::SendUpstream { upstream, bytes });
-                        }
-                        Some(Step::Full(id, offset)) => {
-                            let transfer = Transfer::default();
-                            self.link = Link::Transfer {
-                                upstream,
-                                transfer,
-                                id,
-                                offset,
-                            };
-                            return Ok(Some(Progress::Announced));
-                        }
-                        Some(Step::Partial(id)) => {
-                            self.link = Link::Stream {
-                                upstream,
-                                ack_at: now,
-                            };
-                            return Ok(Some(Progress::Continued(id)));
-                        }
-                    }
+        match &mut self.link {
+            Link::Waiting { .. } | Link::Connecting { .. } => Ok(None),
+            Link::Handshake { .. } => self.shake_hands((id, offset), config, now, out),
+            Link::Transfer {
+                upstream,
+                transfer,
+                id,
+                offset,
+            } => {
+                let Some(bytes) = transfer.take(&mut self.buffer)? else {
+                    return Ok(None);
+                };
+                let snapshot = Progress::Snapshot {
+                    bytes,
+                    id: *id,
+                    offset: *offset,
+                };
+                // RW-23: the master waits for a first ACK.
+                self.link = Link::Stream {
+                    upstream: *upstream,
+                    ack_at: now,
+                };
+                Ok(Some(snapshot))
+            }
+            Link::Stream { .. } => Ok(take_command(&mut self.buffer)?.map(Progress::Command)),
+        }
+    }
+
+    /// Answers the master step by step, until it says how it will go on.
+    fn shake_hands(
+        &mut self,
+        (id, offset): (ReplId, ReplOffset),
+        config: &Config,
+        now: Millis,
+        out: &mut Outputs,
+    ) -> Result<Option<Progress>, LinkError> {
+        while let Link::Handshake {
+            upstream,
+            handshake,
+        } = &mut self.link
+        {
+            let upstream = *upstream;
+            match handshake.take(&mut self.buffer, config)? {
+                None => return Ok(None),
+                Some(Step::Send(bytes)) => {
+                    out.push(Output::SendUpstream { upstream, bytes });
                 }
-                Link::Transfer {
-                    upstream,
-                    transfer,
-                    id,
-                    offset,
-                } => {
-                    let Some(bytes) = transfer.take(&mut self.buffer)? else {
-                        return Ok(None);
+                // RW-17, RW-41: our own place, also as a master before.
+                Some(Step::SendPsync) => {
+                    let bytes = Handshake::psync(id, offset.plus(1), self.demand);
+                    out.push(Output::SendUpstream { upstream, bytes });
+                }
+                Some(Step::Full(id, offset)) => {
+                    self.link = Link::Transfer {
+                        upstream,
+                        transfer: Transfer::default(),
+                        id,
+                        offset,
                     };
-                    let snapshot = Progress::Snapshot {
-                        bytes,
-                        id: *id,
-                        offset: *offset,
-                    };
-                    // RW-23: the master waits for a first ACK.
+                    return Ok(Some(Progress::Announced));
+                }
+                Some(Step::Partial(id)) => {
                     self.link = Link::Stream {
-                        upstream: *upstream,
+                        upstream,
                         ack_at: now,
                     };
-                    return Ok(Some(snapshot));
-                }
-                Link::Stream { .. } => {
-                    return Ok(take_command(&mut self.buffer)?.map(Progress::Command));
+                    return Ok(Some(Progress::Continued(id)));
                 }
             }
         }
+        Ok(None)
     }
 
     /// RW-36: once per second.
