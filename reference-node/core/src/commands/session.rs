@@ -360,4 +360,3 @@ pub fn forget_subscriber(
         }
     }
 }
-
