@@ -23,9 +23,17 @@ impl Source {
         !is_test
     }
 
-    /// All before the inline test module.
+    /// All before the inline test module; `mod tests;` only names a file, and ends nothing.
     pub fn product_part(&self) -> &str {
-        self.text.split("#[cfg(test)]").next().unwrap_or_default()
+        const MARK: &str = "#[cfg(test)]";
+        let opens_module = |at: &usize| {
+            let mut below = self.text[at + MARK.len()..].lines().skip(1);
+            let item = below.find(|line| !line.starts_with('#'));
+            !item.is_some_and(|item| item.ends_with(';'))
+        };
+        let mut marks = self.text.match_indices(MARK).map(|(at, _)| at);
+        let end = marks.find(opens_module).unwrap_or(self.text.len());
+        &self.text[..end]
     }
 }
 
