@@ -159,6 +159,7 @@ pub fn decide(
         slot,
         owner,
     };
+    // SM-02: what no rule sends elsewhere is here, on a migrating slot too.
     RULES
         .iter()
         .find_map(|rule| (rule.applies)(&facts))

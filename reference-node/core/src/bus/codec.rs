@@ -77,7 +77,8 @@ pub enum DropReason {
     },
 }
 
-/// The length of the packet a stream begins with; none if more bytes are needed to tell.
+/// The length of the packet a stream begins with; none if more bytes are needed to tell. BUS-02: a
+/// stream is packets one after another, from its first byte on.
 ///
 /// # Errors
 /// The connection must be closed.

@@ -62,7 +62,8 @@ struct Losses {
 }
 
 impl Cluster {
-    /// UP-01: weighs a claim slot by slot, then what it means for this node.
+    /// UP-01: weighs a claim slot by slot, then what it means for this node. RP-11: a replica learns
+    /// owners here too, not from its master's stream.
     pub(super) fn weigh_claim(&mut self, claim: &Claim, turn: &mut Turn) {
         if claim.by == self.members.my_index() {
             return;
@@ -134,7 +135,8 @@ impl Cluster {
         let is_emptied = losses.of_my_shard > 0 && self.members[shard_master].slot_count == 0;
         let may_follow =
             turn.config.cluster_allow_replica_migration || claim.slots.len() == losses.of_my_shard;
-        // UP-08: who took the last slot of the shard is its master now.
+        // UP-08, UP-11: who took the last slot of the shard is its master now; where that is not
+        // allowed, a master stays one without slots.
         if is_emptied && may_follow {
             let id = self.members[claim.by].id;
             turn.log(

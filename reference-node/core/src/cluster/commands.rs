@@ -126,6 +126,7 @@ impl Cluster {
                 }
             },
         };
+        // HS-02: no names, and no port 0.
         let port_of = |number: i64| u16::try_from(number).ok().filter(|port| *port != 0);
         let parts = (host.parse().ok(), port_of(base), port_of(bus));
         let (Some(ip), Some(base), Some(bus)) = parts else {

@@ -116,11 +116,13 @@ impl Cluster {
     /// One look at the election: schedule, wait, ask, or win.
     pub(super) fn run_election(&mut self, turn: &mut Turn) {
         if first_objection(STAND_RULES, &self.stand_facts(turn)).is_some() {
+            // EL-22: an open election stays as it is.
             return;
         }
         let timeout = auth_timeout(turn);
         let retry = Millis(timeout.0.saturating_mul(2));
-        // EL-06: the first one, or long enough after the last one.
+        // EL-06, EL-25: the first one, or long enough after the last one. MF-17: a manual failover
+        // waits as long.
         let is_due = self
             .election
             .start_at
@@ -148,6 +150,7 @@ impl Cluster {
             ElectionStage::Waiting { .. } => self.ask_for_votes(turn),
             ElectionStage::Asked { epoch, voters, at } => {
                 let (epoch, votes, at) = (*epoch, voters.len(), *at);
+                // EL-23: never without a quorum.
                 if votes >= self.state.quorum() {
                     self.win(epoch, votes, turn);
                 } else if turn.now.since(at) >= ASK_AGAIN && self.profile == Profile::Reference {
@@ -178,6 +181,7 @@ impl Cluster {
         let rank = self.my_rank(turn);
         let delay = match self.manual.can_start() {
             true => 0,
+            // EL-24: half a second to a second for the replica with the newest data.
             false => 500 + self.rng.below(500) + rank.saturating_mul(1000),
         };
         let rank = if self.manual.can_start() { 0 } else { rank };
@@ -232,7 +236,7 @@ impl Cluster {
         }
     }
 
-    /// EL-11 to EL-13: a new epoch, and a request to every node. Saved before it leaves.
+    /// EL-11 to EL-13, EL-25: a new epoch, and a request to every node. Saved before it leaves.
     fn ask_for_votes(&mut self, turn: &mut Turn) {
         self.current_epoch = self.current_epoch.next();
         let epoch = self.current_epoch;
@@ -302,6 +306,7 @@ impl Cluster {
 
     /// EL-20: promotion.
     fn win(&mut self, epoch: CurrentEpoch, votes: usize, turn: &mut Turn) {
+        // INV-03.
         assert!(votes >= self.state.quorum(), "{votes} votes are a majority");
         assert!(
             epoch <= self.current_epoch,

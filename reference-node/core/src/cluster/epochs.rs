@@ -48,11 +48,12 @@ impl Cluster {
     ) {
         let me = self.members.me();
         let other = &self.members[sender];
-        // EP-23: between masters only.
+        // EP-23: between masters only. EP-21: also at configEpoch 0.
         let collides = me.is_master()
             && other.is_master()
             && header.master.is_none()
             && header.config_epoch == me.config_epoch;
+        // EP-22: the master with the greatest id never moves.
         if !collides || me.id >= other.id {
             return;
         }
@@ -93,6 +94,7 @@ impl Cluster {
         let before = self.members.me().config_epoch;
         self.current_epoch = CurrentEpoch(self.greatest_epoch().0).next();
         let epoch = self.current_epoch.as_config();
+        // INV-04.
         assert!(
             epoch > before || epoch.0 == u64::MAX,
             "a bump grows: {before:?} to {epoch:?}"

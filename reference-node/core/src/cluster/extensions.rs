@@ -11,6 +11,7 @@ use crate::ids::{LinkId, NodeId};
 use crate::output::Durability;
 use crate::time::Millis;
 
+// CF-15: for the extension only.
 const HUMAN_NODENAME_DIRECTIVE: &str = "cluster-announce-human-nodename";
 
 impl Cluster {
@@ -42,6 +43,7 @@ impl Cluster {
             .links
             .get(link)
             .is_some_and(|entry| entry.speaks_extensions);
+        // BUS-23: others would drop the whole packet (BUS-22).
         if !is_known_to_speak && !has_spoken {
             return extensions;
         }
@@ -54,6 +56,7 @@ impl Cluster {
             let ttl_s = ttl.0.div_ceil(1000);
             extensions.push(Extension::ForgottenNode { id, ttl_s });
         }
+        // BUS-22: in every heartbeat to those who understand.
         extensions.push(Extension::ShardId(self.shard_of(self.members.my_index())));
         extensions
     }

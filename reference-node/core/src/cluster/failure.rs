@@ -50,6 +50,7 @@ pub(super) const MARK_RULES: &[Rule<MarkFacts, NotMarked>] = &[
         },
     },
     Rule {
+        // FD-17: so a minority marks nobody.
         clause: "FD-08",
         objects: |facts| {
             let voices = facts.reports + facts.own_voice;
@@ -95,6 +96,7 @@ impl Cluster {
                 format!("*** NODE {} possibly failing", id(self, index)),
             );
             self.members[index].health = Health::Suspected;
+            // ST-10: a master that suspects the majority stops serving in this very turn.
             self.pending.evaluate_state = true;
             self.pending.save(Durability::Buffered);
             // DEVIATION(FD-09): as 7.2 does, so that a lone master sees its replicas fail.
@@ -217,7 +219,8 @@ impl Cluster {
     }
 }
 
-/// FD-01, FD-03: an unanswered ping, and no data at all, for longer than the node timeout.
+/// FD-01, FD-03: an unanswered ping, and no data at all, for longer than the node timeout. FD-20:
+/// an open link proves nothing, as the kernel of a paused process opens links too.
 fn is_silent(member: &Member, turn: &Turn) -> bool {
     let Some(ping_sent) = member.ping_sent else {
         return false;

@@ -129,7 +129,8 @@ impl Cluster {
         self.pending.save(Durability::Buffered);
     }
 
-    /// GO-12: a node learnt from others is known at once, by its real id.
+    /// GO-12, HS-17: a node learnt from others is known at once, by its real id, and is pinged, not
+    /// met.
     fn hear_of_stranger(&mut self, entry: &Gossip, turn: &mut Turn) {
         let untellable = NodeFlags::NOADDR | NodeFlags::HANDSHAKE | NodeFlags::MYSELF;
         let is_adoptable = entry.flags.0 & untellable == 0 && entry.ip.is_some();
@@ -166,6 +167,7 @@ impl Cluster {
                 .outbound
                 .is_some_and(|link| link.phase == LinkPhase::Open);
             let is_idle = is_open && member.ping_sent.is_none();
+            // BUS-34: who knows nobody draws itself, and says nothing.
             if index == self.members.my_index() || !is_idle || member.stage == Stage::Handshake {
                 continue;
             }

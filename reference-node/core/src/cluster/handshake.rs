@@ -168,6 +168,7 @@ impl Cluster {
         let peer_ip = self.links.get(link).and_then(|entry| entry.peer_ip);
         let address = address_of(header, header.ip.or(peer_ip));
         if address.ip.is_some() {
+            // HS-08: it knows us already, so the next tick's link to it begins with a PING.
             self.start_handshake(address, Greeting::Ping, turn.now);
         }
     }

@@ -29,6 +29,7 @@ impl Cluster {
         let me = self.members.me();
         // BUS-12: a replica shows the slots and the epoch of its master.
         let master = &self.members[self.members.my_shard_master()];
+        // INV-05.
         assert!(
             !me.is_master() || me.config_epoch.0 <= self.current_epoch.0,
             "configEpoch {:?} is never ahead of currentEpoch {:?}",

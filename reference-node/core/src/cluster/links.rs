@@ -67,6 +67,7 @@ impl Cluster {
     pub(super) fn open_missing_links(&mut self, turn: &mut Turn) {
         let wanted: Vec<(MemberIndex, IpAddr, u16)> = self
             .members
+            // HS-22: never to oneself, never to a node without address.
             .others()
             .filter(|(_, member)| member.outbound.is_none() && !member.is_without_address)
             .filter_map(|(index, member)| {

@@ -331,6 +331,7 @@ impl Members {
         self.free.push(index);
         for other in self.table.iter_mut().flatten() {
             other.reports.retain(|report| report.by != index);
+            // RS-06.
             if other.role == (Role::Replica { of: Some(index) }) {
                 other.role = Role::Replica { of: None };
             }

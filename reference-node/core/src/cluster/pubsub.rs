@@ -1,4 +1,4 @@
-//! Messages for subscribers of other nodes (PU-02, PU-05, PU-08).
+//! Messages for subscribers of other nodes (PU-01, PU-02, PU-05, PU-08).
 
 use bytes::Bytes;
 

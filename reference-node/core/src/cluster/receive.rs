@@ -41,7 +41,7 @@ impl Cluster {
                 self.on_heartbeat(Beat::Meet, heartbeat, link, sender, header, turn);
             }
             (body, Some(sender)) => self.on_message(body, link, sender, header, turn),
-            // BUS-41: nothing else counts from strangers.
+            // BUS-41, VO-12: nothing else counts from strangers, a request for votes least of all.
             (_, None) => {}
         }
     }
@@ -117,6 +117,7 @@ impl Cluster {
             return;
         };
         self.members[sender].refuses_failover = header.flags.has(NodeFlags::NOFAILOVER);
+        // HS-10: a MEET moves nobody.
         if beat == Beat::Ping {
             self.adopt_address(sender, link, header, turn);
         }
@@ -145,19 +146,22 @@ impl Cluster {
         if beat == Beat::Meet || self.members.me().address.ip.is_none() {
             self.learn_my_ip(local_ip, turn);
         }
+        // BUS-23: also of a stranger, so that the PONG to its MEET is extended.
         if header.message_flags.ext_data
             && let Some(entry) = self.links.get_mut(link)
         {
             entry.speaks_extensions = true;
         }
+        // BUS-33: strangers too get a PONG, gossip and all.
         self.send_beat(link, sender, Beat::Pong, turn);
+        // HS-10: from an acquaintance, MEET is a PING.
         if beat == Beat::Meet && sender.is_none() {
             self.welcome(link, header, turn);
             self.hear_gossip(&heartbeat.gossip, None, turn);
         }
     }
 
-    /// GO-06, FD-04: a PONG on our own link proves that the node is there.
+    /// GO-06, FD-04: a PONG on our own link proves that the node is there. FD-15: nothing else does.
     fn note_answer(&mut self, beat: Beat, from: MemberIndex, turn: &mut Turn) {
         let member = &mut self.members[from];
         member.greeting = super::members::Greeting::Ping;

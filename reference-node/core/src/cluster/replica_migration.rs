@@ -143,6 +143,7 @@ impl Cluster {
         let orphans: Vec<MemberIndex> = self
             .members
             .iter()
+            // RM-09: a master that never had a replica is no target.
             .filter(|(_, member)| member.has_voice() && member.is_migration_target)
             .filter(|(index, member)| {
                 !member.is_failed() && working[usize::from(index.number())] == 0

@@ -51,6 +51,7 @@ impl Cluster {
 
     /// CLUSTER RESET (RS-07 to RS-10).
     pub(super) fn reset(&mut self, form: ResetForm, turn: &mut Turn) -> Reply {
+        // RS-09: data is not thrown away.
         if self.members.me().is_master() && !turn.keys.has_no_keys() {
             return error("CLUSTER RESET can't be called with master nodes containing keys");
         }

@@ -140,6 +140,7 @@ impl Cluster {
         self.leave_master(me);
         self.members.me_mut().role = Role::Replica { of: Some(master) };
         self.members[master].is_migration_target = true;
+        // MF-10: clients held back by the pause are let go, to be sent to the new master.
         self.end_manual_failover(turn);
         self.forget_election();
         self.clockwork.slots_changed = true;
@@ -164,6 +165,7 @@ impl Cluster {
         self.clockwork.slots_changed = true;
         self.pending.evaluate_state = true;
         self.pending.save(Durability::Synced);
+        // EL-21: everybody knows the new owner by this PONG.
         self.broadcast_pong(turn);
         self.end_manual_failover(turn);
         self.forget_election();

@@ -57,7 +57,8 @@ impl State {
         self.minority_at = Some(now);
     }
 
-    /// How many of them must agree.
+    /// How many of them must agree. ST-09: one at least, which nobody reaches where no master has
+    /// slots.
     pub fn quorum(&self) -> usize {
         self.size / 2 + 1
     }
@@ -87,6 +88,7 @@ impl Cluster {
         if !has_majority && self.counts_as_minority(&masters, turn) {
             self.state.minority_at = Some(turn.now);
         }
+        // ST-07: without full coverage the majority alone decides.
         let is_covered = !turn.config.cluster_require_full_coverage || self.covers_all_slots();
         let verdict = if has_majority && is_covered {
             Verdict::Ok

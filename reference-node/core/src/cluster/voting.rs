@@ -13,7 +13,8 @@ use crate::output::{Durability, LogLevel};
 use crate::rules::{Rule, first_objection};
 use crate::time::Millis;
 
-/// What is weighed before a vote is given.
+/// What is weighed before a vote is given. VO-09: not the state of the cluster here, not how many
+/// nodes this one reaches, not how much data the candidate has.
 pub(super) struct Ballot {
     pub has_voice: bool,
     pub requested_epoch: CurrentEpoch,
@@ -64,7 +65,7 @@ pub(super) const VOTE_RULES: &[Rule<Ballot, Refusal>] = &[
         },
     },
     Rule {
-        // VO-03: one vote per epoch, also after a restart.
+        // VO-03: one vote per epoch, also after a restart. VO-11: whatever the candidate's shard.
         clause: "VO-03",
         objects: |ballot| {
             (ballot.last_vote_epoch >= ballot.current_epoch).then_some(Refusal::VotedAlready)
@@ -82,6 +83,7 @@ pub(super) const VOTE_RULES: &[Rule<Ballot, Refusal>] = &[
     Rule {
         clause: "VO-04",
         objects: |ballot| {
+            // VO-13: when forced, also against a master that works, be it the voter itself.
             let is_needed = ballot.master_failed == Some(true) || ballot.is_forced;
             (!is_needed).then_some(Refusal::MasterWorks)
         },
@@ -164,6 +166,7 @@ impl Cluster {
 
     /// VO-07: the vote is on disk before it leaves.
     fn grant_vote(&mut self, candidate: MemberIndex, turn: &mut Turn) {
+        // INV-01.
         assert!(
             self.last_vote_epoch < self.current_epoch,
             "one vote per epoch: voted in {:?}, now {:?}",

@@ -95,7 +95,7 @@ pub enum Applied {
     Queued,
 }
 
-/// Applies a command of the stream from our master (RP-09, RD-16).
+/// Applies a command of the stream from our master (RP-09, RP-10, RD-16).
 pub fn apply_from_master(parts: &mut Parts, args: Vec<Bytes>) -> Applied {
     let Some(command) = args.first().and_then(|name| table::find(name)) else {
         let name = args

@@ -268,6 +268,7 @@ fn send(call: &mut Call, kind: PublishKind) -> Answer {
     } else {
         call.replicate(call.args.to_vec());
     }
+    // PU-01: receivers at other nodes are not counted.
     Ok(Reply::Integer(count as i64))
 }
 

@@ -141,6 +141,7 @@ fn find(name: &str) -> Option<&'static Setting> {
 fn others() -> &'static [Other] {
     static OTHERS: OnceLock<Vec<Other>> = OnceLock::new();
     OTHERS.get_or_init(|| {
+        // CF-18, CF-20: known, with upstream's defaults, and without effect here.
         let lines = include_str!("others.txt")
             .lines()
             .filter(|line| !line.starts_with('#'));

@@ -91,13 +91,16 @@ pub const SETTINGS: &[Setting] = &[
     ),
     flag!("appendonly", Runtime, appendonly),
     flag!("cluster-enabled", Fixed, cluster_enabled),
+    // CF-02.
     text!("cluster-config-file", Fixed, cluster_config_file),
+    // CF-03.
     span!(
         "cluster-node-timeout",
         Runtime,
         cluster_node_timeout,
         0..=i64::MAX as u64
     ),
+    // CF-04.
     number!("cluster-port", Fixed, cluster_port, 0..=65_535),
     number!(
         "cluster-replica-validity-factor",
@@ -110,27 +113,32 @@ pub const SETTINGS: &[Setting] = &[
         Runtime,
         cluster_replica_no_failover
     ),
+    // CF-07.
     number!(
         "cluster-migration-barrier",
         Runtime,
         cluster_migration_barrier,
         0..=INTEGER_MAX
     ),
+    // CF-08.
     flag!(
         "cluster-allow-replica-migration",
         Runtime,
         cluster_allow_replica_migration
     ),
+    // CF-09.
     flag!(
         "cluster-require-full-coverage",
         Runtime,
         cluster_require_full_coverage
     ),
+    // CF-10.
     flag!(
         "cluster-allow-reads-when-down",
         Runtime,
         cluster_allow_reads_when_down
     ),
+    // CF-11.
     flag!(
         "cluster-allow-pubsubshard-when-down",
         Runtime,
@@ -176,6 +184,7 @@ pub const SETTINGS: &[Setting] = &[
         cluster_writable_delay,
         0..=INTEGER_MAX
     ),
+    // CF-20.
     number!(
         "repl-ping-replica-period",
         Runtime,
@@ -194,6 +203,7 @@ pub const SETTINGS: &[Setting] = &[
             Ok(())
         },
     },
+    // CF-20.
     number!("repl-timeout", Runtime, repl_timeout_s, 1..=INTEGER_MAX),
     setting!(
         "repl-backlog-size",
@@ -214,6 +224,7 @@ pub const SETTINGS: &[Setting] = &[
         replica_serve_stale_data
     ),
     flag!("replica-read-only", Runtime, replica_read_only),
+    // CF-20.
     number!(
         "min-replicas-to-write",
         Runtime,
