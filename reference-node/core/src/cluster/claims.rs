@@ -62,8 +62,8 @@ struct Losses {
 }
 
 impl Cluster {
-    /// UP-01: weighs a claim slot by slot, then what it means for this node. RP-11: a replica learns
-    /// owners here too, not from its master's stream.
+    /// UP-01: weighs a claim slot by slot, then what it means for this node. RP-11: a replica too
+    /// learns owners here, not from its master's stream.
     pub(super) fn weigh_claim(&mut self, claim: &Claim, turn: &mut Turn) {
         if claim.by == self.members.my_index() {
             return;

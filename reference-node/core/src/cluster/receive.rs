@@ -161,7 +161,8 @@ impl Cluster {
         }
     }
 
-    /// GO-06, FD-04: a PONG on our own link proves that the node is there. FD-15: nothing else does.
+    /// GO-06, FD-04: a PONG on our own link proves that the node is there. FD-15: nothing else
+    /// does.
     fn note_answer(&mut self, beat: Beat, from: MemberIndex, turn: &mut Turn) {
         let member = &mut self.members[from];
         member.greeting = super::members::Greeting::Ping;
