@@ -321,8 +321,10 @@ mod tests {
         let path = folder.path().join("nodes.conf");
         let name = path.display().to_string();
         let mut files = Files::new(&name, "", "", AppendLog::new("", "", Sync::Never));
+        std::fs::write(&path, "").expect("writable");
         files.lock_nodes_conf().expect("free");
         for durability in [Durability::Buffered, Durability::Synced] {
+            // In place: the file is still the one that is locked.
             std::fs::write(&path, "the old content, which is longer").expect("writable");
             let mut old = File::open(&path).expect("there");
             files

@@ -70,6 +70,8 @@ impl Cluster {
             }
             // SM-19.
             self.slots.importing.remove(&slot);
+            // The operator's word is the last one: it does not come back (SM-12).
+            self.slots.given.remove(&slot);
         }
         self.after_slot_change();
         Reply::OK
@@ -93,6 +95,7 @@ impl Cluster {
         }
         let me = self.members.my_index();
         self.slots.unbind_all(&mut self.members, me);
+        self.slots.given.clear();
         self.after_slot_change();
         Reply::OK
     }

@@ -103,6 +103,7 @@ impl Cluster {
             self.slots.migrating.remove(&slot);
         }
         self.slots.bind(&mut self.members, slot, owner);
+        self.slots.given.remove(&slot);
         if was_mine && owner != me && self.profile == Profile::Reference {
             self.slots.given.insert(slot, self.members[owner].id);
         }

@@ -107,6 +107,19 @@ fn a_slot_given_to_a_node_that_claims_it_stays_there() {
     }
 }
 
+/// Proves SM-12: what the operator took away himself since then does not come back.
+#[test]
+fn a_slot_given_away_and_deleted_stays_deleted() {
+    let mut rig = with_an_open_slot("default");
+    let target = rig.id(1);
+    rig.run(0, &format!("CLUSTER SETSLOT 7 NODE {target}"));
+    rig.run(0, "CLUSTER DELSLOTS 7");
+    rig.run_for(500);
+    let slot = slot(7);
+    assert_eq!(rig.at(0).slots.owner(slot), None);
+    assert_eq!(rig.at(0).migrating_to(slot), None);
+}
+
 /// Proves KW-05: a sender that is wrong about two owners is told of both at once.
 #[test]
 fn a_stale_claim_is_answered_for_each_owner() {
