@@ -2,8 +2,8 @@
 //!
 //! The weaknesses are those of part C of the invariant catalogue and of the KW clauses; each place
 //! that reproduces one asks [`Profile`] and cites the clause it departs from. Nothing else in the
-//! node depends on the profile, and the bytes on the wire and on disk are the same in both.
-//! `docs/weaknesses.md` lists them.
+//! node depends on the profile. On the wire only a spare bit of the header differs, and what nodes
+//! that set it tell each other (SM-20); on disk nothing. `docs/weaknesses.md` lists them.
 
 use crate::config::Config;
 
