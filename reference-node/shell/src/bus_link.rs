@@ -16,7 +16,9 @@ use crate::shell::{SharedShell, Shell};
 /// What a bus link carries.
 pub struct LinkProtocol {
     link: LinkId,
-    buffer: BytesMut,
+    /// The beginning of a packet whose end has not come; empty most of the time, because packets
+    /// mostly come whole, and then an idle link keeps no memory.
+    begun: BytesMut,
 }
 
 impl LinkProtocol {
@@ -24,19 +26,18 @@ impl LinkProtocol {
     pub fn new(link: LinkId) -> LinkProtocol {
         LinkProtocol {
             link,
-            buffer: BytesMut::new(),
+            begun: BytesMut::new(),
         }
     }
-}
 
-impl Protocol for LinkProtocol {
-    fn received(&mut self, bytes: &[u8], shell: &mut Shell) -> ControlFlow<()> {
-        self.buffer.extend_from_slice(bytes);
+    /// Takes in all whole packets; says how long they are together.
+    fn take_in(&self, bytes: &[u8], shell: &mut Shell) -> ControlFlow<(), usize> {
+        let mut rest = bytes;
         loop {
             // BUS-08: a wrong signature or length closes the connection.
-            let length = match codec::frame_length(&self.buffer) {
+            let length = match codec::frame_length(rest) {
                 Ok(Some(length)) if length <= FRAME_BYTES_MAX => length,
-                Ok(None) => return ControlFlow::Continue(()),
+                Ok(None) => return ControlFlow::Continue(bytes.len() - rest.len()),
                 Ok(Some(_)) | Err(_) => {
                     shell.log(
                         LogLevel::Warning,
@@ -45,28 +46,42 @@ impl Protocol for LinkProtocol {
                     return ControlFlow::Break(());
                 }
             };
-            if self.buffer.len() < length {
-                return ControlFlow::Continue(());
-            }
+            let Some((packet, behind)) = rest.split_at_checked(length) else {
+                return ControlFlow::Continue(bytes.len() - rest.len());
+            };
             // BUS-09: other malformations drop only this packet.
-            match codec::decode(&self.buffer[..length]) {
-                Ok(packet) => {
-                    let packet = Box::new(packet);
-                    shell.take_in(Input::LinkPacket {
-                        link: self.link,
-                        packet,
-                    });
-                }
+            match codec::decode(packet) {
+                Ok(packet) => shell.take_in(Input::LinkPacket {
+                    link: self.link,
+                    packet: Box::new(packet),
+                }),
                 Err(reason) => {
                     let text = format!("Received an invalid bus packet, dropped: {reason}");
                     shell.log(LogLevel::Verbose, &text);
                 }
             }
-            self.buffer.advance(length);
             if !shell.has_link(self.link) {
                 return ControlFlow::Break(());
             }
+            rest = behind;
         }
+    }
+}
+
+impl Protocol for LinkProtocol {
+    fn received(&mut self, bytes: &[u8], shell: &mut Shell) -> ControlFlow<()> {
+        if self.begun.is_empty() {
+            let taken = self.take_in(bytes, shell)?;
+            self.begun.extend_from_slice(&bytes[taken..]);
+            return ControlFlow::Continue(());
+        }
+        self.begun.extend_from_slice(bytes);
+        let taken = self.take_in(&self.begun, shell)?;
+        self.begun.advance(taken);
+        if self.begun.is_empty() {
+            self.begun = BytesMut::new();
+        }
+        ControlFlow::Continue(())
     }
 
     fn lost(&mut self, shell: &mut Shell) {

@@ -112,4 +112,5 @@ impl Outbox {
 }
 
 const COPIED_BYTES_MAX: usize = 16 << 10;
-const KEPT_BYTES_MAX: usize = 64 << 10;
+/// Enough for replies; the hundreds of links of a large cluster keep no packet each.
+const KEPT_BYTES_MAX: usize = 2 << 10;
