@@ -1,12 +1,13 @@
 //! slotquake: breaks Redis clusters and proves what held.
 //!
 //! The harness room: [`plan`] (a run as data), [`director`] (the run itself, pure), [`world`] (the
-//! doers: local processes, or the simulation), [`nemesis`] (faults), [`target`] (servers to test),
+//! doers: local processes, or the simulation), [`explore`] (many seeds), [`nemesis`] (faults), [`target`] (servers to test),
 //! [`sandbox`] (namespaces), [`observe`] (bus tap and views), [`store`] (recordings on disk),
 //! [`report`], and [`cli`].
 
 pub mod cli;
 pub mod director;
+pub mod explore;
 pub mod nemesis;
 pub mod observe;
 pub mod plan;

@@ -18,6 +18,7 @@ pub mod run;
 pub mod seeds;
 pub mod serve;
 pub mod servers;
+pub mod simulate;
 pub mod test;
 
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Test(test::TestArgs),
+    Simulate(simulate::SimulateArgs),
     Check(check::CheckArgs),
     Servers(servers::ServersArgs),
     Explain(explain::ExplainArgs),
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Node(args) => return node::run(args),
         Command::Test(args) => test::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Servers(args) => servers::run(&args),
         Command::Explain(args) => explain::run(&args),

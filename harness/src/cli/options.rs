@@ -168,7 +168,7 @@ impl RunOptions {
 
 /// A scenario prescribes some options: one that was given and says something else is a mistake,
 /// not a wish to be overruled in silence.
-fn refuse_contradiction(scenario: &str, given: &Plan, adapted: &Plan) -> Result<(), Failure> {
+pub(super) fn refuse_contradiction(scenario: &str, given: &Plan, adapted: &Plan) -> Result<(), Failure> {
     let default = Plan::default();
     let words = |plan: &Plan| {
         [
@@ -199,21 +199,21 @@ fn default_workloads() -> String {
     names.join(",")
 }
 
-fn workload_help() -> String {
+pub(super) fn workload_help() -> String {
     listed(
         "What the clients do, by comma",
         WORKLOADS.iter().map(|entry| (entry.name, entry.help)),
     )
 }
 
-fn fault_help() -> String {
+pub(super) fn fault_help() -> String {
     listed(
         "Faults to draw from, by comma, or `all` or `none`",
         NEMESES.iter().map(|entry| (entry.name, entry.help)),
     )
 }
 
-fn scenario_help() -> String {
+pub(super) fn scenario_help() -> String {
     listed(
         "A fixed course of events instead of drawn faults",
         SCENARIOS.iter().map(|entry| (entry.name, entry.help)),

@@ -328,7 +328,8 @@ fn foot(out: &mut String, model: &Model) {
     }
 }
 
-fn painted(word: Word, paint: Paint) -> String {
+/// A word of a fixed width, in its colour.
+pub fn painted(word: Word, paint: Paint) -> String {
     let (name, colour) = match word {
         Word::Held => ("held     ", "32"),
         Word::Known => ("known    ", "33"),

@@ -67,7 +67,7 @@ pub struct SimWorld {
 
 /// Whether packets travel as bytes or as types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Codec {
+pub enum Codec {
     /// Each is encoded and decoded on its way.
     InTheLoop,
     /// As types: faster.
@@ -93,12 +93,24 @@ impl SimWorld {
         plan: &Plan,
         directives: &BTreeMap<String, String>,
     ) -> anyhow::Result<SimWorld> {
-        let settings = boot::settings(plan);
         // One seed in sixteen keeps the codec honest.
         let codec = match Rng::named(plan.seed, "codec").below(16) {
             0 => Codec::InTheLoop,
             _ => Codec::Typed,
         };
+        SimWorld::boot_through(plan, directives, codec)
+    }
+
+    /// As [`SimWorld::boot_with`], with this codec instead of the seed's choice: to measure it.
+    ///
+    /// # Errors
+    /// As [`SimWorld::boot_with`].
+    pub fn boot_through(
+        plan: &Plan,
+        directives: &BTreeMap<String, String>,
+        codec: Codec,
+    ) -> anyhow::Result<SimWorld> {
+        let settings = boot::settings(plan);
         let mut world = SimWorld {
             now: 0,
             queue: Queue::default(),
@@ -166,6 +178,11 @@ impl SimWorld {
             Event::SessionWaited { process } => self.on_session_waited(process),
             Event::Wake => self.happenings.push_back(Happening::Woke),
         }
+    }
+
+    /// How many events have happened so far: deliveries, wake-ups, looks, timeouts.
+    pub fn events_played(&self) -> u64 {
+        self.queue.taken()
     }
 
     /// What the nodes wrote to their logs last, oldest first; for people who debug.

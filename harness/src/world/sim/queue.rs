@@ -67,6 +67,7 @@ pub enum Event {
 pub struct Queue {
     heap: BinaryHeap<Reverse<(u64, u64, Event)>>,
     sequence: u64,
+    taken: u64,
 }
 
 impl Queue {
@@ -79,7 +80,13 @@ impl Queue {
     /// Takes out the earliest event.
     pub fn pop(&mut self) -> Option<(u64, Event)> {
         let Reverse((time, _, event)) = self.heap.pop()?;
+        self.taken += 1;
         Some((time, event))
+    }
+
+    /// How many events were taken out so far.
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 }
 

@@ -1,0 +1,184 @@
+//! `slotquake simulate`: many seeds in virtual time; those that fail are recorded and named.
+//!
+//! stdout has what follows from seeds and options (the same for each call); progress and speed go
+//! to stderr. A seed that failed is played once more for its recording, which also proves that it
+//! replays.
+
+mod options;
+mod words;
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::{Value, json};
+use slotquake_checkers::verdict::Word;
+
+use self::options::{CampaignOptions, PlanOptions};
+use super::console::{self, Form};
+use super::exit::{Exit, Failure};
+use super::progress::ProgressLine;
+use super::{check, run};
+use crate::explore::{Campaign, Selection, Summary, Trial};
+use crate::report::replay::replay_command;
+use crate::store::Store;
+use crate::world::sim::SimWorld;
+
+/// Play many seeds in virtual time, on all cores; record those that fail
+///
+/// Each seed draws its plan (faults, topology, node timeout, load) unless options fix it, and is
+/// played by the reference node's core on a simulated network. A seed that is violated or undecided
+/// is recorded in the store and named with the command that replays it.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    #[command(flatten)]
+    campaign: CampaignOptions,
+    #[command(flatten)]
+    plan: PlanOptions,
+}
+
+/// Plays the campaign.
+pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
+    let source = args.plan.source()?;
+    let selection = args.campaign.selection()?;
+    options::refuse_impossible(&source, &selection)?;
+    let store = Store::open(&args.campaign.store).map_err(Failure::bad_input)?;
+    let campaign = Campaign {
+        source,
+        selection,
+        jobs: args.campaign.jobs(),
+    };
+    let form = match args.campaign.json {
+        true => Form::Json,
+        false => Form::Words,
+    };
+    let opening = words::opening(&selection, campaign.source.variety);
+    console::words(form, &opening);
+    let mut session = Session {
+        options: &args.campaign,
+        form,
+        store,
+        selection,
+        summary: Summary::default(),
+        worst: Exit::Held,
+        failed: Vec::new(),
+        begun: Instant::now(),
+        shown: None,
+        progress: ProgressLine::new(),
+    };
+    campaign.run(|trial| session.take(&trial))?;
+    Ok(session.conclude(campaign.jobs))
+}
+
+/// A campaign under way.
+struct Session<'a> {
+    options: &'a CampaignOptions,
+    form: Form,
+    store: Store,
+    selection: Selection,
+    summary: Summary,
+    worst: Exit,
+    /// For `--json`.
+    failed: Vec<Value>,
+    begun: Instant,
+    /// When progress was shown last.
+    shown: Option<Instant>,
+    progress: ProgressLine,
+}
+
+impl Session<'_> {
+    fn take(&mut self, trial: &Trial) -> Result<(), Failure> {
+        self.summary.add(trial);
+        let exit = self.options.exit_of(trial);
+        self.worst = self.worst.max(exit);
+        if exit != Exit::Held {
+            self.tell(trial)?;
+        }
+        let is_due = |shown: Instant| shown.elapsed() >= PROGRESS_EVERY;
+        if self.shown.is_none_or(is_due) {
+            let (count, wall) = (self.selection.count(), self.begun.elapsed());
+            self.progress
+                .say(&words::progress(&self.summary, count, wall));
+            self.shown = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Names a seed that failed, and records it.
+    fn tell(&mut self, trial: &Trial) -> Result<(), Failure> {
+        let mut text = words::failed(trial, console::paint(self.form));
+        let mut folder = None;
+        let is_room = (self.failed.len() as u64) < self.options.keep;
+        if let (true, Some(judged)) = (is_room, &trial.judged) {
+            let path = self.record(trial, judged.word)?;
+            text.push_str(&format!("  report  {path}/report.html\n"));
+            folder = Some(path);
+        }
+        self.progress.close();
+        console::words(self.form, &text);
+        let judged = trial.judged.as_ref();
+        self.failed.push(json!({
+            "seed": trial.plan.seed,
+            "verdict": judged.map(|judged| judged.word),
+            "why": judged.map(|judged| &judged.why),
+            "trouble": trial.trouble,
+            "replay": replay_command(&trial.plan),
+            "folder": folder,
+        }));
+        Ok(())
+    }
+
+    /// Plays the seed again, with everything that `slotquake test` leaves; gives the folder.
+    fn record(&mut self, trial: &Trial, word: Word) -> Result<String, Failure> {
+        let plan = &trial.plan;
+        let folder = self.store.create(plan).map_err(Failure::bad_input)?;
+        let path = folder.path().display().to_string();
+        let world = SimWorld::boot(plan).map_err(|error| Failure::machine(format!("{error:#}")))?;
+        let world = Box::new(world);
+        let again = run::run(plan, world, &self.store, folder, &mut self.progress)?;
+        if again.judgement.verdict != word {
+            return Err(Failure::machine(format!(
+                "seed {} does not replay: it was {word:?} and is {:?} now; {path} has the second \
+                 run",
+                plan.seed, again.judgement.verdict
+            )));
+        }
+        Ok(path)
+    }
+
+    fn conclude(mut self, jobs: usize) -> Exit {
+        self.progress.close();
+        let wall = self.begun.elapsed();
+        console::words(self.form, &words::summary(&self.selection, &self.summary));
+        console::aside(&words::speed(&self.summary, wall, jobs));
+        if self.form == Form::Json {
+            let mut object = json!(self.summary);
+            object["verdict"] = json!(self.word());
+            object["first"] = json!(self.selection.first);
+            object["last"] = json!(self.selection.last);
+            object["shard"] = json!(self.selection.shard.to_string());
+            object["failed"] = json!(self.failed);
+            object["speed"] = json!({
+                "cpu_ms": self.summary.cpu.as_millis() as u64,
+                "wall_ms": wall.as_millis() as u64,
+                "jobs": jobs,
+            });
+            console::result(&check::json_line(&object));
+        }
+        self.worst
+    }
+
+    /// The worst word of all seeds; a seed without verdict proved nothing.
+    fn word(&self) -> Word {
+        let summary = &self.summary;
+        let unjudged = summary.stumbled + summary.undecided;
+        match (summary.violated, unjudged, summary.known) {
+            (0, 0, 0) => Word::Held,
+            (0, 0, _) => Word::Known,
+            (0, _, _) => Word::Undecided,
+            (_, _, _) => Word::Violated,
+        }
+    }
+}
+
+/// From one line of progress to the next.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);

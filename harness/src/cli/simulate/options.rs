@@ -1,0 +1,205 @@
+//! The options of a campaign: which seeds, and what their plans have in common.
+//!
+//! The plan options are those of `slotquake test`, but each is absent unless given: what is absent
+//! is drawn for each seed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::exit::Failure;
+use crate::cli::options::{
+    ProfileArg, fault_help, refuse_contradiction, scenario_help, workload_help,
+};
+use crate::cli::seeds::{self, Seeds};
+use crate::cli::{duration, exit::Exit};
+use crate::director::scenario;
+use crate::explore::trial::Judged;
+use crate::explore::{Given, Selection, Shard, Source, Trial, Variety};
+use crate::plan::{Plan, PlanError, Profile, parse_faults, parse_workloads};
+use slotquake_checkers::verdict::Word;
+
+/// What the plans of all seeds have in common.
+#[derive(Debug, Args)]
+pub struct PlanOptions {
+    /// Which known weaknesses of upstream the nodes have
+    #[arg(long, value_enum, default_value = "default")]
+    profile: ProfileArg,
+    /// Masters of the cluster
+    #[arg(long, value_name = "N")]
+    masters: Option<u16>,
+    /// Replicas of each master
+    #[arg(long, value_name = "N")]
+    replicas: Option<u16>,
+    /// cluster-node-timeout
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_ms)]
+    node_timeout: Option<u64>,
+    #[arg(long, value_name = "NAMES", help = workload_help())]
+    workload: Option<String>,
+    #[arg(long, value_name = "NAMES", help = fault_help())]
+    faults: Option<String>,
+    /// Mean time from one fault to the next
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_ms)]
+    fault_interval: Option<u64>,
+    #[arg(long, value_name = "NAME", help = scenario_help())]
+    scenario: Option<String>,
+    /// How long the cluster is disturbed, virtual time; healing and the final reads come after
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_ms)]
+    time_limit: Option<u64>,
+    /// Operations per second over all clients; 0 for no load
+    #[arg(long, value_name = "N")]
+    rate: Option<u64>,
+    /// Clients at work at the same time
+    #[arg(long, value_name = "N")]
+    concurrency: Option<u32>,
+    /// Draw nothing: options that are absent are those of `slotquake test`, for every seed
+    #[arg(long)]
+    fixed: bool,
+}
+
+/// Which seeds, and what becomes of those that fail.
+#[derive(Debug, Args)]
+pub struct CampaignOptions {
+    /// A seed, a range of them as in 1..5000, or a commit hash; from 1 on if absent
+    #[arg(long, value_name = "SEED", value_parser = seeds::parse)]
+    seed: Option<Seeds>,
+    /// That many seeds; 1000 if nothing says otherwise
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
+    seeds: Option<u64>,
+    /// Only one share of the seeds: 3/10 is every tenth from the third on
+    #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
+    shard: Option<Shard>,
+    /// Threads; all cores if absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// The folder of recordings
+    #[arg(long, value_name = "DIR", default_value = "store")]
+    pub store: PathBuf,
+    /// Record at most that many of the seeds that failed; the others are only named
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub keep: u64,
+    /// Print one JSON object on stdout and everything else on stderr
+    #[arg(long)]
+    pub json: bool,
+    /// Known upstream weaknesses fail a seed too
+    #[arg(long)]
+    pub strict: bool,
+}
+
+impl PlanOptions {
+    /// Where the plans come from.
+    ///
+    /// # Errors
+    /// What is impossible about them.
+    pub fn source(&self) -> Result<Source, Failure> {
+        let read = |error: PlanError| Failure::bad_input(error);
+        let workloads = self.workload.as_deref().map(parse_workloads);
+        let faults = self.faults.as_deref().map(parse_faults);
+        let given = Given {
+            profile: match self.profile {
+                ProfileArg::Default => Profile::Default,
+                ProfileArg::Upstream70 => Profile::Upstream70,
+            },
+            masters: self.masters,
+            replicas: self.replicas,
+            node_timeout_ms: self.node_timeout,
+            workloads: workloads.transpose().map_err(read)?,
+            faults: faults.transpose().map_err(read)?,
+            fault_interval_ms: self.fault_interval,
+            time_limit_ms: self.time_limit,
+            rate: self.rate,
+            concurrency: self.concurrency,
+            scenario: self.scenario.clone(),
+        };
+        let variety = match self.fixed {
+            true => Variety::Fixed,
+            false => Variety::Swarm,
+        };
+        if let Some(entry) = self.scenario.as_deref().and_then(scenario::find) {
+            let free = Given {
+                scenario: None,
+                ..given.clone()
+            };
+            let variety = Variety::Fixed;
+            let asked = Source {
+                given: free,
+                variety,
+            }
+            .plan(0);
+            let mut adapted = asked.clone();
+            (entry.adapt)(&mut adapted);
+            refuse_contradiction(entry.name, &asked, &adapted)?;
+        }
+        Ok(Source { given, variety })
+    }
+}
+
+impl CampaignOptions {
+    /// The seeds.
+    ///
+    /// # Errors
+    /// There are none, or too many.
+    pub fn selection(&self) -> Result<Selection, Failure> {
+        let seeds = match (self.seed, self.seeds) {
+            (Some(seeds), None) => seeds,
+            (Some(seeds), Some(count)) => Seeds::counted(seeds.first, count),
+            (None, count) => Seeds::counted(1, count.unwrap_or(SEEDS_USUAL)),
+        };
+        let selection = Selection {
+            first: seeds.first,
+            last: seeds.last,
+            shard: self.shard.unwrap_or(Shard::WHOLE),
+        };
+        match selection.count() {
+            0 => Err(Failure::bad_input(format!(
+                "shard {} of seeds {}..{} has no seed: give more seeds, or fewer shards",
+                selection.shard, seeds.first, seeds.last
+            ))),
+            count if count > SEEDS_MAX => Err(Failure::bad_input(format!(
+                "{count} seeds are more than the {SEEDS_MAX} of one call: give a smaller range, or \
+                 --shard K/N"
+            ))),
+            _ => Ok(selection),
+        }
+    }
+
+    /// How many threads.
+    pub fn jobs(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or_else(cores, usize::from)
+    }
+
+    /// What a trial means for the shell; see [`Exit`].
+    pub fn exit_of(&self, trial: &Trial) -> Exit {
+        let judged = trial.judged.as_ref().map(|judged: &Judged| judged.word);
+        let judged = match judged {
+            Some(Word::Held) => Exit::Held,
+            Some(Word::Known) if self.strict => Exit::Violated,
+            Some(Word::Known) => Exit::Held,
+            Some(Word::Undecided) | None => Exit::Undecided,
+            Some(Word::Violated) => Exit::Violated,
+        };
+        match trial.trouble {
+            None => judged,
+            Some(_) => judged.max(Exit::MachineCannot),
+        }
+    }
+}
+
+/// Refuses plans that cannot be played, as far as a look at the first of them tells.
+///
+/// # Errors
+/// What is impossible about the first such plan.
+pub fn refuse_impossible(source: &Source, selection: &Selection) -> Result<(), Failure> {
+    let seeds = (0..LOOKED_AT).map_while(|position| selection.at(position));
+    let mut plans = seeds.map(|seed| source.plan(seed));
+    let refused = plans.find_map(|plan: Plan| plan.validate().err());
+    refused.map_or(Ok(()), |error| Err(Failure::bad_input(error)))
+}
+
+/// Most seeds of one call.
+const SEEDS_MAX: u64 = 100_000_000;
+/// Seeds of a call that says nothing.
+const SEEDS_USUAL: u64 = 1_000;
+/// Plans that are looked at before the first is played.
+const LOOKED_AT: u64 = 200;

@@ -1,0 +1,22 @@
+//! Campaigns: many seeds in virtual time.
+//!
+//! ```text
+//! swarm ──plan of each seed──► campaign (threads, nothing shared) ──trials, in order──► summary
+//! ```
+//!
+//! [`selection`] says which seeds, [`swarm`] draws a plan for each, [`trial`] plays and judges one,
+//! [`campaign`] spreads them over threads, [`summary`] adds them up. Nothing here writes files or
+//! prints: `cli/simulate` does. What a campaign finds depends on its seeds and options alone,
+//! never on the number of threads; only the CPU time does.
+
+pub mod campaign;
+pub mod selection;
+pub mod summary;
+pub mod swarm;
+pub mod trial;
+
+pub use campaign::Campaign;
+pub use selection::{Selection, Shard};
+pub use summary::Summary;
+pub use swarm::{Given, Source, Variety};
+pub use trial::Trial;

@@ -1,0 +1,283 @@
+//! Swarm: each seed draws its own plan.
+//!
+//! All faults at once on one topology hide bugs: the campaign therefore draws for each seed which
+//! kinds of faults exist at all, how often they strike, how many masters and replicas there are,
+//! the node timeout and the load. What the caller gave stays. Each choice has a random stream of
+//! its own, so that giving one option does not reshuffle the others.
+//!
+//! Pure: the same seed and options give the same plan, for ever.
+
+use slotquake_checkers::observation::FaultKind;
+use slotquake_workloads::registry::WORKLOADS;
+use slotquake_workloads::rng::Rng;
+
+use crate::director::scenario;
+use crate::nemesis::NEMESES;
+use crate::plan::{Plan, Profile, WorldKind};
+
+/// What the caller decided; the names are those of [`Plan`].
+#[derive(Debug, Clone, Default, PartialEq)]
+#[expect(missing_docs, reason = "the plan's own fields say it")]
+pub struct Given {
+    pub profile: Profile,
+    pub masters: Option<u16>,
+    pub replicas: Option<u16>,
+    pub node_timeout_ms: Option<u64>,
+    pub workloads: Option<Vec<String>>,
+    pub faults: Option<Vec<FaultKind>>,
+    pub fault_interval_ms: Option<u64>,
+    pub time_limit_ms: Option<u64>,
+    pub rate: Option<u64>,
+    pub concurrency: Option<u32>,
+    pub scenario: Option<String>,
+}
+
+/// What becomes of the choices that the caller left open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Variety {
+    /// Drawn for each seed.
+    Swarm,
+    /// The defaults of a plan, the same for all seeds.
+    Fixed,
+}
+
+/// Where the plans of a campaign come from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// What the caller decided.
+    pub given: Given,
+    /// What becomes of the rest. A scenario prescribes its plan: nothing is drawn for it.
+    pub variety: Variety,
+}
+
+impl Source {
+    /// The plan of a seed. It may be impossible by what was given: [`Plan::validate`] says so.
+    pub fn plan(&self, seed: u64) -> Plan {
+        let mut plan = match (self.variety, &self.given.scenario) {
+            (Variety::Swarm, None) => self.drawn(seed),
+            (Variety::Fixed, _) | (Variety::Swarm, Some(_)) => self.given.fixed(seed),
+        };
+        if let Some(entry) = plan.scenario.as_deref().and_then(scenario::find) {
+            (entry.adapt)(&mut plan);
+        }
+        plan
+    }
+
+    fn drawn(&self, seed: u64) -> Plan {
+        let given = &self.given;
+        let dice = Dice { seed };
+        let is_calm = self.is_calm(dice);
+        let node_timeout_ms = given
+            .node_timeout_ms
+            .unwrap_or_else(|| dice.one_of("node timeout", &NODE_TIMEOUTS_MS));
+        Plan {
+            masters: given.masters.unwrap_or_else(|| masters(dice, is_calm)),
+            replicas: given.replicas.unwrap_or_else(|| {
+                let fewest = u64::from(!is_calm);
+                dice.within("replicas", fewest, 2) as u16
+            }),
+            node_timeout_ms,
+            workloads: given.workloads.clone().unwrap_or_else(|| {
+                let chosen = dice.some_of("workloads", WORKLOADS);
+                chosen.iter().map(|entry| entry.name.into()).collect()
+            }),
+            faults: given.faults.clone().unwrap_or_else(|| match is_calm {
+                true => Vec::new(),
+                false => {
+                    let chosen = dice.some_of("faults", NEMESES);
+                    chosen.iter().map(|nemesis| nemesis.kind).collect()
+                }
+            }),
+            fault_interval_ms: given.fault_interval_ms.unwrap_or_else(|| {
+                let longest = 4_000 + 4 * node_timeout_ms;
+                dice.round("fault interval", 1_000 + node_timeout_ms, longest)
+            }),
+            time_limit_ms: given.time_limit_ms.unwrap_or_else(|| {
+                let shortest = 20_000 + 8 * node_timeout_ms;
+                dice.round("time limit", shortest, shortest + 20_000)
+            }),
+            rate: given.rate.unwrap_or_else(|| dice.one_of("rate", &RATES)),
+            concurrency: given
+                .concurrency
+                .unwrap_or_else(|| dice.within("concurrency", 1, 16) as u32),
+            ..given.fixed(seed)
+        }
+    }
+
+    /// Whether this seed has no faults: a cluster left alone must stay quiet. So it is for some
+    /// seeds, and where no fault could strike: without replicas, or without a majority to spare.
+    fn is_calm(&self, dice: Dice) -> bool {
+        let given = &self.given;
+        match &given.faults {
+            Some(faults) => faults.is_empty(),
+            None => {
+                given.replicas == Some(0)
+                    || given.masters.is_some_and(|masters| masters < 3)
+                    || dice.within("calm", 1, 100) <= CALM_PERCENT
+            }
+        }
+    }
+}
+
+impl Given {
+    /// The plan with the defaults where nothing was given.
+    fn fixed(&self, seed: u64) -> Plan {
+        let usual = Plan::default();
+        Plan {
+            seed,
+            world: WorldKind::Sim,
+            target: usual.target,
+            profile: self.profile,
+            masters: self.masters.unwrap_or(usual.masters),
+            replicas: self.replicas.unwrap_or(usual.replicas),
+            node_timeout_ms: self.node_timeout_ms.unwrap_or(usual.node_timeout_ms),
+            workloads: self.workloads.clone().unwrap_or(usual.workloads),
+            faults: self.faults.clone().unwrap_or(usual.faults),
+            fault_interval_ms: self.fault_interval_ms.unwrap_or(usual.fault_interval_ms),
+            time_limit_ms: self.time_limit_ms.unwrap_or(usual.time_limit_ms),
+            rate: self.rate.unwrap_or(usual.rate),
+            concurrency: self.concurrency.unwrap_or(usual.concurrency),
+            scenario: self.scenario.clone(),
+        }
+    }
+}
+
+/// Most clusters are small: small ones find more in the same time.
+fn masters(dice: Dice, is_calm: bool) -> u16 {
+    let (fewest, most) = match (is_calm, dice.within("large", 1, 100) <= LARGE_PERCENT) {
+        (true, _) => (1, 9),
+        (false, false) => (3, 5),
+        (false, true) => (6, 9),
+    };
+    dice.within("masters", fewest, most) as u16
+}
+
+/// The choices of one seed, each from a stream of its own.
+#[derive(Debug, Clone, Copy)]
+struct Dice {
+    seed: u64,
+}
+
+impl Dice {
+    fn stream(self, choice: &str) -> Rng {
+        Rng::named(self.seed, &format!("swarm {choice}"))
+    }
+
+    /// Both ends included.
+    fn within(self, choice: &str, low: u64, high: u64) -> u64 {
+        self.stream(choice).within(low, high)
+    }
+
+    /// As [`Dice::within`], in whole tenths of a second, for people.
+    fn round(self, choice: &str, low_ms: u64, high_ms: u64) -> u64 {
+        100 * self.within(choice, low_ms / 100, high_ms / 100)
+    }
+
+    fn one_of(self, choice: &str, items: &[u64]) -> u64 {
+        let mut stream = self.stream(choice);
+        let picked = stream.pick(items).copied();
+        picked.expect("the lists of this file are not empty")
+    }
+
+    /// One item at least, all of them at most, in their order.
+    fn some_of<T>(self, choice: &str, items: &'static [T]) -> Vec<&'static T> {
+        let mut stream = self.stream(choice);
+        let certain = stream.below(items.len() as u64) as usize;
+        let numbered = items.iter().enumerate();
+        let chosen = numbered.filter(|(index, _)| stream.chance(50) || *index == certain);
+        chosen.map(|(_, item)| item).collect()
+    }
+}
+
+/// Seeds without faults, of 100.
+const CALM_PERCENT: u64 = 5;
+/// Disturbed seeds with more than five masters, of 100.
+const LARGE_PERCENT: u64 = 10;
+const NODE_TIMEOUTS_MS: [u64; 6] = [300, 500, 1_000, 1_000, 2_000, 5_000];
+/// Operations per second.
+const RATES: [u64; 5] = [10, 20, 50, 100, 200];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn swarm(given: Given) -> Source {
+        Source {
+            given,
+            variety: Variety::Swarm,
+        }
+    }
+
+    #[test]
+    fn every_drawn_plan_is_possible() {
+        let source = swarm(Given::default());
+        for seed in 0..2_000 {
+            let plan = source.plan(seed);
+            assert_eq!(plan.validate(), Ok(()), "{plan:?}");
+            assert_eq!(plan.seed, seed);
+            assert!(plan.faults.is_empty() || plan.replicas > 0, "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_plan_and_seeds_differ() {
+        let source = swarm(Given::default());
+        assert_eq!(source.plan(7), source.plan(7));
+        let of = |value: fn(&Plan) -> u64| {
+            let plans = (1..=1_500).map(|seed| value(&source.plan(seed)));
+            plans.collect::<BTreeSet<u64>>()
+        };
+        assert_eq!(of(|plan| plan.faults.len() as u64), (0..=3).collect());
+        assert_eq!(of(|plan| u64::from(plan.masters)), (1..=9).collect());
+        assert_eq!(of(|plan| u64::from(plan.replicas)), (0..=2).collect());
+        assert_eq!(of(|plan| plan.node_timeout_ms).len(), 5);
+        assert_eq!(of(|plan| plan.workloads.len() as u64), (1..=2).collect());
+    }
+
+    #[test]
+    fn what_is_given_stays_and_reshuffles_nothing_else() {
+        let (free, bound) = (
+            swarm(Given::default()),
+            swarm(Given {
+                rate: Some(77),
+                ..Given::default()
+            }),
+        );
+        for seed in 0..200 {
+            let expected = Plan {
+                rate: 77,
+                ..free.plan(seed)
+            };
+            assert_eq!(bound.plan(seed), expected);
+        }
+    }
+
+    #[test]
+    fn a_cluster_that_cannot_spare_a_node_is_left_alone() {
+        let lone = swarm(Given {
+            masters: Some(2),
+            ..Given::default()
+        });
+        let bare = swarm(Given {
+            replicas: Some(0),
+            ..Given::default()
+        });
+        for seed in 0..50 {
+            assert_eq!(lone.plan(seed).faults, []);
+            assert_eq!(bare.plan(seed).faults, []);
+        }
+    }
+
+    #[test]
+    fn a_scenario_prescribes_its_plan() {
+        let source = swarm(Given {
+            scenario: Some("double-manual-failover".into()),
+            ..Given::default()
+        });
+        let (first, second) = (source.plan(1), source.plan(2));
+        assert_eq!(Plan { seed: 1, ..second }, first);
+        assert_eq!(first.validate(), Ok(()));
+    }
+}

@@ -1,0 +1,115 @@
+//! One seed: booted, played and judged in virtual time, and what is left of it.
+//!
+//! The recording is judged and dropped: whoever wants it plays the plan again, which gives the same
+//! recording. A panic of the node or the harness is caught and told: it must not end the campaign.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use slotquake_checkers::availability::coverage::Coverage;
+use slotquake_checkers::judge::judge;
+use slotquake_checkers::verdict::Word;
+
+use crate::director::play;
+use crate::plan::Plan;
+use crate::world::sim::SimWorld;
+
+/// A seed that was tried.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    /// What was played.
+    pub plan: Plan,
+    /// What the checkers said; none if it did not get that far.
+    pub judged: Option<Judged>,
+    /// What went wrong with the harness itself, or the panic.
+    pub trouble: Option<String>,
+    /// CPU time of this thread that it took.
+    pub cpu: Duration,
+}
+
+/// What the checkers said of a seed, without the stories.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// The word.
+    pub word: Word,
+    /// Why, in one line.
+    pub why: String,
+    /// What the run put its cluster through.
+    pub coverage: Coverage,
+    /// Length of the run, virtual ns.
+    pub virtual_ns: u64,
+    /// Events of the simulation.
+    pub events: u64,
+}
+
+impl Trial {
+    /// Plays a plan and judges it.
+    pub fn of(plan: Plan) -> Trial {
+        let begun = thread_cpu();
+        let caught = catch_unwind(AssertUnwindSafe(|| attempt(&plan)));
+        let (judged, trouble) = caught.unwrap_or_else(|panic| (None, Some(told(&*panic))));
+        Trial {
+            judged,
+            trouble,
+            cpu: thread_cpu().saturating_sub(begun),
+            plan,
+        }
+    }
+}
+
+fn attempt(plan: &Plan) -> (Option<Judged>, Option<String>) {
+    if let Err(error) = plan.validate() {
+        return (None, Some(error.to_string()));
+    }
+    let mut world = match SimWorld::boot(plan) {
+        Ok(world) => world,
+        Err(error) => return (None, Some(format!("{error:#}"))),
+    };
+    let played = play(plan, &mut world, &mut |_| {});
+    let judgement = judge(&played.recording);
+    let judged = Judged {
+        word: judgement.verdict,
+        why: judgement.why,
+        coverage: judgement.coverage,
+        virtual_ns: played.recording.setting.ended_at,
+        events: world.events_played(),
+    };
+    let trouble = played.trouble.map(|error| format!("{error:#}"));
+    (Some(judged), trouble)
+}
+
+fn told(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("it panicked: {}", text.unwrap_or("without a word"))
+}
+
+/// CPU time that this thread has used.
+pub fn thread_cpu() -> Duration {
+    let used = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
+    used.map(Duration::from).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_impossible_plan_is_trouble_and_no_verdict() {
+        let plan = Plan {
+            masters: 0,
+            ..Plan::default()
+        };
+        let trial = Trial::of(plan);
+        assert!(trial.judged.is_none());
+        let trouble = trial.trouble.expect("it cannot be played");
+        assert!(trouble.contains("1 master"), "{trouble}");
+    }
+
+    #[test]
+    fn a_panic_is_told() {
+        let caught = catch_unwind(|| panic!("vote {}", 7)).expect_err("it panics");
+        assert_eq!(told(&*caught), "it panicked: vote 7");
+    }
+}

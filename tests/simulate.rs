@@ -1,0 +1,199 @@
+//! `slotquake simulate` as a user meets it: the same answer each time, replays, exit statuses.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use slotquake_tests::run::{Called, Harness};
+
+const HARNESS: Harness<'static> = Harness {
+    path: env!("CARGO_BIN_EXE_slotquake-under-test"),
+};
+
+/// Small runs: what is drawn is drawn, but each seed is short.
+const SHORT: [&str; 4] = ["--time-limit", "3s", "--rate", "20"];
+
+/// What every recording of the same plan has in common, byte for byte.
+const RECORDED: [&str; 6] = [
+    "plan.json",
+    "history.jsonl",
+    "faults.jsonl",
+    "bus.jsonl",
+    "views.jsonl",
+    "verdict.json",
+];
+
+fn simulate(folder: &Path, arguments: &[&str]) -> Called {
+    let all = [&["simulate"], arguments].concat();
+    HARNESS.call(folder, &all)
+}
+
+/// A short campaign of these seeds, as JSON.
+fn campaign(seeds: &str, arguments: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let all = [&["--seed", seeds, "--json"], &SHORT[..], arguments].concat();
+    let called = simulate(folder.path(), &all);
+    assert_eq!(called.stdout.lines().count(), 1, "{called:?}");
+    serde_json::from_str(&called.stdout).unwrap()
+}
+
+fn count(object: &Value, path: &str) -> u64 {
+    let value = object.pointer(path);
+    let value = value.unwrap_or_else(|| panic!("no {path} in {object}"));
+    value.as_u64().unwrap()
+}
+
+#[test]
+fn a_campaign_says_the_same_each_time_on_any_number_of_threads() {
+    let once = |jobs: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let all = [&["--seed", "1..12", "--jobs", jobs], &SHORT[..]].concat();
+        let called = simulate(folder.path(), &all);
+        // Where a recording lies is the only thing that differs.
+        let lines = called
+            .stdout
+            .lines()
+            .filter(|line| !line.contains("report"));
+        lines.map(String::from).collect::<Vec<String>>()
+    };
+    let (first, second) = (once("1"), once("3"));
+    assert_eq!(first, second);
+    assert!(
+        first.iter().any(|line| line.contains("12 seeds")),
+        "{first:?}"
+    );
+}
+
+#[test]
+fn the_shards_together_are_the_whole() {
+    let whole = campaign("1..7", &[]);
+    let shards = ["1/3", "2/3", "3/3"].map(|shard| campaign("1..7", &["--shard", shard]));
+    assert_eq!(count(&whole, "/seeds"), 7);
+    for path in [
+        "/seeds",
+        "/held",
+        "/virtual_ns",
+        "/events",
+        "/coverage/ops",
+        "/coverage/packets",
+    ] {
+        let sum: u64 = shards.iter().map(|shard| count(shard, path)).sum();
+        assert_eq!(sum, count(&whole, path), "{path}");
+    }
+}
+
+#[test]
+fn seeds_that_held_leave_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--fixed",
+        "--seed",
+        "11..12",
+        "--time-limit",
+        "15s",
+        "--rate",
+        "50",
+    ];
+    let called = simulate(folder.path(), &arguments);
+    assert_eq!(called.status, 0, "{called:?}");
+    let store = fs::read_dir(folder.path().join("store")).unwrap();
+    assert_eq!(store.count(), 0, "{called:?}");
+}
+
+/// The drawn plan of a seed that failed is replayed by the printed command, byte for byte.
+#[test]
+fn a_seed_that_failed_is_recorded_and_replayed_by_its_command() {
+    let folder = tempfile::tempdir().unwrap();
+    // Without load and faults a run proves nothing: undecided, whatever else is drawn.
+    let arguments = [
+        "--seed", "4..5", "--rate", "0", "--faults", "none", "--json",
+    ];
+    let called = simulate(folder.path(), &arguments);
+    assert_eq!(called.status, 4, "{called:?}");
+    let object: Value = serde_json::from_str(&called.stdout).unwrap();
+    assert_eq!(object["verdict"], "undecided");
+    let failed = object["failed"].as_array().unwrap();
+    assert_eq!(failed.len(), 2, "{object}");
+    assert_ne!(failed[0]["replay"], failed[1]["replay"]);
+    replays(folder.path(), &failed[0]);
+}
+
+/// The campaign finds a weakness where there is one.
+#[test]
+fn a_violation_ends_in_1_with_the_command_that_replays_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--profile",
+        "upstream-7.0",
+        "--scenario",
+        "double-manual-failover",
+        "--seed",
+        "3",
+        "--json",
+    ];
+    let called = simulate(folder.path(), &arguments);
+    assert_eq!(called.status, 1, "{called:?}");
+    let object: Value = serde_json::from_str(&called.stdout).unwrap();
+    assert_eq!(object["verdict"], "violated");
+    let failed = &object["failed"][0];
+    let told = failed["replay"].as_str().unwrap();
+    assert!(called.stderr.contains(told), "{called:?}");
+    replays(folder.path(), failed);
+}
+
+/// Calls the printed command and compares what it records.
+fn replays(folder: &Path, failed: &Value) {
+    let command = failed["replay"].as_str().unwrap();
+    let mut words = command.split(' ');
+    assert_eq!(words.next(), Some("slotquake"));
+    let arguments: Vec<&str> = words.chain(["--store", "again"]).collect();
+    HARNESS.call(folder, &arguments);
+    let first = Path::new(failed["folder"].as_str().unwrap());
+    let again = folder.join("again/latest");
+    for file in RECORDED {
+        let [first, again] = [first, &again].map(|run| fs::read(run.join(file)).unwrap());
+        assert!(first == again, "{file} differs: {command}");
+    }
+}
+
+#[test]
+fn a_commit_hash_is_a_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let hash = "20b35b9c5b2c5a3d3a4f5e6d7c8b9a0f1e2d3c4b";
+    let called = simulate(folder.path(), &[&["--seed", hash], &SHORT[..]].concat());
+    let opening = called.stdout.lines().next().unwrap_or_default();
+    let number = opening.split(['.', ' ']).nth(1).unwrap_or_default();
+    assert!(
+        number.parse::<u64>().is_ok_and(|seed| seed > 0),
+        "{called:?}"
+    );
+}
+
+#[test]
+fn bad_options_are_one_line_that_names_them() {
+    let cases: [(&[&str], &[&str]); 11] = [
+        (&["--shard", "4/3"], &["--shard", "1/3"]),
+        (&["--shard", "x"], &["--shard", "3/10"]),
+        (
+            &["--seeds", "2", "--shard", "3/3"],
+            &["shard 3/3", "no seed"],
+        ),
+        (&["--seeds", "0"], &["--seeds"]),
+        (&["--seed", "5..1"], &["range is empty"]),
+        (&["--seed", "0..99999999999"], &["--shard"]),
+        (&["--jobs", "0"], &["--jobs"]),
+        (&["--faults", "kil"], &["kil", "kill, pause, partition"]),
+        (&["--masters", "2", "--faults", "kill"], &["--masters 3"]),
+        (&["--scenario", "x"], &["\"x\"", "double-manual-failover"]),
+        (
+            &["--scenario", "double-manual-failover", "--masters", "5"],
+            &["--masters 5 contradicts"],
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, words) in cases {
+        simulate(folder.path(), arguments).assert_bad_input(words);
+    }
+    let store = ["--store", "/proc/store"];
+    simulate(folder.path(), &store).assert_bad_input(&["/proc/store", "--store"]);
+}
