@@ -1,9 +1,9 @@
 //! slotquake: breaks Redis clusters and proves what held.
 //!
 //! The harness room: [`plan`] (a run as data), [`director`] (the run itself, pure), [`world`] (the
-//! doers: local processes, or the simulation), [`explore`] (many seeds), [`nemesis`] (faults), [`target`] (servers to test),
-//! [`sandbox`] (namespaces), [`observe`] (bus tap and views), [`store`] (recordings on disk),
-//! [`report`], and [`cli`].
+//! doers: local processes, or the simulation), [`explore`] (many seeds), [`nemesis`] (faults),
+//! [`target`] (servers to test), [`sandbox`] (namespaces), [`observe`] (bus tap and views),
+//! [`store`] (recordings on disk), [`report`], and [`cli`].
 
 pub mod cli;
 pub mod director;

@@ -168,7 +168,11 @@ impl RunOptions {
 
 /// A scenario prescribes some options: one that was given and says something else is a mistake,
 /// not a wish to be overruled in silence.
-pub(super) fn refuse_contradiction(scenario: &str, given: &Plan, adapted: &Plan) -> Result<(), Failure> {
+pub(super) fn refuse_contradiction(
+    scenario: &str,
+    given: &Plan,
+    adapted: &Plan,
+) -> Result<(), Failure> {
     let default = Plan::default();
     let words = |plan: &Plan| {
         [
