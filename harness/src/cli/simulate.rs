@@ -7,6 +7,7 @@
 mod options;
 mod words;
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -18,6 +19,7 @@ use super::console::{self, Form};
 use super::exit::{Exit, Failure};
 use super::progress::ProgressLine;
 use super::{check, run};
+use crate::explore::marks::Mark;
 use crate::explore::{Campaign, Selection, Summary, Trial};
 use crate::report::replay::replay_command;
 use crate::store::Store;
@@ -157,6 +159,8 @@ impl Session<'_> {
             object["last"] = json!(self.selection.last);
             object["shard"] = json!(self.selection.shard.to_string());
             object["failed"] = json!(self.failed);
+            let marks = Mark::ALL.map(|mark| (mark.told(), self.summary.marks.of(mark)));
+            object["rare_events"] = json!(BTreeMap::from(marks));
             object["speed"] = json!({
                 "cpu_ms": self.summary.cpu.as_millis() as u64,
                 "wall_ms": wall.as_millis() as u64,

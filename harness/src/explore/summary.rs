@@ -8,6 +8,7 @@ use serde::Serialize;
 use slotquake_checkers::availability::coverage::Coverage;
 use slotquake_checkers::verdict::Word;
 
+use super::marks::{Mark, Tally};
 use super::trial::Trial;
 
 /// The sums of a campaign.
@@ -31,6 +32,9 @@ pub struct Summary {
     pub events: u64,
     /// What all runs put their clusters through.
     pub coverage: Coverage,
+    /// How often each rare event happened.
+    #[serde(skip)]
+    pub marks: Tally,
     /// CPU time of the threads that played.
     #[serde(skip)]
     pub cpu: Duration,
@@ -53,7 +57,14 @@ impl Summary {
         }
         self.virtual_ns += judged.virtual_ns;
         self.events += judged.events;
+        self.marks.add(&judged.marks);
         add_coverage(&mut self.coverage, &judged.coverage);
+    }
+
+    /// The rare events that never happened.
+    pub fn gaps(&self) -> Vec<Mark> {
+        let all = Mark::ALL.into_iter();
+        all.filter(|mark| self.marks.of(*mark) == 0).collect()
     }
 }
 
@@ -131,6 +142,7 @@ mod tests {
                 coverage,
                 virtual_ns: 5,
                 events: 7,
+                marks: Tally::default(),
             }),
             trouble: None,
             cpu: Duration::from_millis(1),

@@ -89,11 +89,11 @@ impl Source {
                 }
             }),
             fault_interval_ms: given.fault_interval_ms.unwrap_or_else(|| {
-                let longest = 4_000 + 4 * node_timeout_ms;
+                let longest = 3_000 + 2 * node_timeout_ms;
                 dice.round("fault interval", 1_000 + node_timeout_ms, longest)
             }),
             time_limit_ms: given.time_limit_ms.unwrap_or_else(|| {
-                let shortest = 20_000 + 8 * node_timeout_ms;
+                let shortest = 20_000 + 10 * node_timeout_ms;
                 dice.round("time limit", shortest, shortest + 20_000)
             }),
             rate: given.rate.unwrap_or_else(|| dice.one_of("rate", &RATES)),
@@ -195,7 +195,7 @@ const CALM_PERCENT: u64 = 5;
 const LARGE_PERCENT: u64 = 10;
 const NODE_TIMEOUTS_MS: [u64; 6] = [300, 500, 1_000, 1_000, 2_000, 5_000];
 /// Operations per second.
-const RATES: [u64; 5] = [10, 20, 50, 100, 200];
+const RATES: [u64; 4] = [20, 50, 100, 200];
 
 #[cfg(test)]
 mod tests {

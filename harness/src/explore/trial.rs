@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use slotquake_checkers::availability::coverage::Coverage;
-use slotquake_checkers::judge::judge;
+use slotquake_checkers::judge::Judge;
 use slotquake_checkers::verdict::Word;
 
+use super::marks::{Marks, Tally};
 use crate::director::play;
 use crate::plan::Plan;
 use crate::world::sim::SimWorld;
@@ -41,6 +42,8 @@ pub struct Judged {
     pub virtual_ns: u64,
     /// Events of the simulation.
     pub events: u64,
+    /// Its rare events.
+    pub marks: Tally,
 }
 
 impl Trial {
@@ -67,13 +70,20 @@ fn attempt(plan: &Plan) -> (Option<Judged>, Option<String>) {
         Err(error) => return (None, Some(format!("{error:#}"))),
     };
     let played = play(plan, &mut world, &mut |_| {});
-    let judgement = judge(&played.recording);
+    let recording = &played.recording;
+    let (mut judge, mut marks) = (Judge::new(), Marks::new(&recording.setting));
+    for happening in recording.merged() {
+        judge.observe(happening);
+        marks.observe(happening);
+    }
+    let judgement = judge.finish(&recording.setting);
     let judged = Judged {
         word: judgement.verdict,
         why: judgement.why,
         coverage: judgement.coverage,
-        virtual_ns: played.recording.setting.ended_at,
+        virtual_ns: recording.setting.ended_at,
         events: world.events_played(),
+        marks: marks.finish(),
     };
     let trouble = played.trouble.map(|error| format!("{error:#}"));
     (Some(judged), trouble)

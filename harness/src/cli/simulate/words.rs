@@ -8,6 +8,7 @@ use std::time::Duration;
 use slotquake_checkers::availability::coverage::Coverage;
 use slotquake_checkers::verdict::Word;
 
+use crate::explore::marks::Mark;
 use crate::explore::{Selection, Shard, Summary, Trial, Variety};
 use crate::report::model::{grouped, plan_line};
 use crate::report::replay::replay_command;
@@ -85,7 +86,25 @@ pub fn summary(selection: &Selection, summary: &Summary) -> String {
         ),
     );
     covered(&mut out, &summary.coverage);
+    rare(&mut out, summary);
     out
+}
+
+/// Rare events: how often, and which never; those are the gaps of the campaign.
+fn rare(out: &mut String, summary: &Summary) {
+    line(out, format_args!("rare events"));
+    for mark in Mark::ALL {
+        let count = summary.marks.of(mark);
+        if count > 0 {
+            line(
+                out,
+                format_args!("  {:>10}  {}", grouped(count), mark.told()),
+            );
+        }
+    }
+    for gap in summary.gaps() {
+        line(out, format_args!("  {:>10}  {}", "NEVER", gap.told()));
+    }
 }
 
 fn covered(out: &mut String, c: &Coverage) {
