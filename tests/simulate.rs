@@ -171,7 +171,8 @@ fn a_commit_hash_is_a_seed() {
 
 #[test]
 fn bad_options_are_one_line_that_names_them() {
-    let cases: [(&[&str], &[&str]); 11] = [
+    let cases: [(&[&str], &[&str]); 12] = [
+        (&["--bench", "--masters", "5"], &["--bench", "--masters"]),
         (&["--shard", "4/3"], &["--shard", "1/3"]),
         (&["--shard", "x"], &["--shard", "3/10"]),
         (

@@ -4,6 +4,7 @@
 //! to stderr. A seed that failed is played once more for its recording, which also proves that it
 //! replays.
 
+mod bench;
 mod options;
 mod words;
 
@@ -36,10 +37,42 @@ pub struct SimulateArgs {
     campaign: CampaignOptions,
     #[command(flatten)]
     plan: PlanOptions,
+    /// Measure the simulation in the standard scenario: 3 masters and 3 replicas, node timeout 1s,
+    /// a fault in 10s, 20 operations a second; with packets as types and as bytes
+    #[arg(long, conflicts_with_all = NOT_OF_A_BENCH)]
+    bench: bool,
 }
+
+/// The standard scenario has its own plan and seeds, and leaves nothing.
+const NOT_OF_A_BENCH: [&str; 17] = [
+    "profile",
+    "masters",
+    "replicas",
+    "node_timeout",
+    "workload",
+    "faults",
+    "fault_interval",
+    "scenario",
+    "time_limit",
+    "rate",
+    "concurrency",
+    "fixed",
+    "seed",
+    "shard",
+    "jobs",
+    "keep",
+    "strict",
+];
 
 /// Plays the campaign.
 pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
+    let form = match args.campaign.json {
+        true => Form::Json,
+        false => Form::Words,
+    };
+    if args.bench {
+        return bench::run(args.campaign.seeds, form);
+    }
     let source = args.plan.source()?;
     let selection = args.campaign.selection()?;
     options::refuse_impossible(&source, &selection)?;
@@ -48,10 +81,6 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         source,
         selection,
         jobs: args.campaign.jobs(),
-    };
-    let form = match args.campaign.json {
-        true => Form::Json,
-        false => Form::Words,
     };
     let opening = words::opening(&selection, campaign.source.variety);
     console::words(form, &opening);

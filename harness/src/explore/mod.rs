@@ -6,10 +6,11 @@
 //!
 //! [`selection`] says which seeds, [`swarm`] draws a plan for each, [`trial`] plays and judges one,
 //! [`marks`] counts its rare events, [`campaign`] spreads them over threads, [`summary`] adds them
-//! up. Nothing here writes files or
+//! up; [`bench`] measures one standard scenario. Nothing here writes files or
 //! prints: `cli/simulate` does. What a campaign finds depends on its seeds and options alone,
 //! never on the number of threads; only the CPU time does.
 
+pub mod bench;
 pub mod campaign;
 pub mod marks;
 pub mod selection;

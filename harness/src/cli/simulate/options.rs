@@ -65,7 +65,7 @@ pub struct CampaignOptions {
     seed: Option<Seeds>,
     /// That many seeds; 1000 if nothing says otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
-    seeds: Option<u64>,
+    pub seeds: Option<u64>,
     /// Only one share of the seeds: 3/10 is every tenth from the third on
     #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
     shard: Option<Shard>,
