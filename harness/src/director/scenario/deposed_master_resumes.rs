@@ -10,7 +10,7 @@ use slotquake_checkers::observation::{FaultKind, FaultPhase, NodeSetting};
 use slotquake_workloads::workload::Workload;
 
 use super::adds::{Adds, Writer};
-use super::{Act, Beat, Entry, Scenario};
+use super::{Act, Beat, Entry, Scenario, check_failover};
 use crate::nemesis::{NodePicture, Picture, Strike};
 use crate::plan::Plan;
 
@@ -19,7 +19,7 @@ pub const ENTRY: Entry = Entry {
     name: "deposed-master-resumes",
     help: "a master stands still until it is replaced, then serves what waits in its sockets",
     adapt,
-    check,
+    check: check_failover,
     make,
 };
 
@@ -33,14 +33,6 @@ fn adapt(plan: &mut Plan) {
     // Each of them has one write waiting when the master goes on.
     plan.concurrency = 40;
     plan.time_limit_ms = plan.time_limit_ms.max(30_000 + 4 * plan.node_timeout_ms);
-}
-
-fn check(plan: &Plan) -> Result<(), &'static str> {
-    match () {
-        () if plan.replicas == 0 => Err("a replica: --replicas 1 or more"),
-        () if plan.masters < 3 => Err("three masters: --masters 3 or more"),
-        () => Ok(()),
-    }
 }
 
 fn make(picture: &Picture, nodes: &[NodeSetting]) -> Result<Box<dyn Scenario>, String> {

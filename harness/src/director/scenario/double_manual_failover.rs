@@ -19,7 +19,7 @@ use slotquake_workloads::client::RespValue;
 use slotquake_workloads::workload::Workload;
 
 use super::adds::{Adds, Writer};
-use super::{Act, Beat, Entry, Scenario};
+use super::{Act, Beat, Entry, Scenario, check_failover};
 use crate::nemesis::Picture;
 use crate::plan::Plan;
 
@@ -52,12 +52,11 @@ fn adapt(plan: &mut Plan) {
 }
 
 fn check(plan: &Plan) -> Result<(), &'static str> {
-    match () {
-        () if plan.replicas == 0 => Err("a replica: --replicas 1 or more"),
-        () if plan.masters < 3 => Err("three masters: --masters 3 or more"),
-        // 2 NT must cover two steps, or the votes of the first failover have expired.
-        () if plan.node_timeout_ms < 5000 => Err("a node timeout of at least 5s"),
-        () => Ok(()),
+    check_failover(plan)?;
+    // 2 NT must cover two steps, or the votes of the first failover have expired.
+    match plan.node_timeout_ms {
+        ..5000 => Err("a node timeout of at least 5s"),
+        5000.. => Ok(()),
     }
 }
 

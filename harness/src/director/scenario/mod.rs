@@ -98,3 +98,12 @@ pub const SCENARIOS: &[Entry] = &[
 pub fn find(name: &str) -> Option<&'static Entry> {
     SCENARIOS.iter().find(|entry| entry.name == name)
 }
+
+/// What a failover needs.
+fn check_failover(plan: &Plan) -> Result<(), &'static str> {
+    match () {
+        () if plan.replicas == 0 => Err("a replica: --replicas 1 or more"),
+        () if plan.masters < 3 => Err("three masters: --masters 3 or more"),
+        () => Ok(()),
+    }
+}

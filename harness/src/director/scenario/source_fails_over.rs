@@ -14,7 +14,7 @@ use slotquake_workloads::client::RespValue;
 use slotquake_workloads::workload::Workload;
 
 use super::adds::{Adds, Writer, slots_of};
-use super::{Act, Beat, Entry, Scenario};
+use super::{Act, Beat, Entry, Scenario, check_failover};
 use crate::nemesis::{NodePicture, Picture, Strike};
 use crate::plan::Plan;
 
@@ -23,7 +23,7 @@ pub const ENTRY: Entry = Entry {
     name: "source-fails-over",
     help: "the source of an open slot is replaced: on Redis the importing master goes down too",
     adapt,
-    check,
+    check: check_failover,
     make,
 };
 
@@ -36,14 +36,6 @@ fn adapt(plan: &mut Plan) {
     plan.rate = 300;
     plan.concurrency = 6;
     plan.time_limit_ms = plan.time_limit_ms.max(30_000 + 4 * plan.node_timeout_ms);
-}
-
-fn check(plan: &Plan) -> Result<(), &'static str> {
-    match () {
-        () if plan.replicas == 0 => Err("a replica: --replicas 1 or more"),
-        () if plan.masters < 3 => Err("three masters: --masters 3 or more"),
-        () => Ok(()),
-    }
 }
 
 fn make(picture: &Picture, _nodes: &[NodeSetting]) -> Result<Box<dyn Scenario>, String> {
