@@ -199,6 +199,8 @@ fn launch(program: &Program, mode: Mode, port: u16, folder: &Path) -> Child {
     if let Some(path) = &program.library_path {
         command.env("LD_LIBRARY_PATH", path);
     }
+    // redis-server tries its log file where it was started.
+    command.current_dir(folder);
     command.args(&program.arguments).arg(&config);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command.spawn().unwrap()
