@@ -6,7 +6,7 @@
 //!
 //! [`selection`] says which seeds, [`swarm`] draws a plan for each, [`trial`] plays and judges one,
 //! [`marks`] counts its rare events, [`campaign`] spreads them over threads, [`summary`] adds them
-//! up; [`bench`] measures one standard scenario. Nothing here writes files or
+//! up; [`mod@bench`] measures one standard scenario. Nothing here writes files or
 //! prints: `cli/simulate` does. What a campaign finds depends on its seeds and options alone,
 //! never on the number of threads; only the CPU time does.
 
