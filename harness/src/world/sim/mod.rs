@@ -61,6 +61,8 @@ pub struct SimWorld {
     adapter: Adapter,
     packets: Vec<Packet>,
     happenings: VecDeque<Happening>,
+    /// When the director is to be woken.
+    armed: Option<u64>,
     disk_rng: Rng,
     cluster_ok_ms: u64,
 }
@@ -123,6 +125,7 @@ impl SimWorld {
             adapter: Adapter::default(),
             packets: Vec::new(),
             happenings: VecDeque::new(),
+            armed: None,
             disk_rng: Rng::named(plan.seed, "disk"),
             cluster_ok_ms: 0,
         };
@@ -147,7 +150,7 @@ impl SimWorld {
                 bail!("the simulated nodes form no cluster in 60 s of virtual time");
             }
             next_look += BOOT_LOOK_NS;
-            self.queue.push(next_look, Event::Wake);
+            self.execute(Command::WakeAt(next_look));
             while self.next()? != Happening::Woke {}
         }
         self.cluster_ok_ms = self.now / MS;
@@ -176,7 +179,22 @@ impl SimWorld {
             Event::ReplyDue { conn, request } => self.on_reply_due(conn, request),
             Event::Look { host, asked } => self.on_look(host, asked),
             Event::SessionWaited { process } => self.on_session_waited(process),
-            Event::Wake => self.happenings.push_back(Happening::Woke),
+            Event::Wake => self.wake_director(),
+        }
+    }
+
+    /// The earliest time asked for counts; the director asks again for later ones.
+    fn arm(&mut self, time: u64) {
+        if self.armed.is_none_or(|armed| time < armed) {
+            self.armed = Some(time);
+            self.queue.push(time, Event::Wake);
+        }
+    }
+
+    /// Unless an earlier time was asked for since: then this one is no longer wanted.
+    fn wake_director(&mut self) {
+        if self.armed.take_if(|armed| *armed == self.now).is_some() {
+            self.happenings.push_back(Happening::Woke);
         }
     }
 
@@ -219,7 +237,7 @@ impl World for SimWorld {
                     self.happenings.push_back(Happening::Answer { tag, reply });
                 }
             },
-            Command::WakeAt(time) => self.queue.push(time.max(self.now), Event::Wake),
+            Command::WakeAt(time) => self.arm(time.max(self.now)),
         }
     }
 

@@ -9,7 +9,7 @@ use slotquake_checkers::recording::Recording;
 use super::SimWorld;
 use crate::director;
 use crate::plan::{Plan, WorldKind};
-use crate::world::{Happening, World};
+use crate::world::{Command, Happening, World};
 
 fn plan(seed: u64) -> Plan {
     Plan {
@@ -56,6 +56,25 @@ fn a_look_shows_what_the_node_would_print() {
         let epochs = |view: &View| (view.current_epoch, view.my_epoch);
         assert_eq!(epochs(short), epochs(long));
     }
+}
+
+/// Wake-ups that an earlier one displaced must not pile up: each would wake the director for good.
+#[test]
+fn the_director_is_woken_once_at_each_time_it_asked_for() {
+    let mut world = SimWorld::boot(&plan(1)).expect("the cluster forms");
+    world.happenings.clear();
+    let start = world.now();
+    let at = |ms: u64| start + ms * super::MS;
+    [5, 3].map(|ms| world.execute(Command::WakeAt(at(ms))));
+    let mut woken = Vec::new();
+    while world.now() < at(20) {
+        if world.next().expect("the simulation goes on") == Happening::Woke {
+            woken.push((world.now() - start) / super::MS);
+            let next = if woken.len() == 1 { 5 } else { 20 };
+            world.execute(Command::WakeAt(at(next)));
+        }
+    }
+    assert_eq!(woken, [3, 5, 20]);
 }
 
 #[test]
