@@ -65,7 +65,9 @@ fn the_director_is_woken_once_at_each_time_it_asked_for() {
     world.happenings.clear();
     let start = world.now();
     let at = |ms: u64| start + ms * super::MS;
-    [5, 3].map(|ms| world.execute(Command::WakeAt(at(ms))));
+    for ms in [5, 3] {
+        world.execute(Command::WakeAt(at(ms)));
+    }
     let mut woken = Vec::new();
     while world.now() < at(20) {
         if world.next().expect("the simulation goes on") == Happening::Woke {
