@@ -1,7 +1,9 @@
 //! `slotquake simulate` as a user meets it: the same answer each time, replays, exit statuses.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use slotquake_tests::run::{Called, Harness};
@@ -197,4 +199,27 @@ fn bad_options_are_one_line_that_names_them() {
     }
     let store = ["--store", "/proc/store"];
     simulate(folder.path(), &store).assert_bad_input(&["/proc/store", "--store"]);
+}
+
+/// Whoever loses patience gets what was found, and no success for what was not played.
+#[test]
+fn a_campaign_that_is_interrupted_sums_up_what_was_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = [&["simulate", "--seeds", "10000000"], &SHORT[..]].concat();
+    let mut command = HARNESS.command(folder.path(), &all);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    stdout.read_line(&mut text).unwrap();
+    let asked = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(asked.unwrap().success(), "the signal was sent");
+    stdout.read_to_string(&mut text).unwrap();
+    let left = child.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&left.stderr);
+    assert_eq!(left.status.code(), Some(3), "{told}");
+    assert!(told.contains("interrupted by a signal"), "{told}");
+    assert!(text.contains("rare events"), "{text}");
 }

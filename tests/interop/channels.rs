@@ -4,7 +4,7 @@ use slotquake_tests::live::{Client, Server};
 use slotquake_workloads::client::resp::RespValue;
 
 use crate::corpus::flat;
-use crate::stage::{Part, form, number, ours, with_each_real};
+use crate::stage::{form_crossed, number, ours, with_each_real};
 
 /// Proves PU-01 and PU-02 between different makes.
 #[test]
@@ -69,12 +69,7 @@ fn a_shard_message_reaches_the_other_nodes_of_its_shard() {
 
 fn mixed(real: &crate::stage::Real) -> Vec<Server> {
     let (ours, theirs) = (ours(), &real.program);
-    form(&[
-        (&ours, Part::Master),
-        (theirs, Part::Master),
-        (theirs, Part::ReplicaOf(0)),
-        (&ours, Part::ReplicaOf(1)),
-    ])
+    form_crossed(&ours, theirs)
 }
 
 fn heard(listener: &mut Client, why: &str) -> Vec<String> {

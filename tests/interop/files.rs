@@ -6,7 +6,7 @@ use slotquake_core::cluster::nodes_conf::NodesConf;
 use slotquake_tests::live::{Program, Server};
 
 use crate::stage::{
-    Line, Part, count, form, ok, open_slots, ours, text, view, wait_settled, with, with_each_real,
+    Line, count, form_crossed, ok, open_slots, ours, text, view, wait_settled, with, with_each_real,
 };
 
 /// Proves PS-02, PS-18 and SM-17 between different makes: programs change places, each
@@ -22,12 +22,7 @@ fn nodes_of_either_make_go_on_from_the_file_of_the_other() {
             true => with(&theirs, "cluster-announce-human-nodename their-name\n"),
             false => theirs,
         };
-        let mut nodes = form(&[
-            (&ours, Part::Master),
-            (&theirs, Part::Master),
-            (&theirs, Part::ReplicaOf(0)),
-            (&ours, Part::ReplicaOf(1)),
-        ]);
+        let mut nodes = form_crossed(&ours, &theirs);
         open_some(&nodes);
         bump(&nodes);
         let expected = told(&nodes);

@@ -7,8 +7,8 @@ use slotquake_workloads::client::resp::RespValue;
 
 use crate::corpus::{flat, table};
 use crate::stage::{
-    Part, Real, count, field, form, meet, ours, replicate, text, view, wait_all_known,
-    wait_settled, with, with_each_real,
+    Part, Real, count, field, form, form_crossed, meet, ours, replicate, text, view,
+    wait_all_known, wait_settled, with, with_each_real,
 };
 
 /// Proves HS-05, HS-07, HS-08, HS-11, HS-21, GO-12 and EP-22 between different makes.
@@ -41,12 +41,7 @@ fn two_clusters_of_different_make_become_one_whichever_meets_the_other() {
 fn all_nodes_agree_and_nobody_is_suspected() {
     with_each_real(|real| {
         let (ours, theirs) = (ours(), &real.program);
-        let nodes = form(&[
-            (&ours, Part::Master),
-            (theirs, Part::Master),
-            (theirs, Part::ReplicaOf(0)),
-            (&ours, Part::ReplicaOf(1)),
-        ]);
+        let nodes = form_crossed(&ours, theirs);
         let slots = |node: &Server| sorted_slots(node.client().call(&["CLUSTER", "SLOTS"]));
         wait_until("CLUSTER SLOTS to be the same everywhere", || {
             let first = slots(&nodes[0]);

@@ -4,7 +4,7 @@ use slotquake_tests::live::{Server, wait_until};
 use slotquake_workloads::client::resp::RespValue;
 
 use crate::stage::{
-    Part, count, field, form, meet, ok, ours, replicate, view, wait_all_known, wait_settled,
+    count, field, form_crossed, meet, ok, ours, replicate, view, wait_all_known, wait_settled,
     with_each_real,
 };
 
@@ -13,12 +13,7 @@ use crate::stage::{
 fn a_node_is_forgotten_reset_and_met_again() {
     with_each_real(|real| {
         let (ours, theirs) = (ours(), &real.program);
-        let nodes = form(&[
-            (&ours, Part::Master),
-            (theirs, Part::Master),
-            (theirs, Part::ReplicaOf(0)),
-            (&ours, Part::ReplicaOf(1)),
-        ]);
+        let nodes = form_crossed(&ours, theirs);
         // From 7.2 on word of a forgotten id goes round for a minute, and only a new one may come.
         let mild = if real.has_8_2() { "HARD" } else { "SOFT" };
         for (leaver, master, form) in [(2, 0, mild), (3, 1, "HARD")] {
@@ -76,12 +71,7 @@ fn forget(node: &Server, id: &str) {
 fn what_cannot_be_forgotten_or_met_is_refused_in_the_same_words() {
     with_each_real(|real| {
         let (ours, theirs) = (ours(), &real.program);
-        let nodes = form(&[
-            (&ours, Part::Master),
-            (theirs, Part::Master),
-            (theirs, Part::ReplicaOf(0)),
-            (&ours, Part::ReplicaOf(1)),
-        ]);
+        let nodes = form_crossed(&ours, theirs);
         let ids: Vec<String> = nodes.iter().map(Server::id).collect();
         let nobody = "0".repeat(40);
         // Ours beside theirs, in the same place of the cluster.

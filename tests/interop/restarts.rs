@@ -4,7 +4,7 @@ use slotquake_tests::live::{Server, wait_until};
 
 use crate::corpus::{self, assert_same, contents};
 use crate::replication::assert_in_step;
-use crate::stage::{Part, form, meet, ours, view, wait_settled, with, with_each_real};
+use crate::stage::{form_crossed, meet, ours, view, wait_settled, with, with_each_real};
 
 /// Proves PS-02 and EP-07 between different makes.
 #[test]
@@ -12,12 +12,7 @@ fn after_kill_9_every_node_is_back_with_its_id_slots_and_data() {
     with_each_real(|real| {
         let kept = "appendonly yes\nappendfsync always\n";
         let (ours, theirs) = (with(&ours(), kept), with(&real.program, kept));
-        let mut nodes = form(&[
-            (&ours, Part::Master),
-            (&theirs, Part::Master),
-            (&theirs, Part::ReplicaOf(0)),
-            (&ours, Part::ReplicaOf(1)),
-        ]);
+        let mut nodes = form_crossed(&ours, &theirs);
         for (node, tag) in [(0, "third"), (1, "n2")] {
             corpus::write(&mut nodes[node].client(), tag);
             assert_in_step(&nodes[node], &nodes[node + 2]);
@@ -44,12 +39,7 @@ fn after_kill_9_every_node_is_back_with_its_id_slots_and_data() {
 fn a_node_that_comes_back_on_another_port_is_found_again() {
     with_each_real(|real| {
         let (ours, theirs) = (ours(), &real.program);
-        let mut nodes = form(&[
-            (&ours, Part::Master),
-            (theirs, Part::Master),
-            (theirs, Part::ReplicaOf(0)),
-            (&ours, Part::ReplicaOf(1)),
-        ]);
+        let mut nodes = form_crossed(&ours, theirs);
         let are_found = |nodes: &[Server]| {
             let ports: Vec<String> = nodes.iter().map(Server::address).collect();
             wait_until("the new port to be known to all", || {

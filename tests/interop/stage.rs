@@ -101,6 +101,16 @@ pub enum Part {
 
 use Part::{Master, ReplicaOf};
 
+/// Masters of ours (0) and theirs (1), each with a replica of the other make (2 and 3).
+pub fn form_crossed(ours: &Program, theirs: &Program) -> Vec<Server> {
+    form(&[
+        (ours, Master),
+        (theirs, Master),
+        (theirs, ReplicaOf(0)),
+        (ours, ReplicaOf(1)),
+    ])
+}
+
 /// A whole cluster, agreed and with replicas in sync; masters have epochs in their order, from 1.
 pub fn form(nodes: &[(&Program, Part)]) -> Vec<Server> {
     let start = |(program, _): &(&Program, Part)| Server::start(program, Mode::Cluster);

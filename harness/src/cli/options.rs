@@ -34,6 +34,15 @@ pub enum ProfileArg {
     Upstream70,
 }
 
+impl From<ProfileArg> for Profile {
+    fn from(given: ProfileArg) -> Profile {
+        match given {
+            ProfileArg::Default => Profile::Default,
+            ProfileArg::Upstream70 => Profile::Upstream70,
+        }
+    }
+}
+
 /// What to test and how to disturb it.
 #[derive(Debug, Args)]
 pub struct RunOptions {
@@ -131,10 +140,7 @@ impl RunOptions {
                 WorldArg::Sim => WorldKind::Sim,
             },
             target: self.target.clone(),
-            profile: match self.profile {
-                ProfileArg::Default => Profile::Default,
-                ProfileArg::Upstream70 => Profile::Upstream70,
-            },
+            profile: self.profile.into(),
             masters: self.masters,
             replicas: self.replicas,
             node_timeout_ms: self.node_timeout,

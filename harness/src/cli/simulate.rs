@@ -23,6 +23,7 @@ use super::{check, run};
 use crate::explore::marks::Mark;
 use crate::explore::{Campaign, Selection, Summary, Trial};
 use crate::report::replay::replay_command;
+use crate::sandbox::stop;
 use crate::store::Store;
 use crate::world::sim::SimWorld;
 
@@ -82,6 +83,7 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         selection,
         jobs: args.campaign.jobs(),
     };
+    stop::watch();
     let opening = words::opening(&selection, campaign.source.variety);
     console::words(form, &opening);
     let mut session = Session {
@@ -96,8 +98,23 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         shown: None,
         progress: ProgressLine::new(),
     };
-    campaign.run(|trial| session.take(&trial))?;
+    let ended = campaign.run(|trial| {
+        session.take(&trial).map_err(End::Failed)?;
+        match stop::is_requested() {
+            true => Err(End::Interrupted),
+            false => Ok(()),
+        }
+    });
+    if let Err(End::Failed(failure)) = ended {
+        return Err(failure);
+    }
     Ok(session.conclude(campaign.jobs))
+}
+
+/// Why a campaign did not come to its last seed.
+enum End {
+    Interrupted,
+    Failed(Failure),
 }
 
 /// A campaign under way.
@@ -179,6 +196,14 @@ impl Session<'_> {
     fn conclude(mut self, jobs: usize) -> Exit {
         self.progress.close();
         let wall = self.begun.elapsed();
+        let left = self.selection.count().saturating_sub(self.summary.seeds);
+        if left > 0 {
+            // What was not played has not held.
+            self.worst = self.worst.max(Exit::MachineCannot);
+            console::aside(&format!(
+                "slotquake: interrupted by a signal; {left} seeds were not played\n"
+            ));
+        }
         console::words(self.form, &words::summary(&self.selection, &self.summary));
         console::aside(&words::speed(&self.summary, wall, jobs));
         if self.form == Form::Json {
@@ -188,6 +213,7 @@ impl Session<'_> {
             object["last"] = json!(self.selection.last);
             object["shard"] = json!(self.selection.shard.to_string());
             object["failed"] = json!(self.failed);
+            object["not_played"] = json!(left);
             let marks = Mark::ALL.map(|mark| (mark.told(), self.summary.marks.of(mark)));
             object["rare_events"] = json!(BTreeMap::from(marks));
             object["speed"] = json!({

@@ -15,8 +15,8 @@ pub fn is_requested() -> bool {
     ASKED.load(Ordering::Relaxed) > 0
 }
 
-/// Begins to listen.
-pub(super) fn watch() {
+/// Begins to listen; for runs inside the sandbox, and for those that need none.
+pub fn watch() {
     let handler = SigHandler::Handler(note);
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {

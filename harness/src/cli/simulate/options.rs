@@ -16,7 +16,7 @@ use crate::cli::{duration, exit::Exit};
 use crate::director::scenario;
 use crate::explore::trial::Judged;
 use crate::explore::{Given, Selection, Shard, Source, Trial, Variety};
-use crate::plan::{Plan, PlanError, Profile, parse_faults, parse_workloads};
+use crate::plan::{Plan, PlanError, parse_faults, parse_workloads};
 use slotquake_checkers::verdict::Word;
 
 /// What the plans of all seeds have in common.
@@ -96,10 +96,7 @@ impl PlanOptions {
         let workloads = self.workload.as_deref().map(parse_workloads);
         let faults = self.faults.as_deref().map(parse_faults);
         let given = Given {
-            profile: match self.profile {
-                ProfileArg::Default => Profile::Default,
-                ProfileArg::Upstream70 => Profile::Upstream70,
-            },
+            profile: self.profile.into(),
             masters: self.masters,
             replicas: self.replicas,
             node_timeout_ms: self.node_timeout,
