@@ -6,10 +6,10 @@
 //! those writes are gone (MF-01, HI-03). One writer stays with each node of interest, so that R's
 //! short reign is met. A sound node passes.
 //!
-//! A master takes the order only from a node that it knows as its replica, and after a failover
-//! gossip needs some seconds to tell it so; each step waits for that.
+//! A master votes only for a node that it knows as a replica, and after a failover gossip needs some
+//! seconds to tell it so; each step waits until every master knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use slotquake_checkers::observation::{
@@ -74,10 +74,13 @@ fn make(picture: &Picture, nodes: &[NodeSetting]) -> Result<Box<dyn Scenario>, S
     {
         writers.push(Writer::pinned(&node.name, slots_of, nodes)?);
     }
+    let other_masters = masters[1..].iter().map(|node| node.name.clone());
     Ok(Box::new(DoubleManualFailover {
         master: first.name.clone(),
         replica: replica.name.clone(),
+        other_masters: other_masters.collect(),
         writers,
+        introduced: BTreeSet::new(),
         ids: BTreeMap::new(),
         step: 0,
         begun: 0,
@@ -88,7 +91,10 @@ fn make(picture: &Picture, nodes: &[NodeSetting]) -> Result<Box<dyn Scenario>, S
 struct DoubleManualFailover {
     master: NodeName,
     replica: NodeName,
+    other_masters: Vec<NodeName>,
     writers: Vec<Writer>,
+    /// The masters that know the next candidate as a replica of the last one.
+    introduced: BTreeSet<NodeName>,
     /// Ids of the nodes by name, as far as they gave a view.
     ids: BTreeMap<NodeName, NodeId>,
     /// Failovers ordered so far.
@@ -102,7 +108,7 @@ struct DoubleManualFailover {
 enum Stage {
     /// For the time of the next step.
     Waiting,
-    /// For the master to know the next candidate as its replica.
+    /// For the masters to know the next candidate as a replica.
     Introducing,
     /// For the command's answer.
     Ordered,
@@ -152,35 +158,45 @@ impl DoubleManualFailover {
             0 => self.order(now),
             _ => {
                 self.stage = Stage::Introducing;
+                self.introduced.clear();
                 self.await_introduction(now)
             }
         }
     }
 
-    /// Looks at the present master again and again, but not for ever.
+    /// The masters of this moment: the last candidate, and those that nothing happens to.
+    fn voters(&self) -> impl Iterator<Item = &NodeName> {
+        self.other_masters.iter().chain([self.candidate()])
+    }
+
+    /// Looks at the masters again and again, but not for ever.
     fn await_introduction(&mut self, now: u64) -> Vec<Act> {
         if now >= self.step_end() + INTRODUCTION_NS_MAX {
             return self.order(now);
         }
-        vec![
-            Act::Look(self.candidate().clone()),
-            Act::WakeAt(now + LOOK_NS),
-        ]
+        let strangers = self
+            .voters()
+            .filter(|voter| !self.introduced.contains(*voter));
+        let mut acts: Vec<_> = strangers.cloned().map(Act::Look).collect();
+        acts.push(Act::WakeAt(now + LOOK_NS));
+        acts
     }
 
-    /// The present master is the last candidate; the next candidate is the other of the two.
+    /// The next candidate is the other of the two.
     fn on_introduction(&mut self, now: u64, view: &View) -> Vec<Act> {
         let next = match *self.candidate() == self.replica {
             true => &self.master,
             false => &self.replica,
         };
-        let next = self.ids.get(next);
+        let (next, owner) = (self.ids.get(next), self.ids.get(self.candidate()));
         let knows_it = view.table.iter().any(|entry| {
-            Some(&entry.id) == next
-                && entry.has_flag("slave")
-                && entry.master == Some(view.id.clone())
+            Some(&entry.id) == next && entry.has_flag("slave") && entry.master.as_ref() == owner
         });
-        match view.node == *self.candidate() && knows_it {
+        if knows_it {
+            self.introduced.insert(view.node.clone());
+        }
+        let all_know = self.voters().all(|voter| self.introduced.contains(voter));
+        match all_know {
             true => self.order(now),
             false => Vec::new(),
         }
