@@ -117,7 +117,8 @@ fn the_reference_node_keeps_its_promises_while_it_is_disturbed() {
     assert_eq!(run.called.status, 0, "{}", run.called.stdout);
     assert_eq!(run.word(), "held");
     run.assert_bitten();
-    assert!(run.cluster_ok_ms() <= 1000, "{} ms", run.cluster_ok_ms());
+    // ST-02: a first start does not sit through the start-up delay.
+    assert!(run.cluster_ok_ms() < 2000, "{} ms", run.cluster_ok_ms());
 }
 
 #[test]
