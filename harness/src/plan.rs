@@ -1,7 +1,14 @@
 //! A run as data: what the command line says, validated once.
 //!
 //! [`Plan::validate`] is the only place that refuses a plan; behind it nothing is checked again.
-//! Names of workloads, faults and scenarios are those of their registries.
+//! Names of workloads, faults and scenarios are those of their registries. [`file`] reads a plan
+//! from JSON, [`script`] is the list of faults that a plan may fix.
+
+mod error;
+pub mod file;
+pub mod script;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::FaultKind;
@@ -9,6 +16,9 @@ use slotquake_workloads::registry::WORKLOADS;
 
 use crate::director::scenario::{self, SCENARIOS};
 use crate::nemesis::{self, NEMESES};
+
+pub use error::PlanError;
+pub use script::ScriptedStrike;
 
 /// Where a run happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,9 +60,9 @@ impl Profile {
     }
 }
 
-/// Everything that decides a run; `plan.json`.
+/// Everything that decides a run; `plan.json`. What a file leaves out is as in [`Plan::default`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Plan {
     /// Root of all randomness.
     pub seed: u64,
@@ -84,52 +94,10 @@ pub struct Plan {
     /// A fixed course of events instead of drawn faults: `double-manual-failover`.
     #[serde(default)]
     pub scenario: Option<String>,
-}
-
-/// Why a plan is impossible.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum PlanError {
-    #[error("a cluster needs at least 1 master; --masters is 0")]
-    NoMasters,
-    #[error(
-        "{masters} masters cannot elect a replacement when one of them is gone: faults need \
-         --masters 3 or more, or --faults none"
-    )]
-    NoMajority { masters: u16 },
-    #[error("{nodes} nodes are more than the {NODES_MAX} that a run can have")]
-    TooManyNodes { nodes: u32 },
-    #[error("{masters} masters cannot share 16384 slots")]
-    TooManyMasters { masters: u16 },
-    #[error("node timeout {given} ms is outside {NODE_TIMEOUT_MS_MIN} to {NODE_TIMEOUT_MS_MAX} ms")]
-    NodeTimeout { given: u64 },
-    #[error("--time-limit is 0: nothing would be tested")]
-    NoTime,
-    #[error("time limit {given} ms is above {TIME_LIMIT_MS_MAX} ms (one week)")]
-    TooLong { given: u64 },
-    #[error("--fault-interval is 0: give the mean time from one fault to the next")]
-    NoFaultInterval,
-    #[error("--concurrency is 0 while --rate is {rate}: nobody would do the operations")]
-    NoClients { rate: u64 },
-    #[error("{given} clients are more than the {CLIENTS_MAX} that a run can have")]
-    TooManyClients { given: u32 },
-    #[error("rate {given} is above {RATE_MAX} operations per second")]
-    Rate { given: u64 },
-    #[error("no workload is named {given:?}; there are: {known}")]
-    UnknownWorkload { given: String, known: String },
-    #[error("--workload names none while --rate is {rate}; there are: {known}")]
-    NoWorkload { rate: u64, known: String },
-    #[error("no fault is named {given:?}; there are: {known}, all, none")]
-    UnknownFault { given: String, known: String },
-    #[error("fault {given:?} cannot be drawn; there are: {known}")]
-    UndrawableFault { given: String, known: String },
-    #[error("no scenario is named {given:?}; there are: {known}")]
-    UnknownScenario { given: String, known: String },
-    #[error("scenario {scenario} needs {needed}")]
-    Scenario {
-        scenario: &'static str,
-        needed: &'static str,
-    },
+    /// The faults one by one, in order of time. With a script nothing is drawn, whatever `faults`
+    /// says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<Vec<ScriptedStrike>>,
 }
 
 /// Most nodes of one run.
@@ -163,6 +131,7 @@ impl Default for Plan {
             rate: 200,
             concurrency: 10,
             scenario: None,
+            script: None,
         }
     }
 }
@@ -173,6 +142,20 @@ impl Plan {
         u32::from(self.masters) * (1 + u32::from(self.replicas))
     }
 
+    /// Whether faults are drawn, rather than scripted or absent.
+    pub fn draws_faults(&self) -> bool {
+        self.script.is_none() && !self.faults.is_empty()
+    }
+
+    /// The same plan with these faults instead of drawn ones.
+    pub fn scripted(&self, script: Vec<ScriptedStrike>) -> Plan {
+        Plan {
+            faults: Vec::new(),
+            script: Some(script),
+            ..self.clone()
+        }
+    }
+
     /// Says why the plan is impossible, if it is.
     ///
     /// # Errors
@@ -181,7 +164,16 @@ impl Plan {
         self.validate_topology()?;
         self.validate_times()?;
         self.validate_load()?;
-        self.validate_names()
+        self.validate_names()?;
+        self.validate_script()
+    }
+
+    fn validate_script(&self) -> Result<(), PlanError> {
+        match (&self.script, &self.scenario) {
+            (None, _) => Ok(()),
+            (Some(_), Some(_)) => Err(PlanError::ScriptAndScenario),
+            (Some(steps), None) => Ok(script::validate(steps, self)?),
+        }
     }
 
     fn validate_topology(&self) -> Result<(), PlanError> {
@@ -195,7 +187,7 @@ impl Plan {
         if nodes > NODES_MAX {
             return Err(PlanError::TooManyNodes { nodes });
         }
-        if masters < 3 && !self.faults.is_empty() {
+        if masters < 3 && self.draws_faults() {
             return Err(PlanError::NoMajority { masters });
         }
         Ok(())
@@ -213,7 +205,7 @@ impl Plan {
             let given = self.time_limit_ms;
             return Err(PlanError::TooLong { given });
         }
-        if self.fault_interval_ms == 0 && !self.faults.is_empty() {
+        if self.fault_interval_ms == 0 && self.draws_faults() {
             return Err(PlanError::NoFaultInterval);
         }
         Ok(())
@@ -330,76 +322,4 @@ fn fault_names() -> String {
 fn scenario_names() -> String {
     let names: Vec<&str> = SCENARIOS.iter().map(|entry| entry.name).collect();
     names.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refusal(change: impl FnOnce(&mut Plan)) -> String {
-        let mut plan = Plan::default();
-        change(&mut plan);
-        let error = plan.validate().expect_err("an impossible plan");
-        error.to_string()
-    }
-
-    #[test]
-    fn the_default_is_possible() {
-        assert_eq!(Plan::default().validate(), Ok(()));
-    }
-
-    #[test]
-    fn refuses_what_is_impossible_in_one_clear_line() {
-        let cases = [
-            (refusal(|plan| plan.masters = 0), "at least 1 master"),
-            (refusal(|plan| plan.masters = 2), "--masters 3"),
-            (refusal(|plan| plan.replicas = 400), "1203 nodes"),
-            (
-                refusal(|plan| plan.node_timeout_ms = 1),
-                "node timeout 1 ms",
-            ),
-            (refusal(|plan| plan.time_limit_ms = 0), "--time-limit is 0"),
-            (refusal(|plan| plan.time_limit_ms = u64::MAX), "one week"),
-            (
-                refusal(|plan| plan.fault_interval_ms = 0),
-                "--fault-interval",
-            ),
-            (refusal(|plan| plan.concurrency = 0), "--concurrency is 0"),
-            (refusal(|plan| plan.concurrency = 99_999), "99999 clients"),
-            (refusal(|plan| plan.rate = u64::MAX), "rate"),
-            (
-                refusal(|plan| plan.workloads = vec!["x".into()]),
-                "register, set",
-            ),
-            (refusal(|plan| plan.workloads = vec![]), "register, set"),
-            (
-                refusal(|plan| plan.faults = vec![FaultKind::Failover]),
-                "kill",
-            ),
-            (
-                refusal(|plan| plan.scenario = Some("x".into())),
-                "double-manual-failover",
-            ),
-        ];
-        for (message, expected) in cases {
-            assert!(message.contains(expected), "{message}");
-            assert!(!message.contains('\n'), "{message}");
-        }
-    }
-
-    #[test]
-    fn reads_fault_lists() {
-        let all = parse_faults("all").expect("known");
-        assert_eq!(parse_faults("kill, pause,partition,kill"), Ok(all));
-        assert_eq!(parse_faults("none"), Ok(Vec::new()));
-        let error = parse_faults("kil").expect_err("unknown").to_string();
-        assert!(error.contains("kill, pause, partition"), "{error}");
-    }
-
-    #[test]
-    fn survives_its_own_json() {
-        let text = serde_json::to_string(&Plan::default()).expect("plain data");
-        let back: Plan = serde_json::from_str(&text).expect("just written");
-        assert_eq!(back, Plan::default());
-    }
 }

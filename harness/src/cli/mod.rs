@@ -12,6 +12,7 @@ pub mod exit;
 pub mod explain;
 pub mod node;
 pub mod options;
+pub mod plan_file;
 pub mod progress;
 pub mod report;
 pub mod run;

@@ -1,6 +1,6 @@
 //! The options of a run, and the plan they make.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use slotquake_checkers::judge::Strictness;
@@ -9,7 +9,7 @@ use slotquake_workloads::registry::WORKLOADS;
 use super::console::Form;
 use super::exit::Failure;
 use super::seeds::Seeds;
-use super::{duration, seeds};
+use super::{duration, plan_file, seeds};
 use crate::director::scenario::{self, SCENARIOS};
 use crate::nemesis::NEMESES;
 use crate::plan::{Plan, Profile, WorldKind, parse_faults, parse_workloads};
@@ -34,6 +34,15 @@ pub enum ProfileArg {
     Upstream70,
 }
 
+impl From<WorldArg> for WorldKind {
+    fn from(given: WorldArg) -> WorldKind {
+        match given {
+            WorldArg::Local => WorldKind::Local,
+            WorldArg::Sim => WorldKind::Sim,
+        }
+    }
+}
+
 impl From<ProfileArg> for Profile {
     fn from(given: ProfileArg) -> Profile {
         match given {
@@ -46,10 +55,14 @@ impl From<ProfileArg> for Profile {
 /// What to test and how to disturb it.
 #[derive(Debug, Args)]
 pub struct RunOptions {
+    /// A plan as JSON, such as plan.json or shrunk.json of a recording; only --target, --world and
+    /// --seed may be given besides
+    #[arg(long = "plan", value_name = "FILE", conflicts_with_all = IN_A_PLAN_FILE)]
+    pub plan_file: Option<PathBuf>,
     /// What to test: `reference`, `redis@7.0.15`, `redis@system`, a path to a redis-server, or a
-    /// mix as in `reference*3,redis@7.0.15*3`
-    #[arg(long, value_name = "TARGET", default_value = "reference")]
-    pub target: String,
+    /// mix as in `reference*3,redis@7.0.15*3` [default: reference]
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<String>,
     /// Which known weaknesses of upstream the reference nodes have
     #[arg(long, value_enum, default_value = "default")]
     pub profile: ProfileArg,
@@ -90,9 +103,9 @@ pub struct RunOptions {
     /// Run that many seeds, one after the other
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub seeds: Option<u64>,
-    /// Where the cluster runs
-    #[arg(long, value_enum, default_value = "local")]
-    pub world: WorldArg,
+    /// Where the cluster runs [default: local]
+    #[arg(long, value_enum)]
+    pub world: Option<WorldArg>,
 }
 
 /// Where results go.
@@ -133,13 +146,27 @@ impl RunOptions {
     /// # Errors
     /// What is impossible about it.
     pub fn plan(&self) -> Result<Plan, Failure> {
+        match &self.plan_file {
+            Some(path) => self.plan_of_file(path),
+            None => self.plan_of_options(),
+        }
+    }
+
+    /// The plan of the file, for this target and world if they are given.
+    fn plan_of_file(&self, path: &Path) -> Result<Plan, Failure> {
+        let mut plan = plan_file::read(path)?;
+        plan.seed = self.all_seeds(Some(&plan)).first;
+        plan.world = self.world.map_or(plan.world, WorldKind::from);
+        plan.target = self.target.clone().unwrap_or(plan.target);
+        Ok(plan)
+    }
+
+    fn plan_of_options(&self) -> Result<Plan, Failure> {
+        let usual = Plan::default();
         let mut plan = Plan {
-            seed: self.all_seeds().first,
-            world: match self.world {
-                WorldArg::Local => WorldKind::Local,
-                WorldArg::Sim => WorldKind::Sim,
-            },
-            target: self.target.clone(),
+            seed: self.all_seeds(None).first,
+            world: self.world.map_or(usual.world, WorldKind::from),
+            target: self.target.clone().unwrap_or(usual.target),
             profile: self.profile.into(),
             masters: self.masters,
             replicas: self.replicas,
@@ -151,6 +178,7 @@ impl RunOptions {
             rate: self.rate,
             concurrency: self.concurrency,
             scenario: self.scenario.clone(),
+            script: None,
         };
         if let Some(entry) = self.scenario.as_deref().and_then(scenario::find) {
             let given = plan.clone();
@@ -161,13 +189,14 @@ impl RunOptions {
         Ok(plan)
     }
 
-    /// The seeds to run.
-    pub fn all_seeds(&self) -> Seeds {
-        match (self.seed, self.seeds) {
-            (Some(seeds), None) => seeds,
-            (Some(seeds), Some(count)) => Seeds::counted(seeds.first, count),
-            (None, Some(count)) => Seeds::counted(1, count),
-            (None, None) => Seeds::drawn(),
+    /// The seeds to run; that of the plan, if it came from a file and nothing else is said.
+    pub fn all_seeds(&self, plan: Option<&Plan>) -> Seeds {
+        match (self.seed, self.seeds, plan) {
+            (Some(seeds), None, _) => seeds,
+            (Some(seeds), Some(count), _) => Seeds::counted(seeds.first, count),
+            (None, Some(count), _) => Seeds::counted(1, count),
+            (None, None, Some(plan)) => Seeds::counted(plan.seed, 1),
+            (None, None, None) => Seeds::drawn(),
         }
     }
 }
@@ -237,3 +266,18 @@ fn listed<'a>(title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) ->
         .collect();
     format!("{title}: {}", entries.join("; "))
 }
+
+/// What a plan file says already.
+const IN_A_PLAN_FILE: [&str; 11] = [
+    "profile",
+    "masters",
+    "replicas",
+    "node_timeout",
+    "workload",
+    "faults",
+    "fault_interval",
+    "scenario",
+    "time_limit",
+    "rate",
+    "concurrency",
+];

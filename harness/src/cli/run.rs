@@ -50,11 +50,22 @@ pub fn run(
     progress: &mut ProgressLine,
 ) -> Result<Finished, Failure> {
     let mut world = Stoppable { world };
-    let Played { recording, trouble } = play(plan, &mut world, &mut |so_far| progress.show(so_far));
+    let played = play(plan, &mut world, &mut |so_far| progress.show(so_far));
     drop(world);
+    let Played {
+        recording,
+        script,
+        trouble,
+    } = played;
     let trouble = trouble.map(|error| format!("{error:#}"));
     progress.say("writing the recording");
     folder.write_recording(&recording).map_err(unsaved)?;
+    if plan.draws_faults() && plan.scenario.is_none() {
+        let scripted = plan.scripted(script);
+        folder
+            .write_json("scripted.json", &scripted)
+            .map_err(unsaved)?;
+    }
     progress.say("judging");
     let mut judgement = judge(&recording);
     judgement.target = Some(plan.target.clone());

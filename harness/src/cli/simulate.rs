@@ -169,7 +169,7 @@ impl Session<'_> {
             "verdict": judged.map(|judged| judged.word),
             "why": judged.map(|judged| &judged.why),
             "trouble": trial.trouble,
-            "replay": replay_command(&trial.plan),
+            "replay": replay_command(&trial.plan, None),
             "folder": folder,
         }));
         Ok(())

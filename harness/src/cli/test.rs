@@ -42,7 +42,7 @@ pub struct TestArgs {
 /// Runs one seed, or many.
 pub fn run(args: &TestArgs) -> Result<Exit, Failure> {
     let plan = args.options.plan()?;
-    let seeds = args.options.all_seeds();
+    let seeds = args.options.all_seeds(Some(&plan));
     let ground = Ground::survey(&plan)?;
     let store = Store::open(&args.store).map_err(Failure::bad_input)?;
     if let Some(file) = &args.results.junit {

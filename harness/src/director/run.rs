@@ -8,7 +8,7 @@ use slotquake_checkers::observation::Setting;
 use slotquake_checkers::recording::Recording;
 
 use super::state::{Director, Phase};
-use crate::plan::Plan;
+use crate::plan::{Plan, ScriptedStrike};
 use crate::world::{Remains, World};
 
 /// How far a run is, for people.
@@ -36,6 +36,8 @@ const PROGRESS_NS: u64 = 500_000_000;
 pub struct Played {
     /// What was seen.
     pub recording: Recording,
+    /// The faults that were ordered.
+    pub script: Vec<ScriptedStrike>,
     /// Why the run did not come to its end: a failure of the harness, never of the system under
     /// test, or a scenario that cannot be played here.
     pub trouble: Option<anyhow::Error>,
@@ -62,9 +64,10 @@ pub fn play(plan: &Plan, world: &mut dyn World, on_progress: &mut dyn FnMut(&Pro
     let nodes = world.nodes().to_vec();
     let mut director = Director::new(plan.clone(), &nodes, world.now());
     let trouble = drive(&mut director, world, on_progress).err();
-    let (recording, unstopped) = gather(director, plan, world);
+    let (recording, script, unstopped) = gather(director, plan, world);
     Played {
         recording,
+        script,
         trouble: trouble.or(unstopped),
     }
 }
@@ -116,7 +119,7 @@ fn gather(
     director: Director,
     plan: &Plan,
     world: &mut dyn World,
-) -> (Recording, Option<anyhow::Error>) {
+) -> (Recording, Vec<ScriptedStrike>, Option<anyhow::Error>) {
     let (remains, trouble) = match world.finish().context("the world could not be stopped") {
         Ok(remains) => (remains, None),
         Err(error) => (bare_remains(plan, world), Some(error)),
@@ -137,7 +140,7 @@ fn gather(
         faults: seen.faults,
         lifecycles: seen.lifecycles,
     };
-    (recording, trouble)
+    (recording, seen.script, trouble)
 }
 
 /// What is known without the world's help.

@@ -1,4 +1,4 @@
-//! Which fault comes next, and when.
+//! Which fault comes next, and when: drawn ([`Schedule`]), or read from the plan ([`Script`]).
 //!
 //! Kinds come out of a bag: each of them once in random order before any of them again, so that a
 //! short run sees all of them. Each kind has a random stream of its own.
@@ -7,6 +7,68 @@ use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::rng::Rng;
 
 use crate::nemesis::{self, Nemesis, Picture, Skip, Strike};
+use crate::plan::{Plan, ScriptedStrike};
+
+/// Where the faults of a run come from.
+#[derive(Debug)]
+pub enum Source {
+    /// Drawn, as the cluster allows.
+    Drawn(Schedule),
+    /// From the plan.
+    Scripted(Script),
+    /// There are none, or a scenario brings its own.
+    Nothing,
+}
+
+impl Source {
+    /// What the plan says.
+    pub fn of(plan: &Plan) -> Source {
+        match (&plan.scenario, &plan.script) {
+            (Some(_), _) => Source::Nothing,
+            (None, Some(steps)) => Source::Scripted(Script::new(steps.clone())),
+            (None, None) if plan.faults.is_empty() => Source::Nothing,
+            (None, None) => {
+                let schedule = Schedule::new(plan.seed, &plan.faults, plan.fault_interval_ms);
+                Source::Drawn(schedule)
+            }
+        }
+    }
+
+    /// When the first fault is due, ms from the beginning of the disturbed phase.
+    pub fn first_ms(&self) -> Option<u64> {
+        match self {
+            Source::Drawn(_) => Some(0),
+            Source::Scripted(script) => script.next_ms(),
+            Source::Nothing => None,
+        }
+    }
+}
+
+/// The steps of a script that are left.
+#[derive(Debug)]
+pub struct Script {
+    steps: std::vec::IntoIter<ScriptedStrike>,
+}
+
+impl Script {
+    /// A script from its beginning.
+    pub fn new(steps: Vec<ScriptedStrike>) -> Script {
+        Script {
+            steps: steps.into_iter(),
+        }
+    }
+
+    /// When the next step is due, ms from the beginning of the disturbed phase.
+    pub fn next_ms(&self) -> Option<u64> {
+        self.steps.as_slice().first().map(|step| step.at_ms)
+    }
+
+    /// Takes the next step, due or not.
+    pub fn take(&mut self) -> Option<Drawn> {
+        let ScriptedStrike { kind, strike, .. } = self.steps.next()?;
+        Some(Drawn { kind, strike })
+    }
+}
 
 /// The drawing of faults.
 #[derive(Debug)]
@@ -23,7 +85,7 @@ struct Kind {
     rng: Rng,
 }
 
-/// A strike that could be planned.
+/// A strike to carry out.
 #[derive(Debug)]
 pub struct Drawn {
     /// Its kind.
@@ -46,11 +108,6 @@ impl Schedule {
             rng: Rng::named(seed, "schedule"),
             interval_ms,
         }
-    }
-
-    /// Whether there is nothing to draw from.
-    pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty()
     }
 
     /// Time from now to the next strike, ms: half to one and a half times the mean.

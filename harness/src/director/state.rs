@@ -12,10 +12,10 @@ use super::agenda::{Agenda, Due};
 use super::chart::Chart;
 use super::clients::{Begun, Clients, Pace};
 use super::scenario::{self, Act, Beat, Scenario};
-use super::schedule::Schedule;
+use super::schedule::{Drawn, Source};
 use super::strikes::{News, Strikes};
-use crate::nemesis::{Skip, Strike};
-use crate::plan::Plan;
+use crate::nemesis::Skip;
+use crate::plan::{Plan, ScriptedStrike};
 use crate::world::{Command, FaultSpec, Happening};
 
 const MS: u64 = 1_000_000;
@@ -66,6 +66,8 @@ pub struct Seen {
     pub lifecycles: Vec<Lifecycle>,
     /// Packets that the world gave at once.
     pub packets: Vec<Packet>,
+    /// The faults that were ordered, as a script that orders them again.
+    pub script: Vec<ScriptedStrike>,
 }
 
 /// A run.
@@ -77,7 +79,7 @@ pub struct Director {
     agenda: Agenda,
     chart: Chart,
     clients: Clients,
-    schedule: Schedule,
+    source: Source,
     strikes: Strikes,
     scenario: Option<Box<dyn Scenario>>,
     is_scenario_over: bool,
@@ -97,7 +99,7 @@ impl Director {
         Director {
             chart: Chart::new(names, plan.node_timeout_ms, now),
             clients: Clients::new(idle_pace(), Vec::new(), nodes),
-            schedule: Schedule::new(plan.seed, &plan.faults, plan.fault_interval_ms),
+            source: Source::of(&plan),
             strikes: Strikes::default(),
             scenario: None,
             is_scenario_over: false,
@@ -236,21 +238,42 @@ impl Director {
         if self.phase != Phase::Disturb {
             return;
         }
-        match self.schedule.draw(&self.chart.picture(now)) {
-            Ok(drawn) => {
+        let begun = self.phase_since;
+        let drawn = match &mut self.source {
+            Source::Drawn(schedule) => schedule.draw(&self.chart.picture(now)),
+            Source::Scripted(script) => match script.take() {
+                Some(drawn) => Ok(drawn),
+                None => return,
+            },
+            Source::Nothing => return,
+        };
+        let next = match drawn {
+            Ok(Drawn { kind, strike }) => {
                 self.noted_skip = None;
-                self.inject(drawn.kind, drawn.strike, out);
-                let gap_ms = self.schedule.next_gap_ms();
-                self.agenda.add(now + gap_ms * MS, Due::Strike);
+                self.inject(now, Drawn { kind, strike }, out);
+                match &mut self.source {
+                    Source::Drawn(schedule) => Some(now + schedule.next_gap_ms() * MS),
+                    Source::Scripted(script) => script.next_ms().map(|at_ms| begun + at_ms * MS),
+                    Source::Nothing => None,
+                }
             }
             Err((kind, Skip(why))) => {
                 self.note_skip(now, kind, why);
-                self.agenda.add(now + STRIKE_AGAIN_NS, Due::Strike);
+                Some(now + STRIKE_AGAIN_NS)
             }
+        };
+        if let Some(time) = next {
+            self.agenda.add(time, Due::Strike);
         }
     }
 
-    fn inject(&mut self, kind: FaultKind, strike: Strike, out: &mut Vec<Command>) {
+    fn inject(&mut self, now: u64, drawn: Drawn, out: &mut Vec<Command>) {
+        let Drawn { kind, strike } = drawn;
+        self.seen.script.push(ScriptedStrike {
+            at_ms: (now - self.phase_since) / MS,
+            kind,
+            strike: strike.clone(),
+        });
         let spec = FaultSpec {
             id: self.strikes.fresh_id(),
             kind,
@@ -291,7 +314,7 @@ impl Director {
             match act {
                 Act::Ask { node, args, tag } => out.push(Command::Ask { node, args, tag }),
                 Act::Look(node) => out.push(Command::Look(node)),
-                Act::Strike(kind, strike) => self.inject(kind, strike, out),
+                Act::Strike(kind, strike) => self.inject(now, Drawn { kind, strike }, out),
                 Act::Record(fault) => {
                     let is_installed = fault.phase == FaultPhase::Installed;
                     self.strikes.installed += u64::from(is_installed);
@@ -336,8 +359,8 @@ impl Director {
             Phase::Warm => self.begin_load(now)?,
             Phase::Disturb => {
                 self.tell_scenario(now, Beat::Begin, out);
-                if self.scenario.is_none() && !self.schedule.is_empty() {
-                    self.agenda.add(now, Due::Strike);
+                if let Some(at_ms) = self.source.first_ms() {
+                    self.agenda.add(now + at_ms * MS, Due::Strike);
                 }
             }
             Phase::Settle => {

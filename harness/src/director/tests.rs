@@ -14,7 +14,8 @@ use slotquake_checkers::recording::Recording;
 use slotquake_workloads::client::{Outcome, RespValue};
 
 use super::run;
-use crate::plan::Plan;
+use crate::nemesis::Strike;
+use crate::plan::{Plan, ScriptedStrike};
 use crate::world::{Command, FaultSpec, Happening, Remains, World};
 
 /// Whether the nodes of the obliging world ever agree.
@@ -295,6 +296,48 @@ fn the_same_seed_gives_the_same_run() {
     assert_eq!(first, play(&plan(), &mut Obliging::new(Mood::Agreeing)));
     let other = Plan { seed: 8, ..plan() };
     assert_ne!(first, play(&other, &mut Obliging::new(Mood::Agreeing)));
+}
+
+/// What was installed, at which ms after the first operation could begin to be disturbed.
+#[test]
+fn a_script_is_carried_out_in_order_and_on_time() {
+    let step = |at_ms, kind, node, duration_ms| ScriptedStrike {
+        at_ms,
+        kind,
+        strike: Strike {
+            targets: vec![NodeName::numbered(node)],
+            cuts: Vec::new(),
+            note: format!("step at {at_ms}"),
+            duration_ms,
+        },
+    };
+    let script = vec![
+        step(1_500, FaultKind::Kill, 1, 4_000),
+        step(1_500, FaultKind::Pause, 5, 700),
+        step(9_000, FaultKind::Pause, 2, 3_000),
+    ];
+    let plan = plan().scripted(script.clone());
+    let recording = play(&plan, &mut Obliging::new(Mood::Agreeing));
+    let in_phase = |phase| {
+        recording
+            .faults
+            .iter()
+            .filter(move |fault| fault.phase == phase)
+    };
+    let installed: Vec<&Fault> = in_phase(FaultPhase::Installed).collect();
+    let notes: Vec<&str> = installed.iter().map(|fault| fault.note.as_str()).collect();
+    assert_eq!(notes, ["step at 1500", "step at 1500", "step at 9000"]);
+    let gaps: Vec<u64> = installed
+        .iter()
+        .map(|fault| (fault.time - installed[0].time) / 1_000_000)
+        .collect();
+    assert_eq!(gaps, [0, 0, 7_500]);
+    for (fault, step) in installed.iter().zip(&script) {
+        let healed = in_phase(FaultPhase::Healed).find(|healed| healed.id == fault.id);
+        let lasted_ms = (healed.expect("it is healed").time - fault.time) / 1_000_000;
+        let expected = step.strike.duration_ms;
+        assert!((expected..expected + 3).contains(&lasted_ms), "{lasted_ms}");
+    }
 }
 
 #[test]

@@ -138,6 +138,7 @@ impl Given {
             rate: self.rate.unwrap_or(usual.rate),
             concurrency: self.concurrency.unwrap_or(usual.concurrency),
             scenario: self.scenario.clone(),
+            script: None,
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod partition;
 pub mod pause;
 pub mod picture;
 
+use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::{FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
@@ -29,13 +30,16 @@ pub struct Nemesis {
 }
 
 /// What to break, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Strike {
     /// Nodes killed, paused, or on the side cut off.
     pub targets: Vec<NodeName>,
     /// Directed pairs to cut (partitions only).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<(NodeName, NodeName)>,
     /// One line for people.
+    #[serde(default)]
     pub note: String,
     /// From installed to heal, ms.
     pub duration_ms: u64,

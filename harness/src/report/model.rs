@@ -98,7 +98,7 @@ impl Model {
             trouble: about.trouble.map(ToString::to_string),
             subject: subject(evidence, about),
             seed: about.plan.map(|plan| plan.seed),
-            command: about.plan.map(replay_command),
+            command: about.plan.map(|plan| replay_command(plan, about.folder)),
             folder: about.folder.map(|folder| folder.display().to_string()),
             checks,
             coverage: judgement.coverage.clone(),
@@ -169,10 +169,11 @@ fn subject(evidence: &Evidence<'_>, about: About<'_>) -> String {
 
 /// Target, cluster and disturbance in one line.
 pub fn plan_line(plan: &Plan) -> String {
-    let disturbance = match (&plan.scenario, plan.faults.is_empty()) {
-        (Some(scenario), _) => format!("scenario {scenario}"),
-        (None, true) => "no faults".to_string(),
-        (None, false) => format!("faults {}", super::replay::faults_text(&plan.faults)),
+    let disturbance = match (&plan.scenario, &plan.script, plan.faults.is_empty()) {
+        (Some(scenario), _, _) => format!("scenario {scenario}"),
+        (None, Some(steps), _) => format!("a script of {} faults", steps.len()),
+        (None, None, true) => "no faults".to_string(),
+        (None, None, false) => format!("faults {}", super::replay::faults_text(&plan.faults)),
     };
     let profile = match plan.profile {
         Profile::Default => String::new(),

@@ -1,11 +1,33 @@
 //! The command that runs the same plan again.
 
+use std::path::Path;
+
 use slotquake_checkers::observation::FaultKind;
 
 use crate::plan::{Plan, Profile, WorldKind};
 
+/// The command that plays a plan again; one that was written to a folder, if it has a script: that
+/// does not fit into options.
+pub fn replay_command(plan: &Plan, folder: Option<&Path>) -> String {
+    match plan.script {
+        None => command_line(plan),
+        Some(_) => {
+            let file = folder.map_or("plan.json".into(), |folder| folder.join("plan.json"));
+            file_command(&file)
+        }
+    }
+}
+
+/// The command that plays a plan file.
+pub fn file_command(file: &Path) -> String {
+    format!(
+        "slotquake test --plan {}",
+        quoted(&file.display().to_string())
+    )
+}
+
 /// The command line of a plan; options at their defaults are left out where that is safe.
-pub fn replay_command(plan: &Plan) -> String {
+fn command_line(plan: &Plan) -> String {
     let mut words = vec!["slotquake test".to_string()];
     let mut option = |name: &str, value: String| words.push(format!("--{name} {value}"));
     option("target", quoted(&plan.target));

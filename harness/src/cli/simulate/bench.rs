@@ -35,7 +35,7 @@ pub fn run(seeds: Option<u64>, form: Form) -> Result<Exit, Failure> {
 }
 
 fn words(typed: &Figures, wire: &Figures) -> String {
-    let plan = replay_command(&standard(1));
+    let plan = replay_command(&standard(1), None);
     let mut out = format!(
         "standard scenario, seeds 1..{}: {plan}\n\
          {:<14} {:>12} {:>12} {:>16} {:>12} {:>9}\n",

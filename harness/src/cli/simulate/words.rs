@@ -54,7 +54,7 @@ pub fn failed(trial: &Trial, paint: Paint) -> String {
     );
     line(
         &mut out,
-        format_args!("  replay  {}", replay_command(&trial.plan)),
+        format_args!("  replay  {}", replay_command(&trial.plan, None)),
     );
     out
 }

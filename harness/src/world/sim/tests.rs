@@ -91,6 +91,39 @@ fn the_same_seed_gives_the_same_recording() {
     assert!(first.events != play(&plan(12)).events);
 }
 
+/// Everything but the numbers of the faults, and the attempts that were no faults.
+fn course_of(recording: &Recording) -> Vec<String> {
+    let faults = recording.faults.iter();
+    let faults = faults.filter(|fault| !matches!(fault.phase, FaultPhase::Skipped(_)));
+    let steps = faults.map(|fault| (fault.time, &fault.note, &fault.phase, &fault.cuts));
+    steps.map(|step| format!("{step:?}")).collect()
+}
+
+#[test]
+fn the_script_that_a_run_leaves_plays_the_same_run() {
+    for seed in [3, 8, 21] {
+        let drawn = Plan {
+            fault_interval_ms: 2_000,
+            ..plan(seed)
+        };
+        let mut world = SimWorld::boot(&drawn).expect("the cluster forms");
+        let played = director::play(&drawn, &mut world, &mut |_| {});
+        assert!(played.script.len() >= 4, "{:?}", played.script);
+        let scripted = drawn.scripted(played.script.clone());
+        assert_eq!(scripted.validate(), Ok(()));
+        let mut world = SimWorld::boot(&scripted).expect("the cluster forms");
+        let again = director::play(&scripted, &mut world, &mut |_| {});
+        assert_eq!(again.script, played.script);
+        let (first, again) = (played.recording, again.recording);
+        assert_eq!(course_of(&first), course_of(&again));
+        assert!(first.events == again.events, "seed {seed}: other history");
+        assert!(first.packets == again.packets, "seed {seed}: other packets");
+        assert!(first.views == again.views, "seed {seed}: other views");
+        assert!(first.lifecycles == again.lifecycles, "seed {seed}");
+        assert!(first.setting == again.setting, "seed {seed}");
+    }
+}
+
 #[test]
 fn a_killed_master_is_replaced_by_election() {
     let plan = Plan {

@@ -1,0 +1,79 @@
+//! Why a plan is impossible, and which of its fields says so.
+
+use super::script::ScriptError;
+use super::{
+    CLIENTS_MAX, NODE_TIMEOUT_MS_MAX, NODE_TIMEOUT_MS_MIN, NODES_MAX, RATE_MAX, TIME_LIMIT_MS_MAX,
+};
+
+/// Why a plan is impossible.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum PlanError {
+    #[error("a cluster needs at least 1 master; --masters is 0")]
+    NoMasters,
+    #[error(
+        "{masters} masters cannot elect a replacement when one of them is gone: faults need \
+         --masters 3 or more, or --faults none"
+    )]
+    NoMajority { masters: u16 },
+    #[error("{nodes} nodes are more than the {NODES_MAX} that a run can have")]
+    TooManyNodes { nodes: u32 },
+    #[error("{masters} masters cannot share 16384 slots")]
+    TooManyMasters { masters: u16 },
+    #[error("node timeout {given} ms is outside {NODE_TIMEOUT_MS_MIN} to {NODE_TIMEOUT_MS_MAX} ms")]
+    NodeTimeout { given: u64 },
+    #[error("--time-limit is 0: nothing would be tested")]
+    NoTime,
+    #[error("time limit {given} ms is above {TIME_LIMIT_MS_MAX} ms (one week)")]
+    TooLong { given: u64 },
+    #[error("--fault-interval is 0: give the mean time from one fault to the next")]
+    NoFaultInterval,
+    #[error("--concurrency is 0 while --rate is {rate}: nobody would do the operations")]
+    NoClients { rate: u64 },
+    #[error("{given} clients are more than the {CLIENTS_MAX} that a run can have")]
+    TooManyClients { given: u32 },
+    #[error("rate {given} is above {RATE_MAX} operations per second")]
+    Rate { given: u64 },
+    #[error("no workload is named {given:?}; there are: {known}")]
+    UnknownWorkload { given: String, known: String },
+    #[error("--workload names none while --rate is {rate}; there are: {known}")]
+    NoWorkload { rate: u64, known: String },
+    #[error("no fault is named {given:?}; there are: {known}, all, none")]
+    UnknownFault { given: String, known: String },
+    #[error("fault {given:?} cannot be drawn; there are: {known}")]
+    UndrawableFault { given: String, known: String },
+    #[error("no scenario is named {given:?}; there are: {known}")]
+    UnknownScenario { given: String, known: String },
+    #[error("scenario {scenario} needs {needed}")]
+    Scenario {
+        scenario: &'static str,
+        needed: &'static str,
+    },
+    #[error("a plan has a script or a scenario, not both")]
+    ScriptAndScenario,
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+}
+
+impl PlanError {
+    /// The field of the plan that is at fault: `masters`, `script[2].strike.targets`.
+    pub fn field(&self) -> String {
+        let field = match self {
+            PlanError::NoMasters
+            | PlanError::NoMajority { .. }
+            | PlanError::TooManyMasters { .. } => "masters",
+            PlanError::TooManyNodes { .. } => "replicas",
+            PlanError::NodeTimeout { .. } => "node_timeout_ms",
+            PlanError::NoTime | PlanError::TooLong { .. } => "time_limit_ms",
+            PlanError::NoFaultInterval => "fault_interval_ms",
+            PlanError::NoClients { .. } | PlanError::TooManyClients { .. } => "concurrency",
+            PlanError::Rate { .. } => "rate",
+            PlanError::UnknownWorkload { .. } | PlanError::NoWorkload { .. } => "workloads",
+            PlanError::UnknownFault { .. } | PlanError::UndrawableFault { .. } => "faults",
+            PlanError::UnknownScenario { .. } | PlanError::Scenario { .. } => "scenario",
+            PlanError::ScriptAndScenario => "script",
+            PlanError::Script(error) => return error.field(),
+        };
+        field.into()
+    }
+}
