@@ -85,7 +85,7 @@ impl Workload for Register {
         let seen = match (op.f, &op.value) {
             (Function::Read, _) => done.value.as_int(),
             (Function::Cas, Value::List(pair)) => pair.get(1).and_then(Value::as_int),
-            (Function::Write | Function::Add | Function::Cas, value) => value.as_int(),
+            (_, value) => value.as_int(),
         };
         if let Some(seen) = seen {
             self.last_seen.insert(op.key.clone(), seen);
@@ -117,10 +117,7 @@ mod tests {
         let mut ops = Vec::new();
         for _ in 0..count {
             let op = register.next(0, &mut rng);
-            let value = match op.f {
-                Function::Read => Value::Nil,
-                Function::Write | Function::Cas | Function::Add => op.value.clone(),
-            };
+            let value = op.value.clone();
             let kind = EventKind::Ok;
             let done = Done {
                 kind,

@@ -33,6 +33,19 @@ pub enum Shape {
     Register,
     /// A set: SADD, SMEMBERS.
     Set,
+    /// A list: RPUSH, LRANGE, and LPOP where it is a queue.
+    List,
+    /// A number: INCRBY, GET.
+    Counter,
+    /// That many numbers under one hash tag: MGET; a transfer is MULTI, DECRBY, INCRBY, EXEC.
+    Bank {
+        /// Number of accounts.
+        accounts: u8,
+    },
+    /// Lists under one hash tag: MULTI, RPUSH …, LRANGE …, EXEC.
+    Lists,
+    /// Strings under one hash tag: MULTI, SET …, GET …, EXEC.
+    Registers,
 }
 
 /// How an operation ended.
@@ -94,6 +107,15 @@ impl Op {
             f: Function::Add,
             value: Value::Int(element),
             ..Op::read(key, Shape::Set)
+        }
+    }
+
+    /// An operation on a key of this shape.
+    pub fn on(shape: Shape, key: Key, f: Function, value: Value) -> Op {
+        Op {
+            f,
+            value,
+            ..Op::read(key, shape)
         }
     }
 

@@ -3,11 +3,11 @@
 //! Holds always, across failovers too. A value counts as written from the invocation of its write
 //! on, unless that write failed. In a set an element must also appear at most once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::operation::short;
-use crate::history::{Function, Key, Operation, Outcome, Pairing, Value};
+use crate::history::{Key, Object, Operation, Outcome, Pairing, Value};
 use crate::observation::Setting;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
@@ -20,8 +20,8 @@ pub const ENTRY: Entry = Entry {
     need: Need::WhenItHappens,
     evidence: Evidence::History,
     help: "Whatever a failover loses, it invents nothing: each value read, of a register or in \
-           a set, was written to that key by an operation that was invoked before the read \
-           ended and did not definitely fail. Elements of a set appear once.",
+           a set, list or queue, was written to that key by an operation that was invoked before the read \
+           ended and did not definitely fail. Elements of a set or a list appear once.",
     make: || Box::new(InventedValues::default()),
 };
 
@@ -32,6 +32,8 @@ pub struct InventedValues {
     /// By key and value: when a write of it was first invoked that did not fail.
     written: BTreeMap<Key, BTreeMap<Value, Written>>,
     reads: Vec<Operation>,
+    /// Keys whose content is computed, not written.
+    derived: BTreeSet<Key>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +64,8 @@ impl Checker for InventedValues {
             self.keep(operation);
         }
         let mut findings = Findings::default();
+        let derived = &self.derived;
+        self.reads.retain(|read| !derived.contains(&read.key));
         for read in &self.reads {
             match &read.result {
                 Value::Nil => {}
@@ -85,15 +89,22 @@ impl Checker for InventedValues {
 
 impl InventedValues {
     fn keep(&mut self, operation: Operation) {
-        let value = match operation.f {
-            Function::Read => {
+        let value = match operation.f.object() {
+            None => {
                 if operation.outcome == Outcome::Ok {
                     self.reads.push(operation);
                 }
                 return;
             }
-            Function::Add => Some(&operation.argument),
-            Function::Write | Function::Cas => operation.written(),
+            Some(Object::Set | Object::List | Object::Queue | Object::Stack) => {
+                Some(&operation.argument).filter(|value| **value != Value::Nil)
+            }
+            Some(Object::Register) => operation.written(),
+            // What these hold is no value that somebody wrote.
+            Some(Object::Counter | Object::Lock | Object::Bank | Object::Store) => {
+                self.derived.insert(operation.key);
+                return;
+            }
         };
         let Some(value) = value else {
             return;

@@ -19,7 +19,7 @@ use super::search::{Decision, Optional, Required, decide};
 use super::timeline::Timeline;
 use super::windows::{Unsettled, Windows};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::history::{Function, Key, Operation, Outcome, Pairing, Value};
+use crate::history::{Function, Key, Object, Operation, Outcome, Pairing, Value};
 use crate::observation::Setting;
 use crate::observation::bounds::seconds;
 use crate::observation::slots::slot_of_key;
@@ -47,7 +47,7 @@ pub struct Linearizable {
     pairing: Pairing,
     timeline: Timeline,
     keys: BTreeMap<Key, Vec<Operation>>,
-    set_keys: BTreeSet<Key>,
+    other_keys: BTreeSet<Key>,
 }
 
 impl Checker for Linearizable {
@@ -72,7 +72,7 @@ impl Checker for Linearizable {
         let windows = Windows::new(&self.timeline, setting);
         let mut tally = Tally::default();
         for (key, operations) in &mut self.keys {
-            if self.set_keys.contains(key) {
+            if self.other_keys.contains(key) {
                 continue;
             }
             operations.sort_by_key(|operation| operation.invoked);
@@ -89,10 +89,12 @@ impl Checker for Linearizable {
 
 impl Linearizable {
     fn keep(&mut self, operation: Operation) {
-        let is_set = operation.f == Function::Add
-            || (operation.f == Function::Read && matches!(operation.result, Value::List(_)));
-        if is_set {
-            self.set_keys.insert(operation.key.clone());
+        let is_other = match operation.f.object() {
+            Some(object) => object != Object::Register,
+            None => matches!(operation.result, Value::List(_)),
+        };
+        if is_other {
+            self.other_keys.insert(operation.key.clone());
         } else if operation.outcome != Outcome::Fail {
             self.keys
                 .entry(operation.key.clone())
@@ -176,7 +178,17 @@ impl<'a> Problem<'a> {
                 let (old, new) = operation.cas()?;
                 RegisterOp::Cas(values.number(old), values.number(new))
             }
-            Function::Add => return None,
+            Function::Add
+            | Function::Append
+            | Function::Increment
+            | Function::Enqueue
+            | Function::Dequeue
+            | Function::Push
+            | Function::Pop
+            | Function::Acquire
+            | Function::Release
+            | Function::Transfer
+            | Function::Txn => return None,
         })
     }
 

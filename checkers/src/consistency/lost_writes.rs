@@ -12,7 +12,7 @@ use super::timeline::Timeline;
 use super::windows::{Window, Windows};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::operation::short;
-use crate::history::{Function, Key, Operation, Outcome, Pairing, Value};
+use crate::history::{Function, Key, Object, Operation, Outcome, Pairing, Value};
 use crate::observation::Setting;
 use crate::observation::bounds::seconds;
 use crate::observation::slots::slot_of_key;
@@ -108,10 +108,9 @@ impl LostWrites {
     fn keep(&mut self, operation: Operation) {
         let is_list = matches!(operation.result, Value::List(_));
         self.sets.keep(&operation);
-        let is_register = match operation.f {
-            Function::Write | Function::Cas => operation.outcome != Outcome::Fail,
-            Function::Read => operation.outcome == Outcome::Ok && !is_list,
-            Function::Add => false,
+        let is_register = match operation.f.object() {
+            Some(object) => object == Object::Register && operation.outcome != Outcome::Fail,
+            None => operation.outcome == Outcome::Ok && !is_list,
         };
         if is_register {
             self.registers

@@ -38,19 +38,15 @@ impl Sets {
         if operation.outcome != Outcome::Ok {
             return;
         }
-        match operation.f {
-            Function::Add => {
-                let set = self.sets.entry(operation.key.clone()).or_default();
-                set.acknowledged.push(operation.clone());
+        if operation.f == Function::Add {
+            let set = self.sets.entry(operation.key.clone()).or_default();
+            set.acknowledged.push(operation.clone());
+        } else if operation.f == Function::Read && operation.final_read {
+            let set = self.sets.entry(operation.key.clone()).or_default();
+            let last = set.last_read.as_ref().map_or(0, |read| read.invoked);
+            if operation.invoked >= last {
+                set.last_read = Some(operation.clone());
             }
-            Function::Read if operation.final_read => {
-                let set = self.sets.entry(operation.key.clone()).or_default();
-                let last = set.last_read.as_ref().map_or(0, |read| read.invoked);
-                if operation.invoked >= last {
-                    set.last_read = Some(operation.clone());
-                }
-            }
-            Function::Read | Function::Write | Function::Cas => {}
         }
     }
 

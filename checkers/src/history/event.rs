@@ -43,6 +43,88 @@ pub enum Function {
     Cas,
     /// Adds one element to a set.
     Add,
+    /// Appends one element to a list; `value` is the element.
+    Append,
+    /// Adds to a counter; `value` is the summand, and the sum afterwards on `ok` if it is known.
+    Increment,
+    /// Puts one element into a queue.
+    Enqueue,
+    /// Takes the element that waited longest out of a queue; `value` is it on `ok`, nil if none.
+    Dequeue,
+    /// Puts one element onto a stack.
+    Push,
+    /// Takes the newest element off a stack; `value` is it on `ok`, nil if none.
+    Pop,
+    /// Takes a lock.
+    Acquire,
+    /// Gives a lock back.
+    Release,
+    /// Moves an amount between accounts; `value` is `[from, to, amount]`.
+    Transfer,
+    /// A transaction; `value` is a list of micro-operations `["append",key,element]`,
+    /// `["w",key,value]` and `["r",key,result]`.
+    Txn,
+}
+
+impl Function {
+    /// Whether an operation of this function changes something, as far as the function tells.
+    pub fn is_write(self) -> bool {
+        match self {
+            Function::Read => false,
+            Function::Write
+            | Function::Cas
+            | Function::Add
+            | Function::Append
+            | Function::Increment
+            | Function::Enqueue
+            | Function::Dequeue
+            | Function::Push
+            | Function::Pop
+            | Function::Acquire
+            | Function::Release
+            | Function::Transfer
+            | Function::Txn => true,
+        }
+    }
+
+    /// The object it works on; a read tells none.
+    pub fn object(self) -> Option<Object> {
+        Some(match self {
+            Function::Read => return None,
+            Function::Write | Function::Cas => Object::Register,
+            Function::Add => Object::Set,
+            Function::Append => Object::List,
+            Function::Increment => Object::Counter,
+            Function::Enqueue | Function::Dequeue => Object::Queue,
+            Function::Push | Function::Pop => Object::Stack,
+            Function::Acquire | Function::Release => Object::Lock,
+            Function::Transfer => Object::Bank,
+            Function::Txn => Object::Store,
+        })
+    }
+}
+
+/// What a key stands for, as the functions used on it tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Object {
+    /// One value.
+    Register,
+    /// Unique elements without order.
+    Set,
+    /// Elements in order of their appending.
+    List,
+    /// A sum.
+    Counter,
+    /// First in, first out.
+    Queue,
+    /// Last in, first out.
+    Stack,
+    /// Held by one at a time.
+    Lock,
+    /// Accounts with a constant total.
+    Bank,
+    /// Many keys, changed by transactions.
+    Store,
 }
 
 /// One event of a history.

@@ -163,7 +163,10 @@ fn check_value(event: &Event) -> Result<(), HistoryProblem> {
         (Function::Add, EventKind::Invoke) if event.value == Value::Nil => {
             Err(HistoryProblem::Value("an add needs a value"))
         }
-        (Function::Read | Function::Write | Function::Cas | Function::Add, _) => Ok(()),
+        (Function::Txn, EventKind::Invoke) if !matches!(event.value, Value::List(_)) => Err(
+            HistoryProblem::Value("a txn needs a list of micro-operations"),
+        ),
+        (_, _) => Ok(()),
     }
 }
 

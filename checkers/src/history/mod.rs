@@ -5,6 +5,6 @@ pub mod jsonl;
 pub mod operation;
 pub mod value;
 
-pub use event::{Event, EventKind, Function, Key, Process};
+pub use event::{Event, EventKind, Function, Key, Object, Process};
 pub use operation::{Operation, Outcome, Pairing};
 pub use value::Value;

@@ -61,7 +61,30 @@ impl Operation {
         match self.f {
             Function::Write => Some(&self.argument),
             Function::Cas => self.cas().map(|(_, new)| new),
-            Function::Read | Function::Add => None,
+            Function::Read
+            | Function::Add
+            | Function::Append
+            | Function::Increment
+            | Function::Enqueue
+            | Function::Dequeue
+            | Function::Push
+            | Function::Pop
+            | Function::Acquire
+            | Function::Release
+            | Function::Transfer
+            | Function::Txn => None,
+        }
+    }
+
+    /// Whether it changes something; a transaction of reads does not.
+    pub fn is_write(&self) -> bool {
+        let is_read = |micro: &Value| match micro {
+            Value::List(parts) => parts.first() == Some(&Value::Text("r".into())),
+            Value::Nil | Value::Int(_) | Value::Text(_) => false,
+        };
+        match (&self.argument, self.f) {
+            (Value::List(micros), Function::Txn) => !micros.iter().all(is_read),
+            (_, f) => f.is_write(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::history::{Event, Function, Operation, Outcome, Pairing};
+use crate::history::{Event, Operation, Outcome, Pairing};
 use crate::observation::bounds::{CRON, MILLISECOND, seconds};
 use crate::observation::fault::note_pause;
 use crate::observation::{Bounds, FaultKind, Incarnations, NodeName, Ownership, Packet, Setting};
@@ -116,11 +116,8 @@ impl MinorityStopsWriting {
         let Some(operation) = self.pairing.observe(event) else {
             return;
         };
-        let is_write = match operation.f {
-            Function::Write | Function::Cas | Function::Add => true,
-            Function::Read => false,
-        };
-        let Some(node) = operation.node.clone().filter(|_| is_write) else {
+        let node = operation.node.clone();
+        let Some(node) = node.filter(|_| operation.is_write()) else {
             return;
         };
         let Some(silent_since) = self.last_majority(&node) else {

@@ -7,6 +7,8 @@
 //!
 //! A compare-and-set is `WATCH`, `GET`, then `MULTI`, `SET`, `EXEC` on one connection; the watch is
 //! released when the value differs. A lost EXEC reply is `info`, a nil one a definite `fail`.
+//! A transaction is `MULTI`, its commands and `EXEC` in one write; a redirection of one of them
+//! discards it whole, so it is begun anew at the owner.
 
 use std::net::SocketAddrV4;
 
@@ -21,7 +23,9 @@ use crate::workload::Op;
 
 mod commands;
 
-use commands::{asking, bytes_of, exchange, look, single, value_of};
+use commands::{
+    Way, asking, bytes_of, exchange, filled_in, look, result_of, single, transaction, value_of,
+};
 
 /// Most refusals one operation follows.
 pub const HOPS_MAX: usize = 16;
@@ -114,6 +118,8 @@ enum Stage {
     Look,
     /// MULTI, SET, EXEC are out.
     Exchange,
+    /// MULTI, the commands of a transaction, EXEC are out.
+    Transaction,
     /// UNWATCH is out; the value was not the expected one.
     Release,
     /// Nothing is out: TRYAGAIN.
@@ -162,6 +168,7 @@ impl Session {
             Stage::Single | Stage::Asked => self.on_answer(replies.last()),
             Stage::Look => self.on_look(&replies),
             Stage::Exchange => self.on_exchange(replies.last()),
+            Stage::Transaction => self.on_transaction(&replies),
             Stage::Release => self.finish_fail("the value was not the expected one"),
             Stage::Pause => self.on_waited(),
         }
@@ -175,17 +182,21 @@ impl Session {
             (Stage::Fetch, _) => self.attempt_at_owner(),
             // A watch without EXEC has changed nothing.
             (Stage::Release, _) => self.finish_fail("the value was not the expected one"),
-            (Stage::Single | Stage::Asked | Stage::Look, Breakage::NotSent) => {
-                self.look_elsewhere()
-            }
+            (
+                Stage::Single | Stage::Asked | Stage::Look | Stage::Transaction,
+                Breakage::NotSent,
+            ) => self.look_elsewhere(),
             (Stage::Exchange | Stage::Pause, Breakage::NotSent) => {
                 self.finish_fail("connection lost before sending")
             }
-            (Stage::Single | Stage::Asked, Breakage::Lost | Breakage::TimedOut) => {
+            (
+                Stage::Single | Stage::Asked | Stage::Transaction,
+                Breakage::Lost | Breakage::TimedOut,
+            ) => {
                 let error = lost(breakage);
-                match self.busy().op.f {
-                    Function::Read => self.finish_fail(error),
-                    Function::Write | Function::Cas | Function::Add => self.finish_info(error),
+                match commands::changes(&self.busy().op) {
+                    true => self.finish_info(error),
+                    false => self.finish_fail(error),
                 }
             }
             (Stage::Look | Stage::Pause, Breakage::Lost | Breakage::TimedOut) => {
@@ -212,9 +223,12 @@ impl Session {
     fn send(&mut self, stage: Stage, to: SocketAddrV4, commands: Vec<Vec<Bytes>>) -> Action {
         let on = match stage {
             Stage::Exchange | Stage::Release => Connection::Same,
-            Stage::Fetch | Stage::Single | Stage::Asked | Stage::Look | Stage::Pause => {
-                Connection::Any
-            }
+            Stage::Fetch
+            | Stage::Single
+            | Stage::Asked
+            | Stage::Look
+            | Stage::Transaction
+            | Stage::Pause => Connection::Any,
         };
         let busy = self.busy();
         (busy.stage, busy.target) = (stage, to);
@@ -253,9 +267,10 @@ impl Session {
 
     fn attempt(&mut self, target: SocketAddrV4) -> Action {
         let op = &self.busy().op;
-        let (stage, commands) = match op.f {
-            Function::Cas => (Stage::Look, look(op)),
-            Function::Read | Function::Write | Function::Add => (Stage::Single, vec![single(op)]),
+        let (stage, commands) = match Way::of(op) {
+            Way::Watched => (Stage::Look, look(op)),
+            Way::Transaction => (Stage::Transaction, transaction(op)),
+            Way::Single => (Stage::Single, vec![single(op)]),
         };
         self.send(stage, target, commands)
     }
@@ -273,11 +288,11 @@ impl Session {
     fn on_answer(&mut self, reply: Option<&RespValue>) -> Action {
         match reply {
             Some(RespValue::Error(error)) => self.on_error(error),
+            Some(RespValue::Bulk(None)) if self.busy().op.f == Function::Acquire => {
+                self.finish_fail("held by another")
+            }
             Some(reply) => {
-                let value = match self.busy().op.f {
-                    Function::Read => value_of(reply),
-                    Function::Write | Function::Cas | Function::Add => self.busy().op.value.clone(),
-                };
+                let value = result_of(&self.busy().op, reply);
                 self.finish(EventKind::Ok, value, None)
             }
             None => self.finish_info("no reply where one was due"),
@@ -324,6 +339,27 @@ impl Session {
         }
     }
 
+    /// A refused command makes EXEC discard the rest, so what it says is what counts (RD-10).
+    fn on_transaction(&mut self, replies: &[RespValue]) -> Action {
+        let refusal = replies.iter().find_map(|reply| match reply {
+            RespValue::Error(error) => Some(error.clone()),
+            _ => None,
+        });
+        match (refusal, replies.last()) {
+            (Some(error), Some(RespValue::Error(_))) => self.on_error(&error),
+            (_, Some(RespValue::Array(Some(results)))) => {
+                match filled_in(&self.busy().op, results) {
+                    Some(value) => self.finish(EventKind::Ok, value, None),
+                    None => self.finish_info("a command of the transaction failed"),
+                }
+            }
+            (_, Some(RespValue::Array(None) | RespValue::Bulk(None))) => {
+                self.finish_fail("the transaction was discarded")
+            }
+            (_, _) => self.finish_info("no reply to EXEC that makes sense"),
+        }
+    }
+
     fn on_error(&mut self, error: &str) -> Action {
         let node = self.busy().target;
         let meaning = meaning(error, node);
@@ -364,10 +400,10 @@ impl Session {
 
     fn ask(&mut self, to: SocketAddrV4, error: &str) -> Action {
         let op = &self.busy().op;
-        match op.f {
+        match Way::of(op) {
             // ASKING covers one command (RD-05 of the catalogue); a watch would outlive it.
-            Function::Cas => self.finish_fail(error),
-            Function::Read | Function::Write | Function::Add => {
+            Way::Watched | Way::Transaction => self.finish_fail(error),
+            Way::Single => {
                 let commands = vec![asking(), single(op)];
                 self.send(Stage::Asked, to, commands)
             }

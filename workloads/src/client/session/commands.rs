@@ -6,16 +6,196 @@ use slotquake_checkers::history::{Function, Value};
 use crate::client::resp::RespValue;
 use crate::workload::{Op, Shape};
 
+/// How an operation is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By one command.
+    Single,
+    /// By WATCH, a look, and EXEC.
+    Watched,
+    /// By MULTI … EXEC.
+    Transaction,
+}
+
+impl Way {
+    pub(super) fn of(op: &Op) -> Way {
+        match op.f {
+            Function::Cas => Way::Watched,
+            Function::Transfer | Function::Txn => Way::Transaction,
+            Function::Read
+            | Function::Write
+            | Function::Add
+            | Function::Append
+            | Function::Increment
+            | Function::Enqueue
+            | Function::Dequeue
+            | Function::Push
+            | Function::Pop
+            | Function::Acquire
+            | Function::Release => Way::Single,
+        }
+    }
+}
+
+/// Whether the operation may change something.
+pub(super) fn changes(op: &Op) -> bool {
+    match op.f {
+        Function::Txn => micros(op).iter().any(|micro| micro.kind != MicroKind::Read),
+        f => f.is_write(),
+    }
+}
+
 /// The one command of an operation that needs one only.
 pub(super) fn single(op: &Op) -> Vec<Bytes> {
     let key = Bytes::copy_from_slice(op.key.as_bytes());
+    let word = |name: &'static str| Bytes::from_static(name.as_bytes());
+    let argument = || bytes_of(&op.value);
     match (op.f, op.shape) {
-        (Function::Read, Shape::Register) => vec![Bytes::from_static(b"GET"), key],
-        (Function::Read, Shape::Set) => vec![Bytes::from_static(b"SMEMBERS"), key],
-        (Function::Add, _) => vec![Bytes::from_static(b"SADD"), key, bytes_of(&op.value)],
-        (Function::Write | Function::Cas, _) => {
-            vec![Bytes::from_static(b"SET"), key, bytes_of(&op.value)]
+        (Function::Read, Shape::Register | Shape::Counter | Shape::Registers) => {
+            vec![word("GET"), key]
         }
+        (Function::Read, Shape::Set) => vec![word("SMEMBERS"), key],
+        (Function::Read, Shape::List | Shape::Lists) => {
+            vec![word("LRANGE"), key, word("0"), word("-1")]
+        }
+        (Function::Read, Shape::Bank { accounts }) => {
+            let keys = (0..accounts).map(|number| account(&op.key, i64::from(number)));
+            std::iter::once(word("MGET")).chain(keys).collect()
+        }
+        (Function::Add, _) => vec![word("SADD"), key, argument()],
+        (Function::Append | Function::Enqueue, _) => vec![word("RPUSH"), key, argument()],
+        (Function::Push, _) => vec![word("LPUSH"), key, argument()],
+        (Function::Dequeue | Function::Pop, _) => vec![word("LPOP"), key],
+        (Function::Increment, _) => vec![word("INCRBY"), key, argument()],
+        (Function::Acquire, _) => vec![word("SET"), key, argument(), word("NX")],
+        (Function::Release, _) => vec![word("DEL"), key],
+        (Function::Write | Function::Cas | Function::Transfer | Function::Txn, _) => {
+            vec![word("SET"), key, argument()]
+        }
+    }
+}
+
+/// MULTI, the commands of a transaction or a transfer, EXEC.
+pub(super) fn transaction(op: &Op) -> Vec<Vec<Bytes>> {
+    let word = |name: &'static str| Bytes::from_static(name.as_bytes());
+    let mut commands = vec![vec![word("MULTI")]];
+    if let (Function::Transfer, Value::List(parts)) = (op.f, &op.value)
+        && let [Value::Int(from), Value::Int(to), amount] = parts.as_slice()
+    {
+        let amount = bytes_of(amount);
+        commands.push(vec![
+            word("DECRBY"),
+            account(&op.key, *from),
+            amount.clone(),
+        ]);
+        commands.push(vec![word("INCRBY"), account(&op.key, *to), amount]);
+    }
+    for Micro { kind, key, value } in micros(op) {
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        commands.push(match (kind, op.shape) {
+            (MicroKind::Read, Shape::Lists) => {
+                vec![word("LRANGE"), key, word("0"), word("-1")]
+            }
+            (MicroKind::Read, _) => vec![word("GET"), key],
+            (MicroKind::Append, _) => vec![word("RPUSH"), key, bytes_of(value)],
+            (MicroKind::Write, _) => vec![word("SET"), key, bytes_of(value)],
+        });
+    }
+    commands.push(vec![word("EXEC")]);
+    commands
+}
+
+/// The key of one account of a bank: it shares the bank's hash tag.
+fn account(bank: &str, number: i64) -> Bytes {
+    Bytes::from(format!("{bank}{number}"))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MicroKind {
+    Read,
+    Append,
+    Write,
+}
+
+/// One step of a transaction.
+#[derive(Debug)]
+struct Micro<'a> {
+    kind: MicroKind,
+    key: &'a str,
+    value: &'a Value,
+}
+
+fn micros(op: &Op) -> Vec<Micro<'_>> {
+    let steps: &[Value] = match (&op.value, op.f) {
+        (Value::List(steps), Function::Txn) => steps,
+        _ => &[],
+    };
+    steps.iter().filter_map(Micro::of).collect()
+}
+
+impl Micro<'_> {
+    fn of(step: &Value) -> Option<Micro<'_>> {
+        let Value::List(parts) = step else {
+            return None;
+        };
+        let [Value::Text(kind), Value::Text(key), value] = parts.as_slice() else {
+            return None;
+        };
+        let kind = match &**kind {
+            "r" => MicroKind::Read,
+            "append" => MicroKind::Append,
+            "w" => MicroKind::Write,
+            _ => return None,
+        };
+        Some(Micro { kind, key, value })
+    }
+}
+
+/// The transaction with what it read; none if a command of it failed or gave no answer.
+pub(super) fn filled_in(op: &Op, results: &[RespValue]) -> Option<Value> {
+    let is_error = |result: &RespValue| matches!(result, RespValue::Error(_));
+    if results.len() + 2 != transaction(op).len() || results.iter().any(is_error) {
+        return None;
+    }
+    let steps = micros(op);
+    if steps.is_empty() {
+        return Some(op.value.clone());
+    }
+    let step = |(micro, result): (&Micro<'_>, &RespValue)| {
+        let (kind, value) = match micro.kind {
+            MicroKind::Read => ("r", in_order(result)),
+            MicroKind::Append => ("append", micro.value.clone()),
+            MicroKind::Write => ("w", micro.value.clone()),
+        };
+        let key = Value::Text(micro.key.into());
+        Value::List(vec![Value::Text(kind.into()), key, value])
+    };
+    Some(Value::List(steps.iter().zip(results).map(step).collect()))
+}
+
+/// The result of an operation that one command carried.
+pub(super) fn result_of(op: &Op, reply: &RespValue) -> Value {
+    match op.f {
+        Function::Read => match op.shape {
+            Shape::Set => value_of(reply),
+            Shape::Register
+            | Shape::List
+            | Shape::Counter
+            | Shape::Bank { .. }
+            | Shape::Lists
+            | Shape::Registers => in_order(reply),
+        },
+        Function::Increment | Function::Dequeue | Function::Pop => value_of(reply),
+        Function::Write
+        | Function::Cas
+        | Function::Add
+        | Function::Append
+        | Function::Enqueue
+        | Function::Push
+        | Function::Acquire
+        | Function::Release
+        | Function::Transfer
+        | Function::Txn => op.value.clone(),
     }
 }
 
@@ -51,6 +231,19 @@ pub(super) fn bytes_of(value: &Value) -> Bytes {
         Value::Int(value) => Bytes::from(value.to_string()),
         Value::Text(text) => Bytes::copy_from_slice(text.as_bytes()),
         Value::List(items) => items.first().map(bytes_of).unwrap_or_default(),
+    }
+}
+
+/// A reply as a value, lists in the order of the server.
+fn in_order(reply: &RespValue) -> Value {
+    match reply {
+        RespValue::Array(Some(items)) => Value::List(items.iter().map(value_of).collect()),
+        RespValue::Simple(_)
+        | RespValue::Integer(_)
+        | RespValue::Bulk(_)
+        | RespValue::Array(None)
+        | RespValue::Error(_)
+        | RespValue::Map(_) => value_of(reply),
     }
 }
 

@@ -259,6 +259,70 @@ fn begins_a_compare_and_set_anew_at_the_new_owner() {
     assert_eq!(target(&action), Some((2, "UNWATCH WATCH GET".into())));
 }
 
+fn txn(micros: Vec<(&str, &str, Value)>) -> Value {
+    let micro = |(kind, key, value): (&str, &str, Value)| {
+        Value::List(vec![
+            Value::Text(kind.into()),
+            Value::Text(key.into()),
+            value,
+        ])
+    };
+    Value::List(micros.into_iter().map(micro).collect())
+}
+
+fn append_and_read() -> Op {
+    let micros = vec![("append", "{k}1", Value::Int(7)), ("r", "{k}2", Value::Nil)];
+    Op::on(Shape::Lists, "{k}".into(), Function::Txn, txn(micros))
+}
+
+#[test]
+fn a_transaction_is_one_write_and_its_reads_are_filled_in() {
+    let mut session = started(&append_and_read());
+    let queued = || RespValue::Simple("QUEUED".into());
+    let list = RespValue::Array(Some(vec![bulk("9"), bulk("3")]));
+    let exec = RespValue::Array(Some(vec![RespValue::Integer(1), list]));
+    let end = ending(session.on_replies(vec![ok(), queued(), queued(), exec]));
+    let read = Value::List(vec![Value::Int(9), Value::Int(3)]);
+    let expected = txn(vec![("append", "{k}1", Value::Int(7)), ("r", "{k}2", read)]);
+    assert_eq!((end.0, end.1), (EventKind::Ok, expected));
+}
+
+/// Proves RD-10: a command refused while queued makes EXEC discard the transaction.
+#[test]
+fn a_transaction_that_was_redirected_begins_anew_at_the_owner() {
+    let mut session = started(&append_and_read());
+    let moved = error("MOVED 7629 127.0.0.1:2");
+    let abort = error("EXECABORT Transaction discarded");
+    let action = session.on_replies(vec![ok(), moved.clone(), moved, abort]);
+    assert_eq!(target(&action), Some((2, "MULTI RPUSH LRANGE EXEC".into())));
+}
+
+#[test]
+fn a_lost_transaction_is_unknown_unless_it_only_reads() {
+    let reads = txn(vec![("r", "{k}1", Value::Nil)]);
+    let reads = Op::on(Shape::Lists, "{k}".into(), Function::Txn, reads);
+    let pair = Value::List(vec![Value::Int(0), Value::Int(1), Value::Int(5)]);
+    let bank = Shape::Bank { accounts: 2 };
+    let transfer = Op::on(bank, "{k}".into(), Function::Transfer, pair);
+    let table = [
+        (append_and_read(), EventKind::Info),
+        (transfer, EventKind::Info),
+        (reads, EventKind::Fail),
+    ];
+    for (op, expected) in table {
+        let mut session = started(&op);
+        assert_eq!(ending(session.on_broken(Breakage::TimedOut)).0, expected);
+    }
+}
+
+#[test]
+fn a_transaction_half_of_which_failed_is_unknown() {
+    let mut session = started(&append_and_read());
+    let exec = RespValue::Array(Some(vec![RespValue::Integer(1), error("WRONGTYPE")]));
+    let end = ending(session.on_replies(vec![ok(), ok(), ok(), exec]));
+    assert_eq!(end.0, EventKind::Info);
+}
+
 #[test]
 fn a_lost_exec_is_unknown_and_one_not_sent_did_not_happen() {
     let table = [
