@@ -52,6 +52,22 @@ fn run(arguments: &[&str]) -> Run {
     }
 }
 
+/// Runs until the run shows what it must, three times at most; gives the last one. Real processes
+/// race, and a busy machine leaves a run undecided: what is proven here is that the fault is found
+/// or that the promise is kept, not that this machine is quick.
+fn run_until(arguments: &[&str], shows: impl Fn(&Run) -> bool) -> Run {
+    let tries = std::iter::repeat_with(|| run(arguments)).take(3);
+    let mut last = None;
+    for run in tries {
+        let done = shows(&run);
+        last = Some(run);
+        if done {
+            break;
+        }
+    }
+    last.unwrap()
+}
+
 /// Processes that have this entry in their environment.
 fn marked(mark: &str) -> Vec<String> {
     let has_mark = |process: &Path| {
@@ -69,6 +85,10 @@ fn marked(mark: &str) -> Vec<String> {
 }
 
 impl Run {
+    fn is_decided(&self) -> bool {
+        self.called.status != 4
+    }
+
     fn word(&self) -> &str {
         self.verdict["verdict"].as_str().unwrap()
     }
@@ -113,7 +133,7 @@ const SHORT: [&str; 4] = ["--time-limit", "15s", "--fault-interval", "4s"];
 
 #[test]
 fn the_reference_node_keeps_its_promises_while_it_is_disturbed() {
-    let run = run(&SHORT);
+    let run = run_until(&SHORT, Run::is_decided);
     assert_eq!(run.called.status, 0, "{}", run.called.stdout);
     assert_eq!(run.word(), "held");
     run.assert_bitten();
@@ -123,7 +143,8 @@ fn the_reference_node_keeps_its_promises_while_it_is_disturbed() {
 
 #[test]
 fn a_real_server_breaks_only_where_it_is_known_to() {
-    let run = run(&[&SHORT[..], &["--target", real_server()]].concat());
+    let arguments = [&SHORT[..], &["--target", real_server()]].concat();
+    let run = run_until(&arguments, Run::is_decided);
     assert_eq!(run.called.status, 0, "{}", run.called.stdout);
     assert!(["held", "known"].contains(&run.word()), "{}", run.verdict);
     run.assert_bitten();
@@ -133,12 +154,10 @@ fn a_real_server_breaks_only_where_it_is_known_to() {
 /// Proves that VT-08, MF-01 and HI-03 are seen where they are broken (invariants.md, C.1).
 #[test]
 fn a_real_server_loses_acknowledged_writes_without_any_fault() {
-    let run = run(&[
-        "--scenario",
-        "double-manual-failover",
-        "--target",
-        real_server(),
-    ]);
+    let scenario = ["--scenario", "double-manual-failover"];
+    let arguments = [&scenario[..], &["--target", real_server()]].concat();
+    // The replica's short reign is some 40 ms: a writer must get to run in it.
+    let run = run_until(&arguments, |run| run.check("HI-03") == "violated");
     assert_eq!(run.called.status, 1, "{}", run.called.stdout);
     assert_eq!(run.check("VT-08"), "known");
     assert_eq!(run.check("CE-07"), "known");
@@ -152,7 +171,8 @@ fn a_real_server_loses_acknowledged_writes_without_any_fault() {
 #[test]
 fn the_reference_node_loses_nothing_by_the_same_failovers() {
     for world in ["local", "sim"] {
-        let run = run(&["--scenario", "double-manual-failover", "--world", world]);
+        let arguments = ["--scenario", "double-manual-failover", "--world", world];
+        let run = run_until(&arguments, Run::is_decided);
         assert_eq!(run.called.status, 0, "{}", run.called.stdout);
         assert_eq!(run.check("VT-08"), "held", "{world}");
         assert_eq!(run.check("HI-03"), "held", "{world}");
