@@ -2,6 +2,7 @@
 
 use crate::history::Event;
 use crate::observation::{Fault, Lifecycle, Packet, Setting, View};
+use crate::scene::Scene;
 use crate::verdict::Verdict;
 
 /// Anything a recording holds, in order of time.
@@ -35,12 +36,12 @@ impl Happening<'_> {
 /// A judge of one promise. It sees each happening once, in order of time, and must be incremental:
 /// the same code runs online in the simulator.
 pub trait Checker {
-    /// Takes in one happening.
-    fn observe(&mut self, happening: Happening<'_>);
+    /// Takes in one happening; the scene has taken it in already.
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene);
 
     /// Says what it found. `setting` holds what is known only at the end: losses of the capture,
     /// the time of the heal.
-    fn finish(&mut self, setting: &Setting) -> Verdict;
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict;
 
     /// Figures for the coverage of the run, asked after `finish`: name and count.
     fn figures(&self) -> Vec<(&'static str, u64)> {

@@ -15,6 +15,7 @@ use crate::history::Event;
 use crate::observation::Setting;
 use crate::recording::Recording;
 use crate::registry::CHECKERS;
+use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation, Word};
 
 /// What one checker said.
@@ -109,6 +110,7 @@ impl Judgement {
 pub struct Judge {
     benches: Vec<(&'static Entry, Box<dyn Checker + Send>)>,
     coverage: CoverageCounter,
+    scene: Scene,
     scope: Scope,
 }
 
@@ -140,25 +142,28 @@ impl Judge {
         Judge {
             benches: wanted.map(|entry| (entry, (entry.make)())).collect(),
             coverage: CoverageCounter::default(),
+            scene: Scene::default(),
             scope,
         }
     }
 
     /// Takes in a happening; they must come in order of time.
     pub fn observe(&mut self, happening: Happening<'_>) {
+        self.scene.observe(happening);
         self.coverage.observe(happening);
         for (_, checker) in &mut self.benches {
-            checker.observe(happening);
+            checker.observe(happening, &self.scene);
         }
     }
 
     /// What all checkers say. `setting` holds what is known only at the end.
     pub fn finish(mut self, setting: &Setting) -> Judgement {
+        self.scene.end();
         let mut checks = Vec::new();
         let mut figures = BTreeMap::new();
         let mut essential = Vec::new();
         for (entry, checker) in &mut self.benches {
-            let verdict = checker.finish(setting);
+            let verdict = checker.finish(setting, &self.scene);
             figures.extend(checker.figures());
             let counts = entry.need == Need::Essential
                 || verdict.word != Word::Undecided
@@ -166,7 +171,7 @@ impl Judge {
             essential.push(counts);
             checks.push(check(entry, verdict));
         }
-        let coverage = self.coverage.finish(setting, &figures);
+        let coverage = self.coverage.finish(setting, &figures, &self.scene);
         let counted = checks.iter().zip(&essential).filter(|(_, counts)| **counts);
         let worst = counted
             .map(|(check, _)| check)

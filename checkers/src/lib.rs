@@ -6,8 +6,8 @@
 //! own slot hash and its own vocabulary. It does no I/O beyond `Read` and `Write`.
 //!
 //! Rooms: [`history`] (what clients did), [`observation`] (what was seen of the cluster),
-//! [`recording`] (both, merged), [`checker`] and [`registry`] (the judges), [`judge`] (all of them
-//! over one recording), [`verdict`] (what they may say).
+//! [`recording`] (both, merged), [`checker`] and [`registry`] (the judges), [`scene`] (what they all
+//! need to know), [`judge`] (all of them over one recording), [`verdict`] (what they may say).
 
 pub mod availability;
 pub mod checker;
@@ -19,6 +19,7 @@ pub mod lines;
 pub mod observation;
 pub mod recording;
 pub mod registry;
+pub mod scene;
 pub mod verdict;
 pub mod witness;
 

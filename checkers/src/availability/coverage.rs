@@ -9,11 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::checker::Happening;
 use crate::history::{Event, EventKind, Function, Process};
-use crate::invariants::promotions::Promotions;
 use crate::observation::bounds::MILLISECOND;
-use crate::observation::{
-    Bounds, Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind, Ownership, Setting,
-};
+use crate::observation::{Bounds, Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind, Setting};
+use crate::scene::Scene;
 
 /// The counts of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -61,8 +59,6 @@ pub struct Coverage {
 #[derive(Debug, Default)]
 pub struct CoverageCounter {
     counts: Coverage,
-    promotions: Promotions,
-    ownership: Ownership,
     open: BTreeMap<Process, u64>,
     /// Latencies that may turn out to be stalls, ns.
     slow: Vec<u64>,
@@ -76,15 +72,8 @@ impl CoverageCounter {
     pub fn observe(&mut self, happening: Happening<'_>) {
         match happening {
             Happening::Op(event) => self.observe_event(event),
-            Happening::Packet(packet) => {
-                self.counts.packets += 1;
-                self.ownership.observe_packet(packet);
-                self.promotions.observe(packet);
-            }
-            Happening::View(view) => {
-                self.counts.views += 1;
-                self.ownership.observe_view(view);
-            }
+            Happening::Packet(_) => self.counts.packets += 1,
+            Happening::View(_) => self.counts.views += 1,
             Happening::Fault(fault) => self.observe_fault(fault),
             Happening::Lifecycle(lifecycle) => self.observe_lifecycle(lifecycle),
         }
@@ -137,7 +126,6 @@ impl CoverageCounter {
     }
 
     fn observe_lifecycle(&mut self, lifecycle: &Lifecycle) {
-        self.promotions.observe_lifecycle(lifecycle);
         match lifecycle.what {
             LifecycleKind::Died => self.counts.crashes += 1,
             LifecycleKind::Started | LifecycleKind::Killed => {}
@@ -145,7 +133,13 @@ impl CoverageCounter {
     }
 
     /// The counts, with what the checkers counted themselves.
-    pub fn finish(&self, setting: &Setting, figures: &BTreeMap<&'static str, u64>) -> Coverage {
+    pub fn finish(
+        &self,
+        setting: &Setting,
+        figures: &BTreeMap<&'static str, u64>,
+        scene: &Scene,
+    ) -> Coverage {
+        let promotions = scene.promotions();
         let stall = (Bounds::of(setting).node_timeout / 4).max(STALL_MIN);
         let losses = |inside: bool| {
             let named = figures
@@ -154,10 +148,10 @@ impl CoverageCounter {
             named.filter(move |(name, _)| (**name != "HI-03") == inside)
         };
         Coverage {
-            elections: self.promotions.elections() as u64,
-            votes: self.promotions.votes().len() as u64,
-            promotions: self.promotions.promotions().len() as u64,
-            failovers: self.ownership.takeovers().len() as u64,
+            elections: promotions.elections() as u64,
+            votes: promotions.votes().len() as u64,
+            promotions: promotions.promotions().len() as u64,
+            failovers: scene.ownership().takeovers().len() as u64,
             stalled_ops: self
                 .slow
                 .iter()

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::operation::short;
-use crate::history::{Key, Object, Operation, Outcome, Pairing, Value};
+use crate::history::{Key, Object, Operation, Outcome, Value};
 use crate::observation::Setting;
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 
@@ -28,7 +29,6 @@ pub const ENTRY: Entry = Entry {
 /// The checker of HI-09.
 #[derive(Debug, Default)]
 pub struct InventedValues {
-    pairing: Pairing,
     /// By key and value: when a write of it was first invoked that did not fail.
     written: BTreeMap<Key, BTreeMap<Value, Written>>,
     reads: Vec<Operation>,
@@ -45,10 +45,10 @@ struct Written {
 }
 
 impl Checker for InventedValues {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Op(event) => {
-                if let Some(operation) = self.pairing.observe(event) {
+            Happening::Op(_) => {
+                if let Some(operation) = scene.operation() {
                     self.keep(operation);
                 }
             }
@@ -59,8 +59,8 @@ impl Checker for InventedValues {
         }
     }
 
-    fn finish(&mut self, _setting: &Setting) -> Verdict {
-        for operation in self.pairing.finish() {
+    fn finish(&mut self, _setting: &Setting, scene: &Scene) -> Verdict {
+        for operation in scene.open_operations() {
             self.keep(operation);
         }
         let mut findings = Findings::default();
@@ -88,11 +88,11 @@ impl Checker for InventedValues {
 }
 
 impl InventedValues {
-    fn keep(&mut self, operation: Operation) {
+    fn keep(&mut self, operation: &Operation) {
         let value = match operation.f.object() {
             None => {
                 if operation.outcome == Outcome::Ok {
-                    self.reads.push(operation);
+                    self.reads.push(operation.clone());
                 }
                 return;
             }
@@ -102,7 +102,7 @@ impl InventedValues {
             Some(Object::Register) => operation.written(),
             // What these hold is no value that somebody wrote.
             Some(Object::Counter | Object::Lock | Object::Bank | Object::Store) => {
-                self.derived.insert(operation.key);
+                self.derived.insert(operation.key.clone());
                 return;
             }
         };

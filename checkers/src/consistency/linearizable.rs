@@ -16,13 +16,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::register::{Held, Register, RegisterOp, ValueId, Values};
 use super::search::{Decision, Optional, Required, decide};
-use super::timeline::Timeline;
 use super::windows::{Unsettled, Windows};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::history::{Function, Key, Object, Operation, Outcome, Pairing, Value};
+use crate::history::{Function, Key, Object, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::observation::bounds::seconds;
 use crate::observation::slots::slot_of_key;
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 
@@ -44,32 +44,30 @@ pub const ENTRY: Entry = Entry {
 /// The checker of HI-01.
 #[derive(Debug, Default)]
 pub struct Linearizable {
-    pairing: Pairing,
-    timeline: Timeline,
     keys: BTreeMap<Key, Vec<Operation>>,
     other_keys: BTreeSet<Key>,
 }
 
 impl Checker for Linearizable {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Op(event) => {
-                if let Some(operation) = self.pairing.observe(event) {
+            Happening::Op(_) => {
+                if let Some(operation) = scene.operation() {
                     self.keep(operation);
                 }
             }
             Happening::Packet(_)
             | Happening::View(_)
             | Happening::Fault(_)
-            | Happening::Lifecycle(_) => self.timeline.observe(happening),
+            | Happening::Lifecycle(_) => {}
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
-        for operation in self.pairing.finish() {
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
+        for operation in scene.open_operations() {
             self.keep(operation);
         }
-        let windows = Windows::new(&self.timeline, setting);
+        let windows = Windows::new(scene.timeline(), setting);
         let mut tally = Tally::default();
         for (key, operations) in &mut self.keys {
             if self.other_keys.contains(key) {
@@ -88,7 +86,7 @@ impl Checker for Linearizable {
 }
 
 impl Linearizable {
-    fn keep(&mut self, operation: Operation) {
+    fn keep(&mut self, operation: &Operation) {
         let is_other = match operation.f.object() {
             Some(object) => object != Object::Register,
             None => matches!(operation.result, Value::List(_)),
@@ -99,7 +97,7 @@ impl Linearizable {
             self.keys
                 .entry(operation.key.clone())
                 .or_default()
-                .push(operation);
+                .push(operation.clone());
         }
     }
 }

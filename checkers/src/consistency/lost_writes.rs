@@ -12,10 +12,11 @@ use super::timeline::Timeline;
 use super::windows::{Window, Windows};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::operation::short;
-use crate::history::{Function, Key, Object, Operation, Outcome, Pairing, Value};
+use crate::history::{Function, Key, Object, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::observation::bounds::seconds;
 use crate::observation::slots::slot_of_key;
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 
@@ -40,43 +41,42 @@ pub const ENTRY: Entry = Entry {
 /// The checker of HI-03.
 #[derive(Debug, Default)]
 pub struct LostWrites {
-    pairing: Pairing,
-    timeline: Timeline,
     sets: Sets,
     registers: BTreeMap<Key, Vec<Operation>>,
     counts: BTreeMap<&'static str, u64>,
 }
 
 impl Checker for LostWrites {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Op(event) => {
-                if let Some(operation) = self.pairing.observe(event) {
+            Happening::Op(_) => {
+                if let Some(operation) = scene.operation() {
                     self.keep(operation);
                 }
             }
             Happening::Packet(_)
             | Happening::View(_)
             | Happening::Fault(_)
-            | Happening::Lifecycle(_) => self.timeline.observe(happening),
+            | Happening::Lifecycle(_) => {}
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
-        for operation in self.pairing.finish() {
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
+        for operation in scene.open_operations() {
             self.keep(operation);
         }
-        let windows = Windows::new(&self.timeline, setting);
+        let timeline = scene.timeline();
+        let windows = Windows::new(timeline, setting);
         let sets = self.sets.findings();
         let mut ledger = Ledger {
             examined: sets.examined,
             ..Ledger::default()
         };
         for (add, read) in &sets.lost {
-            ledger.enter(&windows, &self.timeline, add, read);
+            ledger.enter(&windows, timeline, add, read);
         }
         for operations in self.registers.values() {
-            ledger.judge_register(&windows, &self.timeline, operations);
+            ledger.judge_register(&windows, timeline, operations);
         }
         self.counts = ledger.counts();
         let nothing = "no acknowledged write could be held against a final read";
@@ -105,9 +105,9 @@ impl Checker for LostWrites {
 }
 
 impl LostWrites {
-    fn keep(&mut self, operation: Operation) {
+    fn keep(&mut self, operation: &Operation) {
         let is_list = matches!(operation.result, Value::List(_));
-        self.sets.keep(&operation);
+        self.sets.keep(operation);
         let is_register = match operation.f.object() {
             Some(object) => object == Object::Register && operation.outcome != Outcome::Fail,
             None => operation.outcome == Outcome::Ok && !is_list,
@@ -116,7 +116,7 @@ impl LostWrites {
             self.registers
                 .entry(operation.key.clone())
                 .or_default()
-                .push(operation);
+                .push(operation.clone());
         }
     }
 }

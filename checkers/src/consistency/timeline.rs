@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 
 use crate::checker::Happening;
+use crate::invariants::links::{LinkNumber, Links};
 use crate::invariants::promotions::Promotions;
 use crate::observation::bounds::MILLISECOND;
 use crate::observation::fault::note_pause;
@@ -102,11 +103,35 @@ pub struct Timeline {
     pub pauses: BTreeMap<NodeName, Vec<(u64, u64)>>,
     /// Processes that ended.
     pub outages: Vec<Outage>,
-    promotions: Promotions,
-    incarnations: Incarnations,
-    masters: BTreeMap<NodeId, MasterOffsets>,
-    replicas: BTreeMap<NodeId, ReplicaOffsets>,
+    /// Promotions, requests and votes.
+    pub promotions: Promotions,
+    /// The lives of the processes.
+    pub incarnations: Incarnations,
+    /// What the latest happening added.
+    pub latest: Latest,
+    links: Links,
+    offsets: BTreeMap<NodeId, Offsets>,
     is_bus_seen: bool,
+}
+
+/// What one happening added to what is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Latest {
+    /// The link, of a packet.
+    pub link: LinkNumber,
+    /// Whether it showed a new claim, the last one.
+    pub is_new_claim: bool,
+    /// Whether it showed a new promotion, the last one.
+    pub is_new_promotion: bool,
+    /// Number of masters that owned slots before it, of a packet.
+    pub voters_before: usize,
+}
+
+/// What a node's headers showed of its replication offset, in the roles it had.
+#[derive(Debug, Default)]
+struct Offsets {
+    as_master: Option<MasterOffsets>,
+    as_replica: Option<ReplicaOffsets>,
 }
 
 /// The offsets an owner showed, and when it showed each last. Offsets ascend.
@@ -128,10 +153,11 @@ struct ReplicaOffsets {
 impl Timeline {
     /// Takes in a happening; operations do not matter.
     pub fn observe(&mut self, happening: Happening<'_>) {
+        self.latest = Latest::default();
         match happening {
             Happening::Packet(packet) => self.observe_packet(packet),
             Happening::View(view) => {
-                self.ownership.observe_view(view);
+                self.latest.is_new_claim = self.ownership.observe_view(view);
                 self.judge_takeovers();
             }
             Happening::Fault(fault) => self.observe_fault(fault),
@@ -142,36 +168,49 @@ impl Timeline {
 
     fn observe_packet(&mut self, packet: &Packet) {
         self.is_bus_seen = true;
-        self.promotions.observe(packet);
-        self.ownership.observe_packet(packet);
-        self.judge_takeovers();
-        let header = &packet.header;
         let incarnation = self.incarnations.life(&packet.from).incarnation;
+        let link = self.links.number(packet, incarnation);
+        let voters_before = self.ownership.voters();
+        let promotion = self.promotions.observe(packet, link, incarnation);
+        self.latest = Latest {
+            link,
+            is_new_promotion: promotion.is_some(),
+            is_new_claim: self.ownership.observe_packet(packet),
+            voters_before,
+        };
+        self.judge_takeovers();
+        self.note_offset(packet, incarnation);
+    }
+
+    fn note_offset(&mut self, packet: &Packet, incarnation: u32) {
+        let header = &packet.header;
+        let is_claim = header.claims_slots();
+        let is_stalled = is_claim && self.is_stalled(&packet.from, packet.time);
+        let offsets = match self.offsets.get_mut(&header.sender) {
+            Some(offsets) => offsets,
+            None => self.offsets.entry(header.sender.clone()).or_default(),
+        };
         if let Some(master) = &header.master {
-            self.masters.remove(&header.sender);
-            let offsets = self
-                .replicas
-                .entry(header.sender.clone())
-                .or_insert(ReplicaOffsets {
-                    incarnation,
-                    master: master.clone(),
-                    first: header.offset,
-                    last: header.offset,
-                });
-            if offsets.master != *master || offsets.incarnation != incarnation {
-                *offsets = ReplicaOffsets {
-                    incarnation,
-                    master: master.clone(),
-                    first: header.offset,
-                    last: header.offset,
-                };
+            offsets.as_master = None;
+            let known = offsets.as_replica.as_mut();
+            let same =
+                known.filter(|known| known.master == *master && known.incarnation == incarnation);
+            match same {
+                Some(same) => same.last = same.last.max(header.offset),
+                None => {
+                    offsets.as_replica = Some(ReplicaOffsets {
+                        incarnation,
+                        master: master.clone(),
+                        first: header.offset,
+                        last: header.offset,
+                    });
+                }
             }
-            offsets.last = offsets.last.max(header.offset);
-        } else if header.claims_slots() {
-            self.replicas.remove(&header.sender);
-            if !self.is_stalled(&packet.from, packet.time) {
-                let offsets = self.masters.entry(header.sender.clone()).or_default();
-                offsets.note(packet.time, header.offset, incarnation);
+        } else if is_claim {
+            offsets.as_replica = None;
+            if !is_stalled {
+                let shown = offsets.as_master.get_or_insert_default();
+                shown.note(packet.time, header.offset, incarnation);
             }
         }
     }
@@ -195,18 +234,21 @@ impl Timeline {
     /// Whether packets of this node may be old content that was held up by a cut (R3): until as
     /// long after the heal as the cut lasted, TCP may still be retransmitting.
     fn is_stalled(&self, node: &NodeName, time: u64) -> bool {
-        self.cuts.values().any(|cut| {
+        let mut begun = self.cuts.values().filter(|cut| cut.begun <= time);
+        begun.any(|cut| {
             let lasted = cut.healed - cut.begun.min(cut.healed);
             let over = cut
                 .healed
                 .saturating_add(lasted)
                 .saturating_add(1000 * MILLISECOND);
-            cut.touches(node) && cut.begun <= time && time <= over
+            time <= over && cut.touches(node)
         })
     }
 
     fn retained(&self, from: &NodeId, to: &NodeId, until: u64) -> u64 {
-        let (Some(owner), Some(replica)) = (self.masters.get(from), self.replicas.get(to)) else {
+        let owner = self.offsets.get(from).and_then(|it| it.as_master.as_ref());
+        let replica = self.offsets.get(to).and_then(|it| it.as_replica.as_ref());
+        let (Some(owner), Some(replica)) = (owner, replica) else {
             return 0;
         };
         let is_exact = owner
@@ -257,7 +299,6 @@ impl Timeline {
     }
 
     fn observe_lifecycle(&mut self, lifecycle: &Lifecycle) {
-        self.promotions.observe_lifecycle(lifecycle);
         self.incarnations.observe(lifecycle);
         match lifecycle.what {
             LifecycleKind::Killed | LifecycleKind::Died => self.outages.push(Outage {

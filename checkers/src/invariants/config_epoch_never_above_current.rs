@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::observation::{Incarnations, NodeName, Packet, Setting, View};
+use crate::observation::{NodeName, Packet, Setting, View};
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 
@@ -28,24 +29,22 @@ pub const ENTRY: Entry = Entry {
 /// The checker of CE-04.
 #[derive(Debug, Default)]
 pub struct ConfigEpochNeverAboveCurrent {
-    incarnations: Incarnations,
-    /// Largest configEpoch in the table of the last view, by node and incarnation.
-    tables: BTreeMap<(NodeName, u32), (u64, u64)>,
+    /// The last table of each node: its incarnation, the time, the largest configEpoch in it.
+    tables: BTreeMap<NodeName, (u32, u64, u64)>,
     examined: u64,
     findings: Findings,
 }
 
 impl Checker for ConfigEpochNeverAboveCurrent {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.judge_packet(packet),
-            Happening::View(view) => self.judge_view(view),
-            Happening::Lifecycle(lifecycle) => self.incarnations.observe(lifecycle),
-            Happening::Op(_) | Happening::Fault(_) => {}
+            Happening::View(view) => self.judge_view(view, scene),
+            Happening::Lifecycle(_) | Happening::Op(_) | Happening::Fault(_) => {}
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let findings = std::mem::take(&mut self.findings);
         let nothing = "no packet and no view was seen";
         conclude(
@@ -71,7 +70,7 @@ impl ConfigEpochNeverAboveCurrent {
         }
     }
 
-    fn judge_view(&mut self, view: &View) {
+    fn judge_view(&mut self, view: &View, scene: &Scene) {
         self.examined += 1;
         if view.my_epoch > view.current_epoch {
             let what = format!(
@@ -80,16 +79,18 @@ impl ConfigEpochNeverAboveCurrent {
             );
             self.report(view.time, &view.node, what);
         }
-        let life = self.incarnations.life(&view.node);
+        let life = scene.incarnations().life(&view.node);
         if view.asked < life.since || life.ended.is_some() {
             return;
         }
         let largest = view.table.iter().map(|entry| entry.config_epoch).max();
-        let key = (view.node.clone(), life.incarnation);
-        let now = (view.time, largest.unwrap_or(0));
-        if let Some((time, table)) = self.tables.insert(key, now)
-            && table > view.current_epoch
-        {
+        let now = (life.incarnation, view.time, largest.unwrap_or(0));
+        let Some(last) = self.tables.get_mut(&view.node) else {
+            self.tables.insert(view.node.clone(), now);
+            return;
+        };
+        let (incarnation, time, table) = std::mem::replace(last, now);
+        if incarnation == life.incarnation && table > view.current_epoch {
             let what = format!(
                 "lists a node with configEpoch {table}, and later answers that its currentEpoch \
                  is {}",

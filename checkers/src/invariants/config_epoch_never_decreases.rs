@@ -3,12 +3,11 @@
 //! Only headers of masters are compared: in a replica's header the field is its master's. Order is
 //! that of one link, as for CE-01.
 
-use std::collections::BTreeMap;
-
 use super::bus_evidence::{Completeness, conclude};
-use super::links::Link;
+use super::links::ByLink;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::observation::{Incarnations, Packet, Setting};
+use crate::observation::{Packet, Setting};
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 
@@ -28,22 +27,23 @@ pub const ENTRY: Entry = Entry {
 /// The checker of CE-03.
 #[derive(Debug, Default)]
 pub struct ConfigEpochNeverDecreases {
-    incarnations: Incarnations,
-    claimed: BTreeMap<Link, (u64, u64)>,
+    claimed: ByLink<(u64, u64)>,
     examined: u64,
     findings: Findings,
 }
 
 impl Checker for ConfigEpochNeverDecreases {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Packet(packet) => self.judge(packet),
-            Happening::Lifecycle(lifecycle) => self.incarnations.observe(lifecycle),
-            Happening::Op(_) | Happening::Fault(_) | Happening::View(_) => {}
+            Happening::Packet(packet) => self.judge(packet, scene),
+            Happening::Lifecycle(_)
+            | Happening::Op(_)
+            | Happening::Fault(_)
+            | Happening::View(_) => {}
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let findings = std::mem::take(&mut self.findings);
         let nothing = "no two claims of one master were seen on one link";
         conclude(
@@ -57,13 +57,12 @@ impl Checker for ConfigEpochNeverDecreases {
 }
 
 impl ConfigEpochNeverDecreases {
-    fn judge(&mut self, packet: &Packet) {
+    fn judge(&mut self, packet: &Packet, scene: &Scene) {
         if !packet.header.claims_slots() {
             return;
         }
-        let link = Link::of(packet, &self.incarnations);
         let now = (packet.time, packet.header.config_epoch);
-        let Some(before) = self.claimed.insert(link, now) else {
+        let Some(before) = self.claimed.insert(scene.link(), now) else {
             return;
         };
         self.examined += 1;

@@ -98,7 +98,10 @@ impl<T: PartialEq> Runs<T> {
     /// Takes in an answer.
     pub fn observe(&mut self, view: &View, answer: T) {
         self.answers += 1;
-        let runs = self.runs.entry(view.node.clone()).or_default();
+        let runs = match self.runs.get_mut(&view.node) {
+            Some(runs) => runs,
+            None => self.runs.entry(view.node.clone()).or_default(),
+        };
         match runs.last_mut() {
             Some(run) if run.answer == answer => run.last_asked = view.asked,
             Some(_) | None => runs.push(Run {

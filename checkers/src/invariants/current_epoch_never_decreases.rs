@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
-use super::links::Link;
+use super::links::ByLink;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::observation::{Incarnations, NodeName, Packet, Setting, View};
+use crate::observation::{NodeName, Packet, Setting, View};
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 
@@ -28,24 +29,23 @@ pub const ENTRY: Entry = Entry {
 /// The checker of CE-01.
 #[derive(Debug, Default)]
 pub struct CurrentEpochNeverDecreases {
-    incarnations: Incarnations,
-    on_links: BTreeMap<Link, (u64, u64)>,
-    in_views: BTreeMap<(NodeName, u32), (u64, u64)>,
+    on_links: ByLink<(u64, u64)>,
+    /// The last answer of each node, and of which incarnation it was.
+    in_views: BTreeMap<NodeName, (u32, (u64, u64))>,
     examined: u64,
     findings: Findings,
 }
 
 impl Checker for CurrentEpochNeverDecreases {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Packet(packet) => self.judge_packet(packet),
-            Happening::View(view) => self.judge_view(view),
-            Happening::Lifecycle(lifecycle) => self.incarnations.observe(lifecycle),
-            Happening::Op(_) | Happening::Fault(_) => {}
+            Happening::Packet(packet) => self.judge_packet(packet, scene),
+            Happening::View(view) => self.judge_view(view, scene),
+            Happening::Lifecycle(_) | Happening::Op(_) | Happening::Fault(_) => {}
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let findings = std::mem::take(&mut self.findings);
         let nothing = "no two packets of one link were seen";
         conclude(
@@ -59,10 +59,9 @@ impl Checker for CurrentEpochNeverDecreases {
 }
 
 impl CurrentEpochNeverDecreases {
-    fn judge_packet(&mut self, packet: &Packet) {
+    fn judge_packet(&mut self, packet: &Packet, scene: &Scene) {
         let now = (packet.time, packet.header.current_epoch);
-        let link = Link::of(packet, &self.incarnations);
-        let Some(before) = self.on_links.insert(link, now) else {
+        let Some(before) = self.on_links.insert(scene.link(), now) else {
             return;
         };
         self.examined += 1;
@@ -72,15 +71,20 @@ impl CurrentEpochNeverDecreases {
         }
     }
 
-    fn judge_view(&mut self, view: &View) {
-        let life = self.incarnations.life(&view.node);
+    fn judge_view(&mut self, view: &View, scene: &Scene) {
+        let life = scene.incarnations().life(&view.node);
         // R1: a poll that spans a restart belongs to no incarnation.
         if view.asked < life.since || life.ended.is_some() {
             return;
         }
         let now = (view.time, view.current_epoch);
-        let key = (view.node.clone(), life.incarnation);
-        if let Some(before) = self.in_views.insert(key, now) {
+        let answer = (life.incarnation, now);
+        let Some(last) = self.in_views.get_mut(&view.node) else {
+            self.in_views.insert(view.node.clone(), answer);
+            return;
+        };
+        let (incarnation, before) = std::mem::replace(last, answer);
+        if incarnation == life.incarnation {
             self.examined += 1;
             if now.1 < before.1 {
                 self.report(&view.node, &format!("{} (asked)", view.node), before, now);

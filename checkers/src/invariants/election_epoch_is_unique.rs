@@ -5,9 +5,10 @@
 
 use super::bus_evidence::{Completeness, conclude};
 use super::promotion_has_majority::reused_votes;
-use super::promotions::{Promotion, Promotions};
+use super::promotions::{Promotion, Request};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::Setting;
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 
@@ -21,40 +22,28 @@ pub const ENTRY: Entry = Entry {
     help: "The configEpoch of a promoted replica is the epoch in which it asked for votes, and \
            no other promotion of the run has it. Upstream servers use one twice when they reuse \
            votes: part C.1 of the catalogue.",
-    make: || Box::new(ElectionEpochIsUnique::default()),
+    make: || Box::new(ElectionEpochIsUnique),
 };
 
-/// The checker of CE-07.
+/// The checker of CE-07; all it needs is in the scene.
 #[derive(Debug, Default)]
-pub struct ElectionEpochIsUnique {
-    promotions: Promotions,
-}
+pub struct ElectionEpochIsUnique;
 
 impl Checker for ElectionEpochIsUnique {
-    fn observe(&mut self, happening: Happening<'_>) {
-        match happening {
-            Happening::Packet(packet) => {
-                self.promotions.observe(packet);
-            }
-            Happening::Lifecycle(lifecycle) => self.promotions.observe_lifecycle(lifecycle),
-            Happening::Op(_) | Happening::View(_) | Happening::Fault(_) => {}
-        }
-    }
+    fn observe(&mut self, _happening: Happening<'_>, _scene: &Scene) {}
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let mut findings = Findings::default();
-        let all = self.promotions.promotions();
+        let promotions = scene.promotions();
+        let all = promotions.promotions();
         for (position, promotion) in all.iter().enumerate() {
             let before = all[..position]
                 .iter()
                 .find(|other| other.epoch == promotion.epoch);
             if let Some(before) = before {
-                findings.push(self.used_twice(setting, before, promotion));
-            } else if self
-                .promotions
-                .request(&promotion.id, promotion.epoch)
-                .is_none()
-            {
+                let request = promotions.request(&promotion.id, promotion.epoch);
+                findings.push(used_twice(setting, before, promotion, request));
+            } else if promotions.request(&promotion.id, promotion.epoch).is_none() {
                 findings.push(not_asked(promotion));
             }
         }
@@ -75,23 +64,25 @@ impl Checker for ElectionEpochIsUnique {
     }
 }
 
-impl ElectionEpochIsUnique {
-    fn used_twice(&self, setting: &Setting, before: &Promotion, after: &Promotion) -> Violation {
-        let request = self.promotions.request(&after.id, after.epoch);
-        let known = reused_votes(setting, after, request.map(|request| request.time));
-        let what = |promotion: &Promotion| format!("is promoted with epoch {}", promotion.epoch);
-        Violation {
-            clause: "CE-07".into(),
-            time: after.time,
-            message: format!(
-                "epoch {} was used for two promotions, of {} and of {}",
-                after.epoch, before.name, after.name
-            ),
-            witness: Witness::default()
-                .step(before.time, &before.name, what(before))
-                .step(after.time, &after.name, what(after)),
-            known: known.filter(|_| before.id == after.id),
-        }
+fn used_twice(
+    setting: &Setting,
+    before: &Promotion,
+    after: &Promotion,
+    request: Option<Request>,
+) -> Violation {
+    let known = reused_votes(setting, after, request.map(|request| request.time));
+    let what = |promotion: &Promotion| format!("is promoted with epoch {}", promotion.epoch);
+    Violation {
+        clause: "CE-07".into(),
+        time: after.time,
+        message: format!(
+            "epoch {} was used for two promotions, of {} and of {}",
+            after.epoch, before.name, after.name
+        ),
+        witness: Witness::default()
+            .step(before.time, &before.name, what(before))
+            .step(after.time, &after.name, what(after)),
+        known: known.filter(|_| before.id == after.id),
     }
 }
 

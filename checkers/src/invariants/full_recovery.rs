@@ -9,6 +9,7 @@ use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::Event;
 use crate::observation::bounds::{MILLISECOND, seconds};
 use crate::observation::{Bounds, LifecycleKind, NodeName, Setting};
+use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation, Word};
 use crate::witness::Witness;
 
@@ -41,7 +42,7 @@ enum State {
 }
 
 impl Checker for FullRecovery {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::View(view) => {
                 let state = if view.state_ok {
@@ -57,7 +58,7 @@ impl Checker for FullRecovery {
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let examined = self.runs.answers();
         let since = match self.calm.since(setting) {
             Ok(since) => since,

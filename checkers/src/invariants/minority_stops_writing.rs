@@ -10,10 +10,11 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::history::{Event, Operation, Outcome, Pairing};
+use crate::history::{Operation, Outcome};
 use crate::observation::bounds::{CRON, MILLISECOND, seconds};
 use crate::observation::fault::note_pause;
-use crate::observation::{Bounds, FaultKind, Incarnations, NodeName, Ownership, Packet, Setting};
+use crate::observation::{Bounds, FaultKind, NodeName, Packet, Setting};
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 
@@ -34,9 +35,6 @@ pub const ENTRY: Entry = Entry {
 /// The checker of ST-02.
 #[derive(Debug, Default)]
 pub struct MinorityStopsWriting {
-    pairing: Pairing,
-    incarnations: Incarnations,
-    ownership: Ownership,
     /// When the second heard the first last, ns.
     heard: BTreeMap<NodeName, BTreeMap<NodeName, u64>>,
     pauses: BTreeMap<NodeName, Vec<(u64, u64)>>,
@@ -53,11 +51,14 @@ struct Answer {
 }
 
 impl Checker for MinorityStopsWriting {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.observe_packet(packet),
-            Happening::Op(event) => self.observe_event(event),
-            Happening::Lifecycle(lifecycle) => self.incarnations.observe(lifecycle),
+            Happening::Op(_) => {
+                if let Some(operation) = scene.operation() {
+                    self.observe_operation(operation, scene);
+                }
+            }
             Happening::Fault(fault) => {
                 if fault.kind == FaultKind::Pause {
                     for node in &fault.targets {
@@ -66,11 +67,11 @@ impl Checker for MinorityStopsWriting {
                     }
                 }
             }
-            Happening::View(_) => {}
+            Happening::View(_) | Happening::Lifecycle(_) => {}
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let bounds = Bounds::of(setting);
         let mut examined = 0;
         let mut findings = Findings::default();
@@ -100,8 +101,10 @@ impl Checker for MinorityStopsWriting {
 
 impl MinorityStopsWriting {
     fn observe_packet(&mut self, packet: &Packet) {
-        self.ownership.observe_packet(packet);
-        let heard = self.heard.entry(packet.to.clone()).or_default();
+        let heard = match self.heard.get_mut(&packet.to) {
+            Some(heard) => heard,
+            None => self.heard.entry(packet.to.clone()).or_default(),
+        };
         // R2: the receiver knows what was delivered; what was only seen leaving may be known.
         let time = packet.delivered.unwrap_or(packet.time);
         match heard.get_mut(&packet.from) {
@@ -112,39 +115,37 @@ impl MinorityStopsWriting {
         }
     }
 
-    fn observe_event(&mut self, event: &Event) {
-        let Some(operation) = self.pairing.observe(event) else {
-            return;
-        };
+    fn observe_operation(&mut self, operation: &Operation, scene: &Scene) {
         let node = operation.node.clone();
         let Some(node) = node.filter(|_| operation.is_write()) else {
             return;
         };
-        let Some(silent_since) = self.last_majority(&node) else {
+        let Some(silent_since) = self.last_majority(&node, scene) else {
             return;
         };
         if operation.invoked > silent_since + SILENCE_MIN {
             self.answers.push(Answer {
                 node,
                 silent_since,
-                operation,
+                operation: operation.clone(),
             });
         }
     }
 
     /// When this master last had heard a majority in this life; none if it needs nobody.
-    fn last_majority(&self, node: &NodeName) -> Option<u64> {
-        let others_needed = (self.ownership.voters() / 2 + 1).checked_sub(2)?;
+    fn last_majority(&self, node: &NodeName, scene: &Scene) -> Option<u64> {
+        let ownership = scene.ownership();
+        let others_needed = (ownership.voters() / 2 + 1).checked_sub(2)?;
         let heard = self.heard.get(node)?;
         // Anyone who ever claimed slots counts, so that old and new owners of a slot both do.
         let mut times: Vec<u64> = heard
             .iter()
-            .filter(|(name, _)| *name != node && self.ownership.has_claimed(name))
+            .filter(|(name, _)| *name != node && ownership.has_claimed(name))
             .map(|(_, time)| *time)
             .collect();
         times.sort_unstable_by(|a, b| b.cmp(a));
         let since = times.get(others_needed).copied()?;
-        (since >= self.incarnations.life(node).since).then_some(since)
+        (since >= scene.incarnations().life(node).since).then_some(since)
     }
 
     fn is_paused_around(&self, answer: &Answer, bounds: &Bounds) -> bool {

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use super::bus_evidence::{Completeness, conclude};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::ownership::Claim;
-use crate::observation::{NodeId, Ownership, Setting, SlotSet};
+use crate::observation::{NodeId, Setting, SlotSet};
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 
@@ -29,7 +30,6 @@ pub const ENTRY: Entry = Entry {
 /// The checker of CF-01.
 #[derive(Debug, Default)]
 pub struct OneMasterPerSlotAndEpoch {
-    ownership: Ownership,
     by_epoch: BTreeMap<u64, Vec<Claim>>,
     reported: BTreeMap<(u64, NodeId, NodeId), ()>,
     examined: u64,
@@ -37,25 +37,21 @@ pub struct OneMasterPerSlotAndEpoch {
 }
 
 impl Checker for OneMasterPerSlotAndEpoch {
-    fn observe(&mut self, happening: Happening<'_>) {
-        let changed = match happening {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
+        let claim = scene.new_claim();
+        match happening {
             Happening::Packet(packet) => {
                 self.examined += u64::from(packet.header.claims_slots());
-                self.ownership.observe_packet(packet)
             }
-            Happening::View(view) => {
-                let changed = self.ownership.observe_view(view);
-                self.examined += u64::from(changed);
-                changed
-            }
-            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => false,
-        };
-        if changed && let Some(claim) = self.ownership.claims().last().cloned() {
-            self.judge(claim);
+            Happening::View(_) => self.examined += u64::from(claim.is_some()),
+            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+        }
+        if let Some(claim) = claim {
+            self.judge(claim.clone());
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let findings = std::mem::take(&mut self.findings);
         let nothing = "no master claimed a slot";
         conclude(

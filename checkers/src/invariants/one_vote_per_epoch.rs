@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::bus_evidence::{Completeness, conclude};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 
@@ -34,7 +35,7 @@ pub struct OneVotePerEpoch {
 }
 
 impl Checker for OneVotePerEpoch {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Packet(packet) if packet.kind == PacketKind::AuthAck => self.judge(packet),
             Happening::Packet(_)
@@ -45,7 +46,7 @@ impl Checker for OneVotePerEpoch {
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let findings = std::mem::take(&mut self.findings);
         let nothing = "no vote was cast";
         conclude(

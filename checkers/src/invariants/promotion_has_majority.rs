@@ -12,7 +12,8 @@ use super::bus_evidence::{Completeness, conclude};
 use super::promotions::{Promotion, Promotions};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::bounds::seconds;
-use crate::observation::{Bounds, NodeName, Ownership, Setting};
+use crate::observation::{Bounds, NodeName, Setting};
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation, Word};
 use crate::witness::Witness;
 
@@ -33,8 +34,6 @@ pub const ENTRY: Entry = Entry {
 /// The checker of VT-08.
 #[derive(Debug, Default)]
 pub struct PromotionHasMajority {
-    promotions: Promotions,
-    ownership: Ownership,
     sizes: BTreeMap<NodeName, usize>,
     short: Vec<Short>,
     examined: u64,
@@ -52,26 +51,24 @@ struct Short {
 }
 
 impl Checker for PromotionHasMajority {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Packet(packet) => {
-                // Q is that of the moment before the promotion.
-                let voters = self.ownership.voters();
-                let promotion = self.promotions.observe(packet).cloned();
-                self.ownership.observe_packet(packet);
-                if let Some(promotion) = promotion {
-                    self.judge(promotion, voters);
+            Happening::Packet(_) => {
+                if let Some(promotion) = scene.new_promotion() {
+                    self.judge(promotion, scene);
                 }
             }
-            Happening::View(view) => {
-                self.sizes.insert(view.node.clone(), view.size as usize);
-            }
-            Happening::Lifecycle(lifecycle) => self.promotions.observe_lifecycle(lifecycle),
-            Happening::Op(_) | Happening::Fault(_) => {}
+            Happening::View(view) => match self.sizes.get_mut(&view.node) {
+                Some(size) => *size = view.size as usize,
+                None => {
+                    self.sizes.insert(view.node.clone(), view.size as usize);
+                }
+            },
+            Happening::Lifecycle(_) | Happening::Op(_) | Happening::Fault(_) => {}
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let mut findings = Findings::default();
         for short in std::mem::take(&mut self.short) {
             findings.push(short.violation(setting));
@@ -95,22 +92,24 @@ impl Checker for PromotionHasMajority {
 }
 
 impl PromotionHasMajority {
-    fn judge(&mut self, promotion: Promotion, voters_seen: usize) {
+    fn judge(&mut self, promotion: &Promotion, scene: &Scene) {
         self.examined += 1;
+        let promotions: &Promotions = scene.promotions();
+        // Q is that of the moment before the promotion.
+        let voters_seen = scene.voters_before();
         let size = match self.sizes.get(&promotion.name) {
             Some(size) if *size > 0 => voters_seen.min(*size),
             Some(_) | None => voters_seen,
         };
         let needed = size / 2 + 1;
-        let request = self.promotions.request(&promotion.id, promotion.epoch);
-        let earlier = self.promotions.before(&promotion).cloned();
+        let request = promotions.request(&promotion.id, promotion.epoch);
+        let earlier = promotions.before(promotion).cloned();
         let from = match (&earlier, request) {
             (Some(earlier), _) => earlier.time,
             (None, Some(request)) => request.time,
             (None, None) => u64::MAX,
         };
-        let voters: BTreeSet<NodeName> = self
-            .promotions
+        let voters: BTreeSet<NodeName> = promotions
             .votes()
             .iter()
             .filter(|vote| vote.candidate == promotion.name && vote.epoch >= promotion.epoch)
@@ -119,7 +118,7 @@ impl PromotionHasMajority {
             .collect();
         if voters.len() < needed {
             self.short.push(Short {
-                promotion,
+                promotion: promotion.clone(),
                 voters,
                 needed,
                 requested: request.map(|request| request.time),

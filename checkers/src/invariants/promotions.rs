@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::links::Link;
-use crate::observation::{Incarnations, NodeId, NodeName, Packet, PacketKind};
+use super::links::{ByLink, LinkNumber};
+use crate::observation::{NodeId, NodeName, Packet, PacketKind};
 
 /// A replica became a master that owns slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +50,7 @@ pub struct Vote {
 /// Promotions, requests and votes of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Promotions {
-    incarnations: Incarnations,
-    roles: BTreeMap<Link, LinkRole>,
+    roles: ByLink<LinkRole>,
     seen: BTreeMap<(NodeId, u32, u64, u32), ()>,
     requests: BTreeMap<(NodeId, u64), Request>,
     votes: Vec<Vote>,
@@ -66,13 +65,14 @@ struct LinkRole {
 }
 
 impl Promotions {
-    /// Takes in the beginning or end of a process.
-    pub fn observe_lifecycle(&mut self, lifecycle: &crate::observation::Lifecycle) {
-        self.incarnations.observe(lifecycle);
-    }
-
-    /// Takes in a packet; gives the promotion that it is the first to show.
-    pub fn observe(&mut self, packet: &Packet) -> Option<&Promotion> {
+    /// Takes in a packet of this link and life of its sender; gives the promotion that it is the
+    /// first to show.
+    pub fn observe(
+        &mut self,
+        packet: &Packet,
+        link: LinkNumber,
+        incarnation: u32,
+    ) -> Option<&Promotion> {
         let header = &packet.header;
         match packet.kind {
             PacketKind::AuthRequest => {
@@ -100,13 +100,17 @@ impl Promotions {
             | PacketKind::PublishShard
             | PacketKind::Unknown(_) => {}
         }
-        self.observe_role(packet)
+        self.observe_role(packet, link, incarnation)
     }
 
-    fn observe_role(&mut self, packet: &Packet) -> Option<&Promotion> {
+    fn observe_role(
+        &mut self,
+        packet: &Packet,
+        link: LinkNumber,
+        incarnation: u32,
+    ) -> Option<&Promotion> {
         let header = &packet.header;
-        let link = Link::of(packet, &self.incarnations);
-        let role = self.roles.entry(link).or_default();
+        let role = self.roles.entry(link);
         if !header.is_master() {
             role.was_replica = true;
             return None;
@@ -117,7 +121,6 @@ impl Promotions {
         let count = role.promoted.entry(header.config_epoch).or_insert(0);
         let earlier = *count;
         *count += 1;
-        let incarnation = self.incarnations.life(&packet.from).incarnation;
         let key = (
             header.sender.clone(),
             incarnation,

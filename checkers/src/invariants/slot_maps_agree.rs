@@ -4,10 +4,14 @@
 //! that was under way at the heal spreads its own news. Nodes that are dead are not connected and
 //! not compared. A run that ended before the bound with unequal maps is undecided.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::convergence::{Calm, Runs};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::bounds::{MILLISECOND, seconds};
-use crate::observation::{Bounds, NodeId, NodeName, Ownership, Setting, SlotSet, View};
+use crate::observation::{Bounds, NodeId, NodeName, Ownership, Setting, SlotSet, View, ViewEntry};
+use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation, Word};
 use crate::witness::Witness;
 
@@ -28,42 +32,43 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct SlotMapsAgree {
     calm: Calm,
-    ownership: Ownership,
     /// The distinct maps seen; runs hold their numbers.
     maps: Vec<SlotMap>,
+    /// The last table of each node, and the number of its map.
+    last: BTreeMap<NodeName, (Arc<Vec<ViewEntry>>, usize)>,
     runs: Runs<usize>,
     converged_ms: Option<u64>,
 }
 
 type SlotMap = Vec<(NodeId, SlotSet)>;
 
+/// Who showed another map too late.
+struct Late<'a> {
+    node: &'a NodeName,
+    asked: u64,
+    deadline: u64,
+}
+
 impl Checker for SlotMapsAgree {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
-            Happening::Packet(packet) => {
-                self.ownership.observe_packet(packet);
-            }
             Happening::View(view) => {
-                self.ownership.observe_view(view);
                 let map = self.number_of(view);
                 self.runs.observe(view, map);
             }
             Happening::Fault(_) | Happening::Lifecycle(_) => self.calm.observe(happening),
-            Happening::Op(_) => {}
+            Happening::Op(_) | Happening::Packet(_) => {}
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let examined = self.runs.answers();
         let healed = match self.calm.since(setting) {
             Ok(since) => since,
             Err(why) => return Verdict::undecided(examined, why),
         };
-        let last_takeover = self
-            .ownership
-            .takeovers()
-            .last()
-            .map_or(0, |last| last.time);
+        let takeovers = scene.ownership().takeovers();
+        let last_takeover = takeovers.last().map_or(0, |last| last.time);
         let since = healed.max(last_takeover);
         let dead = self.calm.dead();
         let silent = self.runs.silent(setting, since);
@@ -87,7 +92,14 @@ impl Checker for SlotMapsAgree {
         let settled = last.values().all(|run| run.answer == wanted);
         let late = unwanted.filter(|(_, asked)| *asked > deadline);
         let verdict = match (late, settled) {
-            (Some((node, asked)), _) => self.violated(since, deadline, node, asked, wanted),
+            (Some((node, asked)), _) => {
+                let late = Late {
+                    node,
+                    asked,
+                    deadline,
+                };
+                self.violated(since, &late, wanted, scene.ownership())
+            }
             (None, true) => Verdict::from_findings(examined, Vec::new(), ""),
             (None, false) => Verdict::undecided(
                 examined,
@@ -114,7 +126,19 @@ impl Checker for SlotMapsAgree {
 }
 
 impl SlotMapsAgree {
+    /// The number of the map that a view shows; views of an unchanged table share it.
     fn number_of(&mut self, view: &View) -> usize {
+        let last = self.last.get(&view.node);
+        if let Some((_, number)) = last.filter(|(table, _)| Arc::ptr_eq(table, &view.table)) {
+            return *number;
+        }
+        let number = self.search(view);
+        let last = (Arc::clone(&view.table), number);
+        self.last.insert(view.node.clone(), last);
+        number
+    }
+
+    fn search(&mut self, view: &View) -> usize {
         let shown = || view.table.iter().filter(|entry| !entry.slots.is_empty());
         let is_equal = |map: &SlotMap| {
             map.len() == shown().count()
@@ -134,16 +158,20 @@ impl SlotMapsAgree {
     fn violated(
         &self,
         since: u64,
-        deadline: u64,
-        node: &NodeName,
-        asked: u64,
+        late: &Late<'_>,
         wanted: usize,
+        ownership: &Ownership,
     ) -> Verdict {
+        let Late {
+            node,
+            asked,
+            deadline,
+        } = *late;
         let mut witness = Witness::default().step(since, "nemesis", "the last disturbance is over");
         for (other, run) in self.runs.last_since(since) {
             let what = match run.answer == wanted {
                 true => "shows the map of the last view".to_string(),
-                false => format!("shows {}", self.told(run.answer)),
+                false => format!("shows {}", self.told(run.answer, ownership)),
             };
             witness = witness.step(run.first.max(since), other, what);
         }
@@ -162,8 +190,8 @@ impl SlotMapsAgree {
         Verdict::from_findings(self.runs.answers(), vec![violation], "")
     }
 
-    fn told(&self, map: usize) -> String {
-        let name = |id: &NodeId| match self.ownership.name(id) {
+    fn told(&self, map: usize, ownership: &Ownership) -> String {
+        let name = |id: &NodeId| match ownership.name(id) {
             Some(name) => name.to_string(),
             None => id.to_string(),
         };

@@ -5,6 +5,7 @@
 use super::bus_evidence::{Completeness, conclude};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Packet, PacketKind, Setting};
+use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 
@@ -28,7 +29,7 @@ pub struct VoterOwnsSlots {
 }
 
 impl Checker for VoterOwnsSlots {
-    fn observe(&mut self, happening: Happening<'_>) {
+    fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Packet(packet) if packet.kind == PacketKind::AuthAck => self.judge(packet),
             Happening::Packet(_)
@@ -39,7 +40,7 @@ impl Checker for VoterOwnsSlots {
         }
     }
 
-    fn finish(&mut self, setting: &Setting) -> Verdict {
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let findings = std::mem::take(&mut self.findings);
         let nothing = "no vote was cast";
         conclude(

@@ -45,9 +45,9 @@ pub struct Takeover {
 /// The claims and takeovers of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Ownership {
-    current: BTreeMap<NodeId, usize>,
-    on_bus: BTreeSet<NodeId>,
+    nodes: BTreeMap<NodeId, Known>,
     names: BTreeMap<NodeId, NodeName>,
+    claimants: BTreeSet<NodeName>,
     claims: Vec<Claim>,
     takeovers: Vec<Takeover>,
     /// The claims (by index) that own slots, and which.
@@ -55,45 +55,64 @@ pub struct Ownership {
     voters: BTreeSet<NodeId>,
 }
 
+/// A node that was heard of.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// Its last claim.
+    claim: Option<usize>,
+    is_on_bus: bool,
+}
+
 impl Ownership {
     /// Takes in a packet; says whether it changed what its sender claims.
     pub fn observe_packet(&mut self, packet: &Packet) -> bool {
         let header = &packet.header;
-        if !self.on_bus.contains(&header.sender) {
-            self.on_bus.insert(header.sender.clone());
-        }
+        let known = match self.nodes.get_mut(&header.sender) {
+            Some(known) => known,
+            None => self.nodes.entry(header.sender.clone()).or_default(),
+        };
+        known.is_on_bus = true;
+        let last = known.claim;
         // CF-01: a node that is a replica, or says it is none, claims nothing.
-        if header.claims_slots() {
-            self.claim(
-                packet.time,
-                &packet.from,
-                &header.sender,
-                header.config_epoch,
-                &header.slots,
-            )
-        } else {
-            self.renounce(packet.time, &header.sender)
+        if !header.claims_slots() {
+            return self.renounce(packet.time, last);
         }
+        let is_news = self.is_news(last, header.config_epoch, &header.slots);
+        if is_news {
+            self.claim(Claim {
+                time: packet.time,
+                name: packet.from.clone(),
+                id: header.sender.clone(),
+                config_epoch: header.config_epoch,
+                slots: header.slots.clone(),
+            });
+        }
+        is_news
     }
 
     /// Takes in a view, unless the node asked is heard on the bus.
     pub fn observe_view(&mut self, view: &View) -> bool {
-        if self.on_bus.contains(&view.id) {
+        let known = self.nodes.get(&view.id).copied().unwrap_or_default();
+        if known.is_on_bus {
             return false;
         }
         let Some(own) = view.table.iter().find(|entry| entry.id == view.id) else {
             return false;
         };
-        match own.has_flag("master") {
-            true => self.claim(
-                view.time,
-                &view.node,
-                &view.id,
-                own.config_epoch,
-                &own.slots,
-            ),
-            false => self.renounce(view.time, &view.id),
+        if !own.has_flag("master") {
+            return self.renounce(view.time, known.claim);
         }
+        let is_news = self.is_news(known.claim, own.config_epoch, &own.slots);
+        if is_news {
+            self.claim(Claim {
+                time: view.time,
+                name: view.node.clone(),
+                id: view.id.clone(),
+                config_epoch: own.config_epoch,
+                slots: own.slots.clone(),
+            });
+        }
+        is_news
     }
 
     /// Every change of a claim, in order of time.
@@ -113,7 +132,7 @@ impl Ownership {
 
     /// Whether this node ever claimed a slot.
     pub fn has_claimed(&self, name: &NodeName) -> bool {
-        self.claims.iter().any(|claim| claim.name == *name)
+        self.claimants.contains(name)
     }
 
     /// Harness's name of a node that claimed slots.
@@ -121,57 +140,44 @@ impl Ownership {
         self.names.get(id)
     }
 
-    fn claim(
-        &mut self,
-        time: u64,
-        name: &NodeName,
-        id: &NodeId,
-        config_epoch: u64,
-        slots: &SlotSet,
-    ) -> bool {
-        if let Some(position) = self.current.get(id) {
-            let last = &self.claims[*position];
-            if last.config_epoch == config_epoch && last.slots == *slots {
-                return false;
-            }
-        } else if slots.is_empty() {
-            return false;
+    /// Whether a claim differs from the node's last one.
+    fn is_news(&self, last: Option<usize>, config_epoch: u64, slots: &SlotSet) -> bool {
+        match last.map(|position| &self.claims[position]) {
+            Some(last) => last.config_epoch != config_epoch || last.slots != *slots,
+            None => !slots.is_empty(),
         }
-        let claim = Claim {
-            time,
-            name: name.clone(),
-            id: id.clone(),
-            config_epoch,
-            slots: slots.clone(),
-        };
-        self.names.insert(id.clone(), name.clone());
-        self.current.insert(id.clone(), self.claims.len());
+    }
+
+    fn claim(&mut self, claim: Claim) {
+        self.names.insert(claim.id.clone(), claim.name.clone());
+        self.claimants.insert(claim.name.clone());
         self.settle_owners(&claim);
-        self.claims.push(claim);
+        self.keep(claim);
         let owning = self
             .held
             .iter()
             .map(|(claim, _)| self.claims[*claim].id.clone());
         self.voters = owning.collect();
-        true
     }
 
-    fn renounce(&mut self, time: u64, id: &NodeId) -> bool {
-        let Some(position) = self.current.get(id) else {
+    fn renounce(&mut self, time: u64, last: Option<usize>) -> bool {
+        let last = last.map(|position| &self.claims[position]);
+        let Some(last) = last.filter(|last| !last.slots.is_empty()) else {
             return false;
         };
-        let last = &self.claims[*position];
-        if last.slots.is_empty() {
-            return false;
-        }
         let claim = Claim {
             time,
             slots: SlotSet::default(),
             ..last.clone()
         };
-        self.current.insert(id.clone(), self.claims.len());
-        self.claims.push(claim);
+        self.keep(claim);
         true
+    }
+
+    fn keep(&mut self, claim: Claim) {
+        let known = self.nodes.entry(claim.id.clone()).or_default();
+        known.claim = Some(self.claims.len());
+        self.claims.push(claim);
     }
 
     fn settle_owners(&mut self, claim: &Claim) {

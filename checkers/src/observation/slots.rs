@@ -10,14 +10,29 @@ pub const SLOT_COUNT: u16 = 16_384;
 /// A set of hash slots; written as `"0-5460 5462"`. Copies share their bits until one is changed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SlotSet {
-    words: Arc<[u64; 256]>,
+    bits: Arc<Bits>,
+}
+
+/// The count comes first: sets of different size are unequal at a glance.
+#[derive(Clone, PartialEq, Eq)]
+struct Bits {
+    count: usize,
+    words: [u64; 256],
+}
+
+impl Bits {
+    fn of(words: [u64; 256]) -> Bits {
+        let counts = words.iter().map(|word| word.count_ones() as usize);
+        Bits {
+            count: counts.sum(),
+            words,
+        }
+    }
 }
 
 impl Default for SlotSet {
     fn default() -> Self {
-        SlotSet {
-            words: Arc::new([0; 256]),
-        }
+        SlotSet::of([0; 256])
     }
 }
 
@@ -28,27 +43,36 @@ impl std::fmt::Debug for SlotSet {
 }
 
 impl SlotSet {
+    fn of(words: [u64; 256]) -> SlotSet {
+        SlotSet {
+            bits: Arc::new(Bits::of(words)),
+        }
+    }
+
+    fn change(&mut self, change: impl FnOnce(&mut [u64; 256])) {
+        let bits = Arc::make_mut(&mut self.bits);
+        change(&mut bits.words);
+        *bits = Bits::of(bits.words);
+    }
+
     /// Adds a slot. Panics above 16383: callers check at the edge.
     pub fn insert(&mut self, slot: u16) {
-        Arc::make_mut(&mut self.words)[usize::from(slot / 64)] |= 1 << (slot % 64);
+        self.change(|words| words[usize::from(slot / 64)] |= 1 << (slot % 64));
     }
 
     /// Whether the slot is in the set.
     pub fn contains(&self, slot: u16) -> bool {
-        self.words[usize::from(slot / 64)] & (1 << (slot % 64)) != 0
+        self.bits.words[usize::from(slot / 64)] & (1 << (slot % 64)) != 0
     }
 
     /// Number of slots in the set.
     pub fn len(&self) -> usize {
-        self.words
-            .iter()
-            .map(|word| word.count_ones() as usize)
-            .sum()
+        self.bits.count
     }
 
     /// Whether the set has no slot.
     pub fn is_empty(&self) -> bool {
-        self.words.iter().all(|word| *word == 0)
+        self.bits.count == 0
     }
 
     /// The slots in ascending order.
@@ -60,26 +84,26 @@ impl SlotSet {
 
     /// The slots that both sets have.
     pub fn intersection(&self, other: &SlotSet) -> SlotSet {
-        let both = std::array::from_fn(|word| self.words[word] & other.words[word]);
-        SlotSet {
-            words: Arc::new(both),
-        }
+        let (ours, theirs) = (&self.bits.words, &other.bits.words);
+        SlotSet::of(std::array::from_fn(|word| ours[word] & theirs[word]))
     }
 
     /// Adds all slots of another set.
     pub fn insert_all(&mut self, other: &SlotSet) {
-        let words = Arc::make_mut(&mut self.words);
-        for (word, theirs) in words.iter_mut().zip(other.words.iter()) {
-            *word |= theirs;
-        }
+        self.change(|words| {
+            for (word, theirs) in words.iter_mut().zip(&other.bits.words) {
+                *word |= theirs;
+            }
+        });
     }
 
     /// Takes out all slots of another set.
     pub fn remove_all(&mut self, other: &SlotSet) {
-        let words = Arc::make_mut(&mut self.words);
-        for (word, theirs) in words.iter_mut().zip(other.words.iter()) {
-            *word &= !theirs;
-        }
+        self.change(|words| {
+            for (word, theirs) in words.iter_mut().zip(&other.bits.words) {
+                *word &= !theirs;
+            }
+        });
     }
 
     /// From the 2048-byte bitmap of a bus packet: slot s is bit s & 7 of byte s >> 3 (BUS-11).
@@ -88,9 +112,7 @@ impl SlotSet {
         for (word, bytes) in words.iter_mut().zip(bitmap.chunks_exact(8)) {
             *word = u64::from_le_bytes(bytes.try_into().expect("chunks of 8"));
         }
-        SlotSet {
-            words: Arc::new(words),
-        }
+        SlotSet::of(words)
     }
 
     /// Maximal runs of consecutive slots, both ends included.
@@ -109,7 +131,7 @@ impl SlotSet {
     fn first_from(&self, slot: u16, background: u64) -> Option<u16> {
         let mut word = usize::from(slot / 64);
         let mut mask = u64::MAX << (slot % 64);
-        while let Some(bits) = self.words.get(word) {
+        while let Some(bits) = self.bits.words.get(word) {
             let differing = (bits ^ background) & mask;
             if differing != 0 {
                 let found = word * 64 + differing.trailing_zeros() as usize;
@@ -126,13 +148,15 @@ impl SlotSet {
         if start > end {
             return;
         }
-        let words = &mut Arc::make_mut(&mut self.words)[..=usize::from(end / 64)];
-        for (word, bits) in words.iter_mut().enumerate().skip(usize::from(start / 64)) {
-            let first = word * 64;
-            let low = usize::from(start).saturating_sub(first);
-            let high = (usize::from(end) - first).min(63);
-            *bits |= (u64::MAX << low) & (u64::MAX >> (63 - high));
-        }
+        self.change(|words| {
+            let touched = &mut words[..=usize::from(end / 64)];
+            for (word, bits) in touched.iter_mut().enumerate().skip(usize::from(start / 64)) {
+                let first = word * 64;
+                let low = usize::from(start).saturating_sub(first);
+                let high = (usize::from(end) - first).min(63);
+                *bits |= (u64::MAX << low) & (u64::MAX >> (63 - high));
+            }
+        });
     }
 }
 

@@ -1,0 +1,94 @@
+//! What many checkers need to know of a run, worked out once for each happening.
+//!
+//! The judge shows a happening to the [`Scene`] first and to the checkers next, with the scene at
+//! hand: who owns which slots, who was promoted, to which life and link a packet belongs, which
+//! operation an event completes. Nothing here judges.
+
+use crate::checker::Happening;
+use crate::consistency::timeline::Timeline;
+use crate::history::{Operation, Pairing};
+use crate::invariants::links::LinkNumber;
+use crate::invariants::promotions::{Promotion, Promotions};
+use crate::observation::ownership::Claim;
+use crate::observation::{Incarnations, Ownership};
+
+/// A run so far.
+#[derive(Debug, Default)]
+pub struct Scene {
+    timeline: Timeline,
+    pairing: Pairing,
+    operation: Option<Operation>,
+    open: Vec<Operation>,
+}
+
+impl Scene {
+    /// Takes in a happening; they must come in order of time.
+    pub fn observe(&mut self, happening: Happening<'_>) {
+        self.operation = match happening {
+            Happening::Op(event) => self.pairing.observe(event),
+            Happening::Packet(_)
+            | Happening::View(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => None,
+        };
+        self.timeline.observe(happening);
+    }
+
+    /// The run is over: operations still open stay so.
+    pub fn end(&mut self) {
+        self.open = self.pairing.finish();
+    }
+
+    /// The operation that the event at hand completes.
+    pub fn operation(&self) -> Option<&Operation> {
+        self.operation.as_ref()
+    }
+
+    /// The operations that were open at the end, in order of invocation.
+    pub fn open_operations(&self) -> &[Operation] {
+        &self.open
+    }
+
+    /// The link of the packet at hand.
+    pub fn link(&self) -> LinkNumber {
+        self.timeline.latest.link
+    }
+
+    /// The claim that the packet or view at hand is the first to show.
+    pub fn new_claim(&self) -> Option<&Claim> {
+        let claims = self.ownership().claims();
+        claims.last().filter(|_| self.timeline.latest.is_new_claim)
+    }
+
+    /// The promotion that the packet at hand is the first to show.
+    pub fn new_promotion(&self) -> Option<&Promotion> {
+        let promotions = self.promotions().promotions();
+        let is_new = self.timeline.latest.is_new_promotion;
+        promotions.last().filter(|_| is_new)
+    }
+
+    /// Number of masters that owned slots before the packet at hand.
+    pub fn voters_before(&self) -> usize {
+        self.timeline.latest.voters_before
+    }
+
+    /// Who owns which slots.
+    pub fn ownership(&self) -> &Ownership {
+        &self.timeline.ownership
+    }
+
+    /// Promotions, and the votes before them.
+    pub fn promotions(&self) -> &Promotions {
+        &self.timeline.promotions
+    }
+
+    /// The lives of the processes.
+    pub fn incarnations(&self) -> &Incarnations {
+        &self.timeline.incarnations
+    }
+
+    /// What became of the slots, and why.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+}
