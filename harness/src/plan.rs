@@ -98,6 +98,10 @@ pub struct Plan {
     /// says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub script: Option<Vec<ScriptedStrike>>,
+    /// Client and number of each operation that is carried out, both from 0; the others are drawn
+    /// and passed over. None: all are carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Vec<(u32, u64)>>,
 }
 
 /// Most nodes of one run.
@@ -132,6 +136,7 @@ impl Default for Plan {
             concurrency: 10,
             scenario: None,
             script: None,
+            operations: None,
         }
     }
 }
@@ -222,6 +227,16 @@ impl Plan {
         }
         if rate > 0 && self.concurrency == 0 {
             return Err(PlanError::NoClients { rate });
+        }
+        let listed = self.operations.iter().flatten();
+        if let Some((given, _)) = listed
+            .into_iter()
+            .find(|(client, _)| *client >= self.concurrency)
+        {
+            return Err(PlanError::UnknownClient {
+                given: *given,
+                clients: self.concurrency,
+            });
         }
         if rate > 0 && self.workloads.is_empty() {
             let known = workload_names();

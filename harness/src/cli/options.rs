@@ -179,6 +179,7 @@ impl RunOptions {
             concurrency: self.concurrency,
             scenario: self.scenario.clone(),
             script: None,
+            operations: None,
         };
         if let Some(entry) = self.scenario.as_deref().and_then(scenario::find) {
             let given = plan.clone();

@@ -54,14 +54,14 @@ pub fn run(
     drop(world);
     let Played {
         recording,
-        script,
+        ordered,
         trouble,
     } = played;
     let trouble = trouble.map(|error| format!("{error:#}"));
     progress.say("writing the recording");
     folder.write_recording(&recording).map_err(unsaved)?;
     if plan.draws_faults() && plan.scenario.is_none() {
-        let scripted = plan.scripted(script);
+        let scripted = plan.scripted(ordered.script);
         folder
             .write_json("scripted.json", &scripted)
             .map_err(unsaved)?;

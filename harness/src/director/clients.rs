@@ -5,7 +5,7 @@
 //! A client whose operation ended in `info` goes on under a fresh process number; its position is
 //! the process number modulo the number of clients.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV4;
 
 use slotquake_checkers::history::{Event, EventKind, Process};
@@ -29,6 +29,10 @@ pub struct Clients {
     pub events: Vec<Event>,
     /// Operations that ended ok, fail, info.
     pub tally: [u64; 3],
+    /// Client and number of each operation that was begun, final reads apart.
+    pub begun: Vec<(u32, u64)>,
+    /// The only ones that are; none: all.
+    only: Option<BTreeSet<(u32, u64)>>,
 }
 
 struct Client {
@@ -37,6 +41,8 @@ struct Client {
     rng: Rng,
     busy: Option<(Op, u32)>,
     due: u64,
+    /// Operations drawn so far.
+    drawn: u64,
 }
 
 /// How the clients are to work.
@@ -61,6 +67,20 @@ pub struct Begun {
     pub op: Op,
 }
 
+/// What a client does when its time has come.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turn {
+    /// It begins this.
+    Begun(Begun),
+    /// It passes an operation over, and may begin the next at this time, ns.
+    Passed {
+        /// When.
+        due: u64,
+    },
+    /// It is still at work.
+    Busy,
+}
+
 impl Clients {
     /// Clients that do these workloads, dealt out in turn.
     pub fn new(pace: Pace, workloads: Vec<Box<dyn Workload>>, nodes: &[NodeSetting]) -> Clients {
@@ -78,6 +98,7 @@ impl Clients {
             rng: Rng::named(pace.seed, &format!("client {position}")),
             busy: None,
             due: pace.begin + position * period_ns / count,
+            drawn: 0,
         };
         Clients {
             clients: (0..count).map(client).collect(),
@@ -90,7 +111,15 @@ impl Clients {
             reads: VecDeque::new(),
             events: Vec::new(),
             tally: [0; 3],
+            begun: Vec::new(),
+            only: None,
         }
+    }
+
+    /// Passes over all operations but these (client and number, from 0); they are drawn all the
+    /// same, so that each stays what it is.
+    pub fn carry_out_only(&mut self, operations: &[(u32, u64)]) {
+        self.only = Some(operations.iter().copied().collect());
     }
 
     /// When each client may begin its first operation, by position.
@@ -109,16 +138,28 @@ impl Clients {
     }
 
     /// Begins this client's next operation of its workload, if it is free.
-    pub fn begin(&mut self, position: usize, now: u64) -> Option<Begun> {
-        let client = self.clients.get_mut(position)?;
+    pub fn begin(&mut self, position: usize, now: u64) -> Turn {
+        let Some(client) = self.clients.get_mut(position) else {
+            return Turn::Busy;
+        };
         if client.busy.is_some() {
-            return None;
+            return Turn::Busy;
         }
         let workload = &mut self.workloads[client.workload];
         let op = workload.next(client.process, &mut client.rng);
         let jitter = client.rng.below(self.period_ns / 2 + 1);
         client.due = (client.due + self.period_ns * 3 / 4 + jitter).max(now);
-        Some(self.invoke(position, op, 0, now))
+        let number = (position as u32, client.drawn);
+        client.drawn += 1;
+        if self
+            .only
+            .as_ref()
+            .is_some_and(|only| !only.contains(&number))
+        {
+            return Turn::Passed { due: client.due };
+        }
+        self.begun.push(number);
+        Turn::Begun(self.invoke(position, op, 0, now))
     }
 
     /// Makes the final reads due.

@@ -18,5 +18,5 @@ pub mod strikes;
 #[cfg(test)]
 mod tests;
 
-pub use run::{Played, Progress, play, run};
+pub use run::{Ordered, Played, Progress, play, run};
 pub use state::{Director, Phase};

@@ -36,11 +36,22 @@ const PROGRESS_NS: u64 = 500_000_000;
 pub struct Played {
     /// What was seen.
     pub recording: Recording,
-    /// The faults that were ordered.
-    pub script: Vec<ScriptedStrike>,
+    /// What the director ordered.
+    pub ordered: Ordered,
     /// Why the run did not come to its end: a failure of the harness, never of the system under
     /// test, or a scenario that cannot be played here.
     pub trouble: Option<anyhow::Error>,
+}
+
+/// What was done to a cluster, and by its clients.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ordered {
+    /// When the disturbed phase began, ns; none if the run did not get there.
+    pub disturbed_at: Option<u64>,
+    /// The faults, as a script that orders them again.
+    pub script: Vec<ScriptedStrike>,
+    /// Client and number of each operation that was carried out, final reads apart.
+    pub operations: Vec<(u32, u64)>,
 }
 
 /// Plays a plan, which was validated, in a world whose cluster is up.
@@ -64,10 +75,10 @@ pub fn play(plan: &Plan, world: &mut dyn World, on_progress: &mut dyn FnMut(&Pro
     let nodes = world.nodes().to_vec();
     let mut director = Director::new(plan.clone(), &nodes, world.now());
     let trouble = drive(&mut director, world, on_progress).err();
-    let (recording, script, unstopped) = gather(director, plan, world);
+    let (recording, ordered, unstopped) = gather(director, plan, world);
     Played {
         recording,
-        script,
+        ordered,
         trouble: trouble.or(unstopped),
     }
 }
@@ -119,14 +130,14 @@ fn gather(
     director: Director,
     plan: &Plan,
     world: &mut dyn World,
-) -> (Recording, Vec<ScriptedStrike>, Option<anyhow::Error>) {
+) -> (Recording, Ordered, Option<anyhow::Error>) {
     let (remains, trouble) = match world.finish().context("the world could not be stopped") {
         Ok(remains) => (remains, None),
         Err(error) => (bare_remains(plan, world), Some(error)),
     };
     let mut setting = remains.setting;
     setting.healed_at = director.healed_at();
-    let (mut seen, events) = director.into_seen();
+    let (mut seen, ordered, events) = director.into_seen();
     seen.packets.extend(remains.packets);
     seen.packets.sort_by_key(|packet| packet.time);
     seen.views.sort_by_key(|view| view.time);
@@ -140,7 +151,7 @@ fn gather(
         faults: seen.faults,
         lifecycles: seen.lifecycles,
     };
-    (recording, seen.script, trouble)
+    (recording, ordered, trouble)
 }
 
 /// What is known without the world's help.

@@ -10,7 +10,8 @@ use slotquake_checkers::observation::{
 
 use super::agenda::{Agenda, Due};
 use super::chart::Chart;
-use super::clients::{Begun, Clients, Pace};
+use super::clients::{Begun, Clients, Pace, Turn};
+use super::run::Ordered;
 use super::scenario::{self, Act, Beat, Scenario};
 use super::schedule::{Drawn, Source};
 use super::strikes::{News, Strikes};
@@ -66,8 +67,6 @@ pub struct Seen {
     pub lifecycles: Vec<Lifecycle>,
     /// Packets that the world gave at once.
     pub packets: Vec<Packet>,
-    /// The faults that were ordered, as a script that orders them again.
-    pub script: Vec<ScriptedStrike>,
 }
 
 /// A run.
@@ -88,6 +87,7 @@ pub struct Director {
     noted_skip: Option<&'static str>,
     healed_at: Option<u64>,
     seen: Seen,
+    ordered: Ordered,
 }
 
 impl Director {
@@ -107,6 +107,7 @@ impl Director {
             noted_skip: None,
             healed_at: None,
             seen: Seen::default(),
+            ordered: Ordered::default(),
             nodes: nodes.to_vec(),
             phase: Phase::Boot,
             phase_since: now,
@@ -224,7 +225,14 @@ impl Director {
     fn let_client_work(&mut self, now: u64, position: usize, out: &mut Vec<Command>) {
         let begun = match self.phase {
             Phase::Warm | Phase::Disturb | Phase::Heal | Phase::Settle => {
-                self.clients.begin(position, now)
+                match self.clients.begin(position, now) {
+                    Turn::Begun(begun) => Some(begun),
+                    Turn::Passed { due } => {
+                        self.agenda.add(due, Due::Client(position));
+                        None
+                    }
+                    Turn::Busy => None,
+                }
             }
             Phase::Read => self.clients.read(position, now),
             Phase::Boot | Phase::Drain | Phase::Over => None,
@@ -269,7 +277,7 @@ impl Director {
 
     fn inject(&mut self, now: u64, drawn: Drawn, out: &mut Vec<Command>) {
         let Drawn { kind, strike } = drawn;
-        self.seen.script.push(ScriptedStrike {
+        self.ordered.script.push(ScriptedStrike {
             at_ms: (now - self.phase_since) / MS,
             kind,
             strike: strike.clone(),
@@ -358,6 +366,7 @@ impl Director {
         match phase {
             Phase::Warm => self.begin_load(now)?,
             Phase::Disturb => {
+                self.ordered.disturbed_at = Some(now);
                 self.tell_scenario(now, Beat::Begin, out);
                 if let Some(at_ms) = self.source.first_ms() {
                     self.agenda.add(now + at_ms * MS, Due::Strike);
@@ -400,6 +409,9 @@ impl Director {
             begin: now,
         };
         self.clients = Clients::new(pace, workloads, &self.nodes);
+        if let Some(operations) = &self.plan.operations {
+            self.clients.carry_out_only(operations);
+        }
         for (position, due) in self.clients.first_dues().into_iter().enumerate() {
             self.agenda.add(due, Due::Client(position));
         }
@@ -426,9 +438,13 @@ impl Director {
         self.healed_at
     }
 
-    /// What was seen, and what the clients did.
-    pub fn into_seen(self) -> (Seen, Vec<slotquake_checkers::history::Event>) {
-        (self.seen, self.clients.events)
+    /// What was seen, what was ordered, and what the clients did.
+    pub fn into_seen(self) -> (Seen, Ordered, Vec<slotquake_checkers::history::Event>) {
+        let ordered = Ordered {
+            operations: self.clients.begun,
+            ..self.ordered
+        };
+        (self.seen, ordered, self.clients.events)
     }
 }
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! [`selection`] says which seeds, [`swarm`] draws a plan for each, [`trial`] plays and judges one,
-//! [`marks`] counts its rare events, [`campaign`] spreads them over threads, [`summary`] adds them
+//! [`shrink`] makes the plan of one that failed small, [`marks`] counts its rare events, [`campaign`] spreads them over threads, [`summary`] adds them
 //! up; [`mod@bench`] measures one standard scenario. Nothing here writes files or
 //! prints: `cli/simulate` does. What a campaign finds depends on its seeds and options alone,
 //! never on the number of threads; only the CPU time does.
@@ -14,6 +14,7 @@ pub mod bench;
 pub mod campaign;
 pub mod marks;
 pub mod selection;
+pub mod shrink;
 pub mod summary;
 pub mod swarm;
 pub mod trial;

@@ -139,12 +139,14 @@ mod tests {
             judged: Some(Judged {
                 word,
                 why: String::new(),
+                broken: Vec::new(),
                 coverage,
                 virtual_ns: 5,
                 events: 7,
                 marks: Tally::default(),
             }),
             trouble: None,
+            ordered: Default::default(),
             cpu: Duration::from_millis(1),
         }
     }

@@ -139,6 +139,7 @@ impl Given {
             concurrency: self.concurrency.unwrap_or(usual.concurrency),
             scenario: self.scenario.clone(),
             script: None,
+            operations: None,
         }
     }
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use slotquake_checkers::availability::coverage::Coverage;
-use slotquake_checkers::judge::Judge;
+use slotquake_checkers::judge::{Check, Judge};
 use slotquake_checkers::verdict::Word;
 
 use super::marks::{Marks, Tally};
-use crate::director::play;
+use crate::director::{Ordered, play};
 use crate::plan::Plan;
 use crate::world::sim::SimWorld;
 
@@ -25,6 +25,8 @@ pub struct Trial {
     pub judged: Option<Judged>,
     /// What went wrong with the harness itself, or the panic.
     pub trouble: Option<String>,
+    /// What was done to the cluster and by its clients; nothing of a run that panicked.
+    pub ordered: Ordered,
     /// CPU time of this thread that it took.
     pub cpu: Duration,
 }
@@ -36,6 +38,8 @@ pub struct Judged {
     pub word: Word,
     /// Why, in one line.
     pub why: String,
+    /// What broke: of each check and clause the first violation.
+    pub broken: Vec<Broken>,
     /// What the run put its cluster through.
     pub coverage: Coverage,
     /// Length of the run, virtual ns.
@@ -46,28 +50,59 @@ pub struct Judged {
     pub marks: Tally,
 }
 
+/// A clause that broke.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Id of the check that found it.
+    pub check: String,
+    /// The clause.
+    pub clause: String,
+    /// When first, ns since the start.
+    pub time: u64,
+    /// Whether it is a weakness that is known of this server.
+    pub is_known: bool,
+}
+
 impl Trial {
     /// Plays a plan and judges it.
     pub fn of(plan: Plan) -> Trial {
         let begun = thread_cpu();
         let caught = catch_unwind(AssertUnwindSafe(|| attempt(&plan)));
-        let (judged, trouble) = caught.unwrap_or_else(|panic| (None, Some(told(&*panic))));
+        let attempted = caught.unwrap_or_else(|panic| Attempt::failed(told(&*panic)));
         Trial {
-            judged,
-            trouble,
+            judged: attempted.judged,
+            trouble: attempted.trouble,
+            ordered: attempted.ordered,
             cpu: thread_cpu().saturating_sub(begun),
             plan,
         }
     }
 }
 
-fn attempt(plan: &Plan) -> (Option<Judged>, Option<String>) {
+/// What is left of an attempt to play a plan.
+struct Attempt {
+    judged: Option<Judged>,
+    trouble: Option<String>,
+    ordered: Ordered,
+}
+
+impl Attempt {
+    fn failed(trouble: String) -> Attempt {
+        Attempt {
+            judged: None,
+            trouble: Some(trouble),
+            ordered: Ordered::default(),
+        }
+    }
+}
+
+fn attempt(plan: &Plan) -> Attempt {
     if let Err(error) = plan.validate() {
-        return (None, Some(error.to_string()));
+        return Attempt::failed(error.to_string());
     }
     let mut world = match SimWorld::boot(plan) {
         Ok(world) => world,
-        Err(error) => return (None, Some(format!("{error:#}"))),
+        Err(error) => return Attempt::failed(format!("{error:#}")),
     };
     let played = play(plan, &mut world, &mut |_| {});
     let recording = &played.recording;
@@ -80,13 +115,41 @@ fn attempt(plan: &Plan) -> (Option<Judged>, Option<String>) {
     let judged = Judged {
         word: judgement.verdict,
         why: judgement.why,
+        broken: broken(&judgement.checks),
         coverage: judgement.coverage,
         virtual_ns: recording.setting.ended_at,
         events: world.events_played(),
         marks: marks.finish(),
     };
-    let trouble = played.trouble.map(|error| format!("{error:#}"));
-    (Some(judged), trouble)
+    Attempt {
+        judged: Some(judged),
+        trouble: played.trouble.map(|error| format!("{error:#}")),
+        ordered: played.ordered,
+    }
+}
+
+fn broken(checks: &[Check]) -> Vec<Broken> {
+    let mut all: Vec<Broken> = Vec::new();
+    for check in checks {
+        for violation in &check.violations {
+            let is_same =
+                |known: &&mut Broken| known.check == check.id && known.clause == violation.clause;
+            let is_known = violation.known.is_some();
+            match all.iter_mut().find(is_same) {
+                Some(first) => {
+                    first.time = first.time.min(violation.time);
+                    first.is_known &= is_known;
+                }
+                None => all.push(Broken {
+                    check: check.id.clone(),
+                    clause: violation.clause.clone(),
+                    time: violation.time,
+                    is_known,
+                }),
+            }
+        }
+    }
+    all
 }
 
 fn told(panic: &(dyn std::any::Any + Send)) -> String {

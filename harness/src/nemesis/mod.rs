@@ -45,6 +45,32 @@ pub struct Strike {
     pub duration_ms: u64,
 }
 
+impl Strike {
+    /// The same in a cluster whose nodes have other names; `new_name` gives none for a node that is
+    /// gone. None if no target is left, or no path to cut.
+    pub fn renamed(&self, new_name: &dyn Fn(&NodeName) -> Option<NodeName>) -> Option<Strike> {
+        let targets: Vec<NodeName> = self.targets.iter().filter_map(new_name).collect();
+        let cuts = self.cuts.iter();
+        let cuts = cuts.filter_map(|(from, to)| Some((new_name(from)?, new_name(to)?)));
+        let cuts: Vec<(NodeName, NodeName)> = cuts.collect();
+        if targets.is_empty() || (cuts.is_empty() && !self.cuts.is_empty()) {
+            return None;
+        }
+        let names: Vec<String> = targets.iter().map(NodeName::to_string).collect();
+        let what = self.note.split_whitespace().next().unwrap_or_default();
+        let note = match targets == self.targets {
+            true => self.note.clone(),
+            false => format!("{what} {}", names.join(", ")),
+        };
+        Some(Strike {
+            targets,
+            cuts,
+            note,
+            duration_ms: self.duration_ms,
+        })
+    }
+}
+
 /// Why nothing was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Skip(pub &'static str);

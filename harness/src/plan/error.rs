@@ -32,6 +32,8 @@ pub enum PlanError {
     NoClients { rate: u64 },
     #[error("{given} clients are more than the {CLIENTS_MAX} that a run can have")]
     TooManyClients { given: u32 },
+    #[error("there is no client {given}: with a concurrency of {clients} they count from 0")]
+    UnknownClient { given: u32, clients: u32 },
     #[error("rate {given} is above {RATE_MAX} operations per second")]
     Rate { given: u64 },
     #[error("no workload is named {given:?}; there are: {known}")]
@@ -67,6 +69,7 @@ impl PlanError {
             PlanError::NoTime | PlanError::TooLong { .. } => "time_limit_ms",
             PlanError::NoFaultInterval => "fault_interval_ms",
             PlanError::NoClients { .. } | PlanError::TooManyClients { .. } => "concurrency",
+            PlanError::UnknownClient { .. } => "operations",
             PlanError::Rate { .. } => "rate",
             PlanError::UnknownWorkload { .. } | PlanError::NoWorkload { .. } => "workloads",
             PlanError::UnknownFault { .. } | PlanError::UndrawableFault { .. } => "faults",

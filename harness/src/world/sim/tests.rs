@@ -108,12 +108,16 @@ fn the_script_that_a_run_leaves_plays_the_same_run() {
         };
         let mut world = SimWorld::boot(&drawn).expect("the cluster forms");
         let played = director::play(&drawn, &mut world, &mut |_| {});
-        assert!(played.script.len() >= 4, "{:?}", played.script);
-        let scripted = drawn.scripted(played.script.clone());
+        assert!(
+            played.ordered.script.len() >= 4,
+            "{:?}",
+            played.ordered.script
+        );
+        let scripted = drawn.scripted(played.ordered.script.clone());
         assert_eq!(scripted.validate(), Ok(()));
         let mut world = SimWorld::boot(&scripted).expect("the cluster forms");
         let again = director::play(&scripted, &mut world, &mut |_| {});
-        assert_eq!(again.script, played.script);
+        assert_eq!(again.ordered.script, played.ordered.script);
         let (first, again) = (played.recording, again.recording);
         assert_eq!(course_of(&first), course_of(&again));
         assert!(first.events == again.events, "seed {seed}: other history");
