@@ -137,6 +137,21 @@ impl RunFolder {
         &self.path
     }
 
+    /// Makes a folder inside this one, for the run of another plan.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn within(&self, name: &str, plan: &Plan) -> Result<RunFolder, StoreError> {
+        let path = self.path.join(name);
+        fs::create_dir(&path).map_err(|cause| StoreError::Unwritable {
+            path: path.clone(),
+            cause,
+        })?;
+        let folder = RunFolder { path };
+        folder.write_json("plan.json", plan)?;
+        Ok(folder)
+    }
+
     /// Writes the streams of a recording.
     ///
     /// # Errors

@@ -269,7 +269,7 @@ fn listed<'a>(title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) ->
 }
 
 /// What a plan file says already.
-const IN_A_PLAN_FILE: [&str; 11] = [
+pub(super) const IN_A_PLAN_FILE: [&str; 11] = [
     "profile",
     "masters",
     "replicas",

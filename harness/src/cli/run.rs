@@ -11,7 +11,7 @@ use crate::director::{Played, play};
 use crate::plan::Plan;
 use crate::report::{About, Model, html};
 use crate::sandbox::stop;
-use crate::store::{RunFolder, Store, StoreError};
+use crate::store::{RunFolder, StoreError};
 use crate::world::{Command, Happening, Remains, World};
 
 /// A run that is over.
@@ -45,7 +45,6 @@ impl Finished {
 pub fn run(
     plan: &Plan,
     world: Box<dyn World>,
-    store: &Store,
     folder: RunFolder,
     progress: &mut ProgressLine,
 ) -> Result<Finished, Failure> {
@@ -83,7 +82,6 @@ pub fn run(
     folder
         .write_text("report.html", &html::html(&model))
         .map_err(unsaved)?;
-    store.publish(&folder).map_err(unsaved)?;
     progress.close();
     Ok(Finished {
         judgement,

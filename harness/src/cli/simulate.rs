@@ -6,6 +6,7 @@
 
 mod bench;
 mod options;
+mod shrunk;
 mod words;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use crate::explore::marks::Mark;
 use crate::explore::{Campaign, Selection, Summary, Trial};
 use crate::report::replay::replay_command;
 use crate::sandbox::stop;
-use crate::store::Store;
+use crate::store::{RunFolder, Store};
 use crate::world::sim::SimWorld;
 
 /// Play many seeds in virtual time, on all cores; record those that fail
@@ -45,7 +46,7 @@ pub struct SimulateArgs {
 }
 
 /// The standard scenario has its own plan and seeds, and leaves nothing.
-const NOT_OF_A_BENCH: [&str; 17] = [
+const NOT_OF_A_BENCH: [&str; 20] = [
     "profile",
     "masters",
     "replicas",
@@ -62,7 +63,10 @@ const NOT_OF_A_BENCH: [&str; 17] = [
     "shard",
     "jobs",
     "keep",
+    "no_shrink",
+    "shrink_tries",
     "strict",
+    "plan_file",
 ];
 
 /// Plays the campaign.
@@ -75,7 +79,7 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         return bench::run(args.campaign.seeds, form);
     }
     let source = args.plan.source()?;
-    let selection = args.campaign.selection()?;
+    let selection = args.campaign.selection(&source)?;
     options::refuse_impossible(&source, &selection)?;
     let store = Store::open(&args.campaign.store).map_err(Failure::bad_input)?;
     let campaign = Campaign {
@@ -94,6 +98,7 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         summary: Summary::default(),
         worst: Exit::Held,
         failed: Vec::new(),
+        shrink_cpu: Duration::ZERO,
         begun: Instant::now(),
         shown: None,
         progress: ProgressLine::new(),
@@ -127,6 +132,8 @@ struct Session<'a> {
     worst: Exit,
     /// For `--json`.
     failed: Vec<Value>,
+    /// CPU time of shrinking.
+    shrink_cpu: Duration,
     begun: Instant,
     /// When progress was shown last.
     shown: Option<Instant>,
@@ -151,46 +158,75 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Names a seed that failed, and records it.
+    /// Names a seed that failed, records it, and makes it small.
     fn tell(&mut self, trial: &Trial) -> Result<(), Failure> {
         let mut text = words::failed(trial, console::paint(self.form));
-        let mut folder = None;
-        let is_room = (self.failed.len() as u64) < self.options.keep;
-        if let (true, Some(judged)) = (is_room, &trial.judged) {
-            let path = self.record(trial, judged.word)?;
-            text.push_str(&format!("  report  {path}/report.html\n"));
-            folder = Some(path);
-        }
-        self.progress.close();
-        console::words(self.form, &text);
         let judged = trial.judged.as_ref();
-        self.failed.push(json!({
+        let mut object = json!({
             "seed": trial.plan.seed,
             "verdict": judged.map(|judged| judged.word),
             "why": judged.map(|judged| &judged.why),
             "trouble": trial.trouble,
             "replay": replay_command(&trial.plan, None),
-            "folder": folder,
-        }));
+            "folder": null,
+        });
+        if (self.failed.len() as u64) < self.options.keep {
+            let folder = self.record(trial)?;
+            let path = folder.path().display();
+            if judged.is_some() {
+                text.push_str(&format!("  report  {path}/report.html\n"));
+            }
+            object["folder"] = json!(folder.path());
+            self.shrink(trial, &folder, &mut text, &mut object)?;
+        }
+        self.progress.close();
+        console::words(self.form, &text);
+        self.failed.push(object);
         Ok(())
     }
 
-    /// Plays the seed again, with everything that `slotquake test` leaves; gives the folder.
-    fn record(&mut self, trial: &Trial, word: Word) -> Result<String, Failure> {
+    fn shrink(
+        &mut self,
+        trial: &Trial,
+        folder: &RunFolder,
+        text: &mut String,
+        object: &mut Value,
+    ) -> Result<(), Failure> {
+        let Some(tries) = self.options.shrink_tries() else {
+            return Ok(());
+        };
+        let progress = &mut self.progress;
+        if let Some(small) = shrunk::shrink(trial, folder, tries, progress)? {
+            text.push_str(&small.text);
+            object["shrunk"] = small.object;
+            self.shrink_cpu += small.cpu;
+        }
+        Ok(())
+    }
+
+    /// Plays the seed again, with everything that `slotquake test` leaves. Of a run that panicked
+    /// the plan is all there is.
+    fn record(&mut self, trial: &Trial) -> Result<RunFolder, Failure> {
         let plan = &trial.plan;
         let folder = self.store.create(plan).map_err(Failure::bad_input)?;
-        let path = folder.path().display().to_string();
+        let Some(judged) = &trial.judged else {
+            return Ok(folder);
+        };
         let world = SimWorld::boot(plan).map_err(|error| Failure::machine(format!("{error:#}")))?;
-        let world = Box::new(world);
-        let again = run::run(plan, world, &self.store, folder, &mut self.progress)?;
-        if again.judgement.verdict != word {
+        let again = run::run(plan, Box::new(world), folder, &mut self.progress)?;
+        self.store
+            .publish(&again.folder)
+            .map_err(Failure::machine)?;
+        if again.judgement.verdict != judged.word {
             return Err(Failure::machine(format!(
-                "seed {} does not replay: it was {word:?} and is {:?} now; {path} has the second \
-                 run",
-                plan.seed, again.judgement.verdict
+                "seed {} does not replay: it was {:?} and is {:?} now; {} has the second run",
+                plan.seed,
+                judged.word,
+                again.judgement.verdict,
+                again.folder.path().display()
             )));
         }
-        Ok(path)
+        Ok(again.folder)
     }
 
     fn conclude(mut self, jobs: usize) -> Exit {
@@ -206,6 +242,7 @@ impl Session<'_> {
         }
         console::words(self.form, &words::summary(&self.selection, &self.summary));
         console::aside(&words::speed(&self.summary, wall, jobs));
+        shrunk::tell_cpu(self.shrink_cpu);
         if self.form == Form::Json {
             let mut object = json!(self.summary);
             object["verdict"] = json!(self.word());
@@ -219,6 +256,7 @@ impl Session<'_> {
             object["speed"] = json!({
                 "cpu_ms": self.summary.cpu.as_millis() as u64,
                 "wall_ms": wall.as_millis() as u64,
+                "shrink_cpu_ms": self.shrink_cpu.as_millis() as u64,
                 "jobs": jobs,
             });
             console::result(&check::json_line(&object));

@@ -108,7 +108,10 @@ impl Session<'_> {
             Ok(world) => world,
             Err(failure) => return Err(boot_failure(failure, folder)),
         };
-        let finished = run::run(plan, world, &self.store, folder, &mut progress)?;
+        let finished = run::run(plan, world, folder, &mut progress)?;
+        self.store
+            .publish(&finished.folder)
+            .map_err(Failure::machine)?;
         drop(progress);
         let paint = console::paint(form);
         match self.many {

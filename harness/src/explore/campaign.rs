@@ -83,6 +83,7 @@ mod tests {
                     ..Given::default()
                 },
                 variety: Variety::Swarm,
+                whole: None,
             },
             selection: Selection {
                 first: 1,

@@ -134,6 +134,7 @@ impl Search<'_> {
             self.pass(passes::shorter_run);
             self.drop_faults();
             self.pass(passes::fewer_kinds);
+            self.pass(passes::fewer_faults);
             self.pass(passes::slimmer_faults);
             self.pass(passes::lighter_load);
             self.drop_operations();

@@ -48,11 +48,31 @@ pub struct Source {
     pub given: Given,
     /// What becomes of the rest. A scenario prescribes its plan: nothing is drawn for it.
     pub variety: Variety,
+    /// The plan of every seed, if it was given whole.
+    pub whole: Option<Plan>,
 }
 
 impl Source {
+    /// This plan for every seed, in the simulated world.
+    pub fn of_plan(plan: Plan) -> Source {
+        Source {
+            given: Given::default(),
+            variety: Variety::Fixed,
+            whole: Some(Plan {
+                world: WorldKind::Sim,
+                ..plan
+            }),
+        }
+    }
+
     /// The plan of a seed. It may be impossible by what was given: [`Plan::validate`] says so.
     pub fn plan(&self, seed: u64) -> Plan {
+        if let Some(plan) = &self.whole {
+            return Plan {
+                seed,
+                ..plan.clone()
+            };
+        }
         let mut plan = match (self.variety, &self.given.scenario) {
             (Variety::Swarm, None) => self.drawn(seed),
             (Variety::Fixed, _) | (Variety::Swarm, Some(_)) => self.given.fixed(seed),
@@ -209,6 +229,7 @@ mod tests {
         Source {
             given,
             variety: Variety::Swarm,
+            whole: None,
         }
     }
 

@@ -47,7 +47,7 @@ pub struct Strike {
 
 impl Strike {
     /// The same in a cluster whose nodes have other names; `new_name` gives none for a node that is
-    /// gone. None if no target is left, or no path to cut.
+    /// gone. None if no target is left, or no path to cut. The note stays as it is.
     pub fn renamed(&self, new_name: &dyn Fn(&NodeName) -> Option<NodeName>) -> Option<Strike> {
         let targets: Vec<NodeName> = self.targets.iter().filter_map(new_name).collect();
         let cuts = self.cuts.iter();
@@ -56,17 +56,10 @@ impl Strike {
         if targets.is_empty() || (cuts.is_empty() && !self.cuts.is_empty()) {
             return None;
         }
-        let names: Vec<String> = targets.iter().map(NodeName::to_string).collect();
-        let what = self.note.split_whitespace().next().unwrap_or_default();
-        let note = match targets == self.targets {
-            true => self.note.clone(),
-            false => format!("{what} {}", names.join(", ")),
-        };
         Some(Strike {
             targets,
             cuts,
-            note,
-            duration_ms: self.duration_ms,
+            ..self.clone()
         })
     }
 }

@@ -59,7 +59,7 @@ pub struct Model {
     pub ledger: Ledger,
     /// Facts of the run.
     pub facts: Facts,
-    /// What happened, in words; of scenarios only.
+    /// What happened, in words; of scenarios and scripts only.
     pub course: Vec<Step>,
     /// What is drawn.
     pub film: Film,
@@ -87,9 +87,11 @@ impl Model {
             violations: &violations,
             outages: &outages,
         };
-        let is_scenario = about.plan.is_some_and(|plan| plan.scenario.is_some());
+        let is_told = about
+            .plan
+            .is_some_and(|plan| plan.scenario.is_some() || plan.script.is_some());
         Model {
-            course: match is_scenario {
+            course: match is_told {
                 true => course(sources),
                 false => Vec::new(),
             },

@@ -35,6 +35,14 @@ pub fn verdict_text(model: &Model, paint: Paint) -> String {
     out
 }
 
+/// What happened and what it broke, and nothing else.
+pub fn whole_story(model: &Model) -> String {
+    let mut out = String::new();
+    told(&mut out, model);
+    stories(&mut out, model);
+    out
+}
+
 /// The word over all in one line, for runs over many seeds.
 pub fn verdict_line(model: &Model, paint: Paint) -> String {
     format!(

@@ -9,10 +9,10 @@ use clap::Args;
 
 use crate::cli::exit::Failure;
 use crate::cli::options::{
-    ProfileArg, fault_help, refuse_contradiction, scenario_help, workload_help,
+    IN_A_PLAN_FILE, ProfileArg, fault_help, refuse_contradiction, scenario_help, workload_help,
 };
 use crate::cli::seeds::{self, Seeds};
-use crate::cli::{duration, exit::Exit};
+use crate::cli::{duration, exit::Exit, plan_file};
 use crate::director::scenario;
 use crate::explore::trial::Judged;
 use crate::explore::{Given, Selection, Shard, Source, Trial, Variety};
@@ -22,6 +22,10 @@ use slotquake_checkers::verdict::Word;
 /// What the plans of all seeds have in common.
 #[derive(Debug, Args)]
 pub struct PlanOptions {
+    /// A plan as JSON, such as plan.json or shrunk.json of a recording, for every seed; its own
+    /// seed alone if none is given
+    #[arg(long = "plan", value_name = "FILE", conflicts_with_all = IN_A_PLAN_FILE)]
+    plan_file: Option<PathBuf>,
     /// Which known weaknesses of upstream the nodes have
     #[arg(long, value_enum, default_value = "default")]
     profile: ProfileArg,
@@ -78,6 +82,12 @@ pub struct CampaignOptions {
     /// Record at most that many of the seeds that failed; the others are only named
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub keep: u64,
+    /// Do not make the plans of recorded seeds small
+    #[arg(long, conflicts_with = "shrink_tries")]
+    no_shrink: bool,
+    /// Play at most that many candidates to make one plan small
+    #[arg(long, value_name = "N", default_value_t = 400)]
+    shrink_tries: u64,
     /// Print one JSON object on stdout and everything else on stderr
     #[arg(long)]
     pub json: bool,
@@ -92,6 +102,10 @@ impl PlanOptions {
     /// # Errors
     /// What is impossible about them.
     pub fn source(&self) -> Result<Source, Failure> {
+        if let Some(path) = &self.plan_file {
+            let plan = plan_file::read(path)?;
+            return Ok(Source::of_plan(plan));
+        }
         let read = |error: PlanError| Failure::bad_input(error);
         let workloads = self.workload.as_deref().map(parse_workloads);
         let faults = self.faults.as_deref().map(parse_faults);
@@ -121,13 +135,18 @@ impl PlanOptions {
             let asked = Source {
                 given: free,
                 variety,
+                whole: None,
             }
             .plan(0);
             let mut adapted = asked.clone();
             (entry.adapt)(&mut adapted);
             refuse_contradiction(entry.name, &asked, &adapted)?;
         }
-        Ok(Source { given, variety })
+        Ok(Source {
+            given,
+            variety,
+            whole: None,
+        })
     }
 }
 
@@ -136,11 +155,12 @@ impl CampaignOptions {
     ///
     /// # Errors
     /// There are none, or too many.
-    pub fn selection(&self) -> Result<Selection, Failure> {
-        let seeds = match (self.seed, self.seeds) {
-            (Some(seeds), None) => seeds,
-            (Some(seeds), Some(count)) => Seeds::counted(seeds.first, count),
-            (None, count) => Seeds::counted(1, count.unwrap_or(SEEDS_USUAL)),
+    pub fn selection(&self, source: &Source) -> Result<Selection, Failure> {
+        let seeds = match (self.seed, self.seeds, &source.whole) {
+            (Some(seeds), None, _) => seeds,
+            (Some(seeds), Some(count), _) => Seeds::counted(seeds.first, count),
+            (None, None, Some(plan)) => Seeds::counted(plan.seed, 1),
+            (None, count, _) => Seeds::counted(1, count.unwrap_or(SEEDS_USUAL)),
         };
         let selection = Selection {
             first: seeds.first,
@@ -158,6 +178,11 @@ impl CampaignOptions {
             ))),
             _ => Ok(selection),
         }
+    }
+
+    /// How many candidates are played to make a plan small; none if it stays as it is.
+    pub fn shrink_tries(&self) -> Option<u64> {
+        (!self.no_shrink).then_some(self.shrink_tries)
     }
 
     /// How many threads.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use slotquake_checkers::observation::NodeName;
 
 use super::Sight;
+use super::passes::{note_of, with_other_seeds};
 use crate::plan::{Plan, ScriptedStrike};
 
 /// Proposes clusters with one shard or one row of replicas less.
@@ -16,14 +17,7 @@ pub fn fewer_nodes(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
     let smaller = without_a_shard(plan)
         .into_iter()
         .chain(without_replicas(plan));
-    let with_seeds = |smaller: Plan| {
-        let seeds = [plan.seed].into_iter().chain(OTHER_SEEDS);
-        seeds.map(move |seed| Plan {
-            seed,
-            ..smaller.clone()
-        })
-    };
-    smaller.flat_map(with_seeds).collect()
+    smaller.flat_map(with_other_seeds).collect()
 }
 
 /// Where a node stands: its shard, and its row: 0 for the master, 1 for the first replica.
@@ -120,14 +114,16 @@ fn renamed(mut smaller: Plan, kept: &[bool], seats: &[Seat]) -> Plan {
     smaller.script = smaller.script.map(|steps| {
         let renamed = steps.iter().filter_map(|step| {
             let strike = step.strike.renamed(&|name| names.get(name).cloned())?;
-            Some(ScriptedStrike {
+            let mut renamed = ScriptedStrike {
                 strike,
                 ..step.clone()
-            })
+            };
+            if renamed.strike.targets != step.strike.targets {
+                renamed.strike.note = note_of(&renamed);
+            }
+            Some(renamed)
         });
         renamed.collect()
     });
     smaller
 }
-
-const OTHER_SEEDS: [u64; 4] = [1, 2, 3, 4];

@@ -60,6 +60,33 @@ pub fn fewer_kinds(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
     (0..plan.faults.len()).map(without).collect()
 }
 
+/// Leaves out one fault of a short script, and tries other seeds: the rest of the run is another
+/// one without it.
+pub fn fewer_faults(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
+    let steps = plan.script.as_deref().unwrap_or_default();
+    if steps.len() > SHORT_SCRIPT_MAX {
+        return Vec::new();
+    }
+    let without = |left_out: usize| {
+        let mut kept = steps.to_vec();
+        kept.remove(left_out);
+        plan.scripted(kept)
+    };
+    (0..steps.len())
+        .map(without)
+        .flat_map(with_other_seeds)
+        .collect()
+}
+
+/// The plan by its own seed, and by a few others.
+pub fn with_other_seeds(plan: Plan) -> impl Iterator<Item = Plan> {
+    let seeds = [plan.seed].into_iter().chain(OTHER_SEEDS);
+    seeds.map(move |seed| Plan {
+        seed,
+        ..plan.clone()
+    })
+}
+
 /// Strikes at fewer nodes, and cuts fewer paths.
 pub fn slimmer_faults(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
     let mut proposals = Vec::new();
@@ -114,7 +141,7 @@ fn in_one_direction(step: &ScriptedStrike) -> Vec<ScriptedStrike> {
 }
 
 /// What a strike does that is no longer what its note says.
-fn note_of(step: &ScriptedStrike) -> String {
+pub fn note_of(step: &ScriptedStrike) -> String {
     let names: Vec<String> = step
         .strike
         .targets
@@ -175,7 +202,7 @@ pub fn rounder_times(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
     let steps = plan.script.iter().flatten();
     let first_ms = steps.clone().map(|step| step.at_ms).min().unwrap_or(0);
     if first_ms > 0 {
-        proposals.push(earlier(plan, first_ms));
+        proposals.extend(with_other_seeds(earlier(plan, first_ms)));
     }
     for (index, step) in steps.enumerate() {
         for at_ms in rounder(step.at_ms)
@@ -239,3 +266,6 @@ fn with_step(plan: &Plan, index: usize, step: ScriptedStrike) -> Plan {
 
 const GRAINS_MS: [u64; 4] = [5_000, 1_000, 500, 100];
 const TIME_GRAIN_MS: u64 = 100;
+const OTHER_SEEDS: [u64; 4] = [1, 2, 3, 4];
+/// Longest script whose faults are left out one by one, with other seeds.
+const SHORT_SCRIPT_MAX: usize = 6;
