@@ -204,21 +204,18 @@ pub fn rounder_times(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
     if first_ms > 0 {
         proposals.extend(with_other_seeds(earlier(plan, first_ms)));
     }
+    let mut before_ms = first_ms;
     for (index, step) in steps.enumerate() {
-        for at_ms in rounder(step.at_ms)
-            .into_iter()
-            .filter(|ms| *ms < step.at_ms)
-        {
-            let at_ms = at_ms.max(first_ms);
-            proposals.push(with_step(
-                plan,
-                index,
-                ScriptedStrike {
-                    at_ms,
-                    ..step.clone()
-                },
-            ));
+        let half = (before_ms + (step.at_ms - before_ms) / 2).next_multiple_of(TIME_GRAIN_MS);
+        let sooner = [before_ms, half].into_iter().chain(rounder(step.at_ms));
+        for at_ms in sooner.filter(|ms| (before_ms..step.at_ms).contains(ms)) {
+            let step = ScriptedStrike {
+                at_ms,
+                ..step.clone()
+            };
+            proposals.push(with_step(plan, index, step));
         }
+        before_ms = step.at_ms;
         let duration_ms = step.strike.duration_ms;
         let half = (duration_ms / 2).next_multiple_of(TIME_GRAIN_MS);
         let shorter = [half].into_iter().filter(|ms| *ms < duration_ms);
@@ -247,13 +244,14 @@ fn earlier(plan: &Plan, by_ms: u64) -> Plan {
     plan
 }
 
-/// Multiples of a coarser grain than the time has: below it and above it, none of them 0.
+/// Multiples of a coarser grain than the time has: below it and a little above it, none of them 0.
 fn rounder(ms: u64) -> Vec<u64> {
     let coarser = GRAINS_MS
         .into_iter()
         .take_while(|grain| !ms.is_multiple_of(*grain));
     let near = coarser.flat_map(|grain| [ms / grain * grain, ms.next_multiple_of(grain)]);
-    near.filter(|ms| *ms > 0).collect()
+    near.filter(|near| (1..=ms / 4 * 5).contains(near))
+        .collect()
 }
 
 fn with_step(plan: &Plan, index: usize, step: ScriptedStrike) -> Plan {
