@@ -73,6 +73,9 @@ pub struct Plan {
     /// Which weaknesses its reference nodes have.
     #[serde(default)]
     pub profile: Profile,
+    /// The seeded bug of its nodes or clients, in builds that have them (docs/mutants.md).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutant: Option<String>,
     /// Masters.
     pub masters: u16,
     /// Replicas of each master.
@@ -125,6 +128,7 @@ impl Default for Plan {
             world: WorldKind::Local,
             target: "reference".into(),
             profile: Profile::Default,
+            mutant: None,
             masters: 3,
             replicas: 1,
             node_timeout_ms: 1000,
@@ -159,6 +163,11 @@ impl Plan {
             script: Some(script),
             ..self.clone()
         }
+    }
+
+    /// The same plan with this seeded bug.
+    pub fn with_mutant(self, mutant: Option<String>) -> Plan {
+        Plan { mutant, ..self }
     }
 
     /// Says why the plan is impossible, if it is.

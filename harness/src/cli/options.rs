@@ -66,6 +66,10 @@ pub struct RunOptions {
     /// Which known weaknesses of upstream the reference nodes have
     #[arg(long, value_enum, default_value = "default")]
     pub profile: ProfileArg,
+    /// A seeded bug of the simulated nodes or clients; docs/mutants.md lists them
+    #[cfg(feature = "mutants")]
+    #[arg(long, value_name = "NAME")]
+    pub mutant: Option<String>,
     /// Masters of the cluster
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub masters: u16,
@@ -168,6 +172,10 @@ impl RunOptions {
             world: self.world.map_or(usual.world, WorldKind::from),
             target: self.target.clone().unwrap_or(usual.target),
             profile: self.profile.into(),
+            #[cfg(feature = "mutants")]
+            mutant: self.mutant.clone(),
+            #[cfg(not(feature = "mutants"))]
+            mutant: None,
             masters: self.masters,
             replicas: self.replicas,
             node_timeout_ms: self.node_timeout,

@@ -5,6 +5,8 @@
 //! replays.
 
 mod bench;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod options;
 mod shrunk;
 mod words;
@@ -39,6 +41,9 @@ pub struct SimulateArgs {
     campaign: CampaignOptions,
     #[command(flatten)]
     plan: PlanOptions,
+    #[cfg(feature = "mutants")]
+    #[command(flatten)]
+    hunt: mutants::HuntOptions,
     /// Measure the simulation in the standard scenario: 3 masters and 3 replicas, node timeout 1s,
     /// a fault in 10s, 20 operations a second; with packets as types and as bytes
     #[arg(long, conflicts_with_all = NOT_OF_A_BENCH)]
@@ -79,6 +84,10 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
         return bench::run(args.campaign.seeds, form);
     }
     let source = args.plan.source()?;
+    #[cfg(feature = "mutants")]
+    if let Some(which) = &args.hunt.mutant {
+        return mutants::run(which, source, &args.hunt, args.campaign.jobs(), form);
+    }
     let selection = args.campaign.selection(&source)?;
     options::refuse_impossible(&source, &selection)?;
     let store = Store::open(&args.campaign.store).map_err(Failure::bad_input)?;

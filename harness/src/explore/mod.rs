@@ -13,6 +13,8 @@
 pub mod bench;
 pub mod campaign;
 pub mod marks;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod selection;
 pub mod shrink;
 pub mod summary;

@@ -20,6 +20,7 @@ use crate::plan::{Plan, Profile, WorldKind};
 #[expect(missing_docs, reason = "the plan's own fields say it")]
 pub struct Given {
     pub profile: Profile,
+    pub mutant: Option<String>,
     pub masters: Option<u16>,
     pub replicas: Option<u16>,
     pub node_timeout_ms: Option<u64>,
@@ -148,6 +149,7 @@ impl Given {
             world: WorldKind::Sim,
             target: usual.target,
             profile: self.profile,
+            mutant: self.mutant.clone(),
             masters: self.masters.unwrap_or(usual.masters),
             replicas: self.replicas.unwrap_or(usual.replicas),
             node_timeout_ms: self.node_timeout_ms.unwrap_or(usual.node_timeout_ms),

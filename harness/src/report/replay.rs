@@ -35,6 +35,9 @@ fn command_line(plan: &Plan) -> String {
         Profile::Default => {}
         Profile::Upstream70 => option("profile", plan.profile.name().to_string()),
     }
+    if let Some(mutant) = &plan.mutant {
+        option("mutant", mutant.clone());
+    }
     match plan.world {
         WorldKind::Local => {}
         WorldKind::Sim => option("world", "sim".to_string()),

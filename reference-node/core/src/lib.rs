@@ -18,6 +18,7 @@ pub mod epoch;
 pub mod ids;
 pub mod input;
 pub mod keyspace;
+pub mod mutants;
 pub mod node;
 pub mod output;
 pub mod rdb;

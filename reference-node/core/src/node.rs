@@ -13,6 +13,7 @@ use crate::config::output_limits::{ClientClass, OutputLimit};
 use crate::ids::ClientId;
 use crate::input::Input;
 use crate::keyspace::Keyspace;
+use crate::mutants::Mutant;
 use crate::output::{Durability, File, LogLevel, Output, Outputs};
 use crate::replication::{self, Event, LoadState, Replication};
 use crate::resp::request::Trust;
@@ -255,7 +256,9 @@ impl Node {
     fn happened(&mut self, event: Event, now: Millis, out: &mut Outputs) {
         match event {
             Event::Replace(entries) => {
-                self.keyspace.flush();
+                if !self.config.mutant.is(Mutant::SnapshotOnTop) {
+                    self.keyspace.flush();
+                }
                 for (key, entry) in entries {
                     self.keyspace.insert_entry(key, entry);
                 }
@@ -270,8 +273,12 @@ impl Node {
                         return self.replication.refuse_command(&name, (rng, now), out);
                     }
                 };
-                let how: Applied =
-                    self.with_parts(now, out, |parts| commands::apply_from_master(parts, args));
+                let how = match self.config.mutant.is(Mutant::StreamNotApplied) {
+                    true => Applied::Now,
+                    false => {
+                        self.with_parts(now, out, |parts| commands::apply_from_master(parts, args))
+                    }
+                };
                 self.replication.applied(raw, how, out);
             }
             Event::LinkLost => self.with_parts(now, out, commands::master_link_lost),

@@ -10,6 +10,7 @@ use crate::commands::ClusterReads;
 use crate::config::Config;
 use crate::ids::NodeId;
 use crate::keyspace::Keyspace;
+use crate::mutants::{Chosen, Mutant};
 use crate::resp::errors::Refusal;
 use crate::slot::Slot;
 use crate::time::Millis;
@@ -162,6 +163,7 @@ pub fn decide(
     // SM-02: what no rule sends elsewhere is here, on a migrating slot too.
     RULES
         .iter()
+        .filter(|rule| !config.mutant.skips(rule.clause))
         .find_map(|rule| (rule.applies)(&facts))
         .unwrap_or(Route::Serve)
 }
@@ -171,6 +173,7 @@ pub fn refusal(route: Route, cluster: &dyn ClusterReads, config: &Config) -> Opt
     Some(match route {
         Route::Serve => return None,
         Route::Moved(slot, node) => {
+            let (slot, node) = misdirected(slot, node, cluster, config.mutant);
             let (endpoint, port) = cluster.endpoint_of(node, config);
             Refusal::Moved {
                 slot: slot.number(),
@@ -192,6 +195,23 @@ pub fn refusal(route: Route, cluster: &dyn ClusterReads, config: &Config) -> Opt
         Route::DownReadOnly => Refusal::ClusterDownReadOnly,
         Route::NotServed => Refusal::SlotNotServed,
     })
+}
+
+/// Seeded bugs: where MOVED points instead.
+fn misdirected(
+    slot: Slot,
+    node: NodeId,
+    cluster: &dyn ClusterReads,
+    mutant: Chosen,
+) -> (Slot, NodeId) {
+    match (slot, node) {
+        _ if mutant.is(Mutant::MovedToMyself) => (slot, cluster.myself()),
+        _ if mutant.is(Mutant::MovedOneOff) => (
+            Slot::new(u64::from(slot.number()) + 1).unwrap_or(slot),
+            node,
+        ),
+        right => right,
+    }
 }
 
 /// What a blocked client's key has become (RD-13): an error ends the wait.
@@ -228,7 +248,7 @@ fn cluster_is_down(facts: &Facts) -> Option<Route> {
     match facts.request.access {
         Access::ShardChannel if facts.config.cluster_allow_pubsubshard_when_down => None,
         Access::ShardChannel => Some(Route::Down),
-        Access::Read if is_allowed => None,
+        Access::Read if is_allowed || facts.config.mutant.is(Mutant::ReadsWhenDown) => None,
         Access::Write | Access::Migrate if is_allowed => Some(Route::DownReadOnly),
         Access::Read | Access::Write | Access::Migrate => Some(Route::Down),
     }
@@ -262,13 +282,15 @@ fn half_migrated(facts: &Facts) -> Option<Route> {
 // SM-03: new keys are never created at the source.
 fn migrated_away(facts: &Facts) -> Option<Route> {
     let target = migrates(facts)?;
-    (missing_keys(facts) > 0).then_some(Route::Ask(facts.slot, target))
+    let sends_all = facts.config.mutant.is(Mutant::AsksForPresentKeys);
+    (missing_keys(facts) > 0 || sends_all).then_some(Route::Ask(facts.slot, target))
 }
 
 // SM-05, SM-06: an importing slot serves those who ask, unless keys have still to come.
 fn asked_for_an_importing_slot(facts: &Facts) -> Option<Route> {
     facts.cluster.importing_from(facts.slot)?;
-    if !facts.request.is_asking || facts.owner == Some(facts.cluster.myself()) {
+    let is_asking = facts.request.is_asking || facts.config.mutant.is(Mutant::ImportsWithoutAsking);
+    if !is_asking || facts.owner == Some(facts.cluster.myself()) {
         return None;
     }
     let first = facts.request.keys[0];
@@ -283,7 +305,9 @@ fn asked_for_an_importing_slot(facts: &Facts) -> Option<Route> {
 
 // RD-14, RP-08: reads of my master's slots, after READONLY.
 fn read_on_a_replica(facts: &Facts) -> Option<Route> {
-    let is_read = facts.request.access == Access::Read && facts.request.is_readonly;
+    let is_readonly =
+        facts.request.is_readonly || facts.config.mutant.is(Mutant::ReplicasServeReads);
+    let is_read = facts.request.access == Access::Read && is_readonly;
     let is_my_masters = facts.cluster.is_replica() && facts.cluster.my_master() == facts.owner;
     (is_read && is_my_masters).then_some(Route::Serve)
 }

@@ -4,6 +4,7 @@
 //! never repeats a command whose outcome is unknown (R9): a lost answer ends the operation as
 //! `info`. Redirections (MOVED, ASK, TRYAGAIN) are definite refusals, so it may follow them (R7).
 
+pub mod mutants;
 pub mod outcome;
 pub mod resp;
 pub mod route;

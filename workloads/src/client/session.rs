@@ -16,6 +16,7 @@ use bytes::Bytes;
 use slotquake_checkers::history::{EventKind, Function, Value};
 use slotquake_checkers::observation::slots::slot_of_key;
 
+use super::mutants::{Chosen, ClientMutant};
 use super::outcome::{Meaning, Outcome, meaning};
 use super::resp::RespValue;
 use super::route::Route;
@@ -84,6 +85,7 @@ pub struct Session {
     route: Route,
     map: Map,
     busy: Option<Busy>,
+    mutant: Chosen,
 }
 
 /// Whether the slot map is to be fetched before the next operation.
@@ -139,7 +141,14 @@ impl Session {
             route: Route::new(seeds),
             map: Map::Stale,
             busy: None,
+            mutant: Chosen::default(),
         }
+    }
+
+    /// The same client with a seeded bug.
+    pub fn with_mutant(mut self, mutant: Chosen) -> Session {
+        self.mutant = mutant;
+        self
     }
 
     /// Begins an operation. Panics if the one before is not over.
@@ -195,7 +204,7 @@ impl Session {
             ) => {
                 let error = lost(breakage);
                 match commands::changes(&self.busy().op) {
-                    true => self.finish_info(error),
+                    true => self.finish_unanswered(breakage),
                     false => self.finish_fail(error),
                 }
             }
@@ -203,7 +212,7 @@ impl Session {
                 self.finish_fail(lost(breakage))
             }
             (Stage::Exchange, Breakage::Lost | Breakage::TimedOut) => {
-                self.finish_info(lost(breakage))
+                self.finish_unanswered(breakage)
             }
         }
     }
@@ -266,8 +275,12 @@ impl Session {
     }
 
     fn attempt(&mut self, target: SocketAddrV4) -> Action {
+        let mutant = self.mutant;
         let op = &self.busy().op;
         let (stage, commands) = match Way::of(op) {
+            Way::Watched if mutant.is(ClientMutant::NoWatch) => {
+                (Stage::Look, look(op).split_off(2))
+            }
             Way::Watched => (Stage::Look, look(op)),
             Way::Transaction => (Stage::Transaction, transaction(op)),
             Way::Single => (Stage::Single, vec![single(op)]),
@@ -327,8 +340,14 @@ impl Session {
     /// The reply to EXEC decides; what MULTI and SET said before is in it.
     fn on_exchange(&mut self, reply: Option<&RespValue>) -> Action {
         match reply {
-            Some(RespValue::Array(None) | RespValue::Bulk(None)) => {
+            Some(RespValue::Array(None) | RespValue::Bulk(None))
+                if !self.mutant.is(ClientMutant::NilIsOk) =>
+            {
                 self.finish_fail("the key changed while it was watched")
+            }
+            Some(RespValue::Array(None) | RespValue::Bulk(None)) => {
+                let value = self.busy().op.value.clone();
+                self.finish(EventKind::Ok, value, None)
             }
             Some(RespValue::Array(Some(results))) => {
                 let result = results.first().cloned();
@@ -399,13 +418,38 @@ impl Session {
     }
 
     fn ask(&mut self, to: SocketAddrV4, error: &str) -> Action {
+        let mutant = self.mutant;
+        let slot = slot_of_key(self.busy().op.key.as_bytes());
+        if mutant.is(ClientMutant::AskUpdatesMap) {
+            self.route.learn(slot, to);
+        }
         let op = &self.busy().op;
         match Way::of(op) {
             // ASKING covers one command (RD-05 of the catalogue); a watch would outlive it.
             Way::Watched | Way::Transaction => self.finish_fail(error),
             Way::Single => {
-                let commands = vec![asking(), single(op)];
+                let mut commands = vec![asking(), single(op)];
+                if mutant.is(ClientMutant::AskWithoutAsking) {
+                    commands.remove(0);
+                }
                 self.send(Stage::Asked, to, commands)
+            }
+        }
+    }
+
+    /// Nobody knows whether it happened (R7), and so it is not repeated (R9).
+    fn finish_unanswered(&mut self, breakage: Breakage) -> Action {
+        let busy = self.busy();
+        let (value, is_repeatable) = (busy.op.value.clone(), busy.fetches_left > 0);
+        let repeats = self.mutant.is(ClientMutant::RetriesAfterTimeout) && is_repeatable;
+        match breakage {
+            Breakage::TimedOut if repeats => self.fetch(),
+            _ if self.mutant.is(ClientMutant::TimeoutIsFail) => self.finish_fail(lost(breakage)),
+            Breakage::Lost if self.mutant.is(ClientMutant::LostIsOk) => {
+                self.finish(EventKind::Ok, value, None)
+            }
+            Breakage::NotSent | Breakage::Lost | Breakage::TimedOut => {
+                self.finish_info(lost(breakage))
             }
         }
     }

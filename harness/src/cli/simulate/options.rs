@@ -111,6 +111,7 @@ impl PlanOptions {
         let faults = self.faults.as_deref().map(parse_faults);
         let given = Given {
             profile: self.profile.into(),
+            mutant: None,
             masters: self.masters,
             replicas: self.replicas,
             node_timeout_ms: self.node_timeout,

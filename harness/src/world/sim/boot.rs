@@ -18,6 +18,7 @@ use slotquake_core::output::{Durability, File};
 use slotquake_core::time::Millis;
 use slotquake_workloads::rng::Rng;
 
+use super::disk::Delay;
 use super::host::Host;
 use crate::plan::Plan;
 
@@ -65,8 +66,12 @@ pub fn hosts(
         let rng = Rng::named(plan.seed, &format!("node {name}"));
         let mut host = Host::new(name, IpAddr::V4(*setting.address.ip()), config, rng);
         let text = nodes_conf(plan, settings, &ids, index);
-        host.disk
-            .write(File::NodesConf, Bytes::from(text), Durability::Synced);
+        host.disk.write(
+            File::NodesConf,
+            Bytes::from(text),
+            Durability::Synced,
+            Delay::None,
+        );
         hosts.push(host);
     }
     Ok(hosts)

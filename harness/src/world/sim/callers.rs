@@ -49,7 +49,7 @@ impl SimWorld {
             // Not all clients ask the same node first.
             let first = process as usize % seeds.len();
             seeds.rotate_left(first);
-            Session::new(seeds)
+            Session::new(seeds).with_mutant(self.bugs.client)
         });
         let action = session.begin(op);
         self.act(process, action);

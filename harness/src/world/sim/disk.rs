@@ -17,16 +17,34 @@ pub enum Crash {
     Machine,
 }
 
+/// When a write reaches the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delay {
+    /// At once.
+    None,
+    /// With the next write: a seeded bug.
+    UntilNext,
+}
+
 /// The files of one node.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     written: BTreeMap<File, Bytes>,
     synced: BTreeMap<File, Bytes>,
+    /// A write that is put off.
+    waiting: Option<(File, Bytes, Durability)>,
 }
 
 impl Disk {
     /// Replaces a file.
-    pub fn write(&mut self, file: File, bytes: Bytes, durability: Durability) {
+    pub fn write(&mut self, file: File, bytes: Bytes, durability: Durability, delay: Delay) {
+        let write = match delay {
+            Delay::None => Some((file, bytes, durability)),
+            Delay::UntilNext => self.waiting.replace((file, bytes, durability)),
+        };
+        let Some((file, bytes, durability)) = write else {
+            return;
+        };
         match durability {
             Durability::Buffered => {}
             Durability::Synced => {
@@ -43,6 +61,7 @@ impl Disk {
 
     /// Loses what this kind of end loses.
     pub fn crash(&mut self, crash: Crash) {
+        self.waiting = None;
         match crash {
             Crash::Process => {}
             Crash::Machine => self.written.clone_from(&self.synced),
@@ -56,8 +75,18 @@ mod tests {
 
     fn disk() -> Disk {
         let mut disk = Disk::default();
-        disk.write(File::NodesConf, Bytes::from("1"), Durability::Synced);
-        disk.write(File::NodesConf, Bytes::from("2"), Durability::Buffered);
+        disk.write(
+            File::NodesConf,
+            Bytes::from("1"),
+            Durability::Synced,
+            Delay::None,
+        );
+        disk.write(
+            File::NodesConf,
+            Bytes::from("2"),
+            Durability::Buffered,
+            Delay::None,
+        );
         disk
     }
 

@@ -22,6 +22,7 @@ mod looks;
 mod net;
 mod outputs;
 mod queue;
+pub mod seeded;
 #[cfg(test)]
 mod tests;
 mod wires;
@@ -38,6 +39,7 @@ use self::callers::Callers;
 use self::host::Host;
 use self::net::Net;
 use self::queue::{Event, Queue};
+use self::seeded::Bugs;
 use super::{Command, Happening, Remains, World};
 use crate::plan::Plan;
 
@@ -65,6 +67,7 @@ pub struct SimWorld {
     armed: Option<u64>,
     disk_rng: Rng,
     cluster_ok_ms: u64,
+    bugs: Bugs,
 }
 
 /// Whether packets travel as bytes or as types.
@@ -84,7 +87,8 @@ impl SimWorld {
     pub fn boot(plan: &Plan) -> anyhow::Result<SimWorld> {
         let directive = plan.profile.directive();
         let directive = directive.map(|(name, value)| (name.into(), value.into()));
-        SimWorld::boot_with(plan, &directive.into_iter().collect())
+        let bug = Bugs::of(plan)?.directive;
+        SimWorld::boot_with(plan, &directive.into_iter().chain(bug).collect())
     }
 
     /// As [`SimWorld::boot`], each node with these directives of redis.conf besides the plan's.
@@ -128,6 +132,7 @@ impl SimWorld {
             armed: None,
             disk_rng: Rng::named(plan.seed, "disk"),
             cluster_ok_ms: 0,
+            bugs: Bugs::of(plan)?,
         };
         for host in 0..world.hosts.len() {
             world

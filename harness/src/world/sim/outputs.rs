@@ -35,7 +35,10 @@ impl SimWorld {
                 file,
                 bytes,
                 durability,
-            } => self.hosts[host].disk.write(file, bytes, durability),
+            } => {
+                let delay = self.bugs.write_delay();
+                self.hosts[host].disk.write(file, bytes, durability, delay);
+            }
             Output::OpenLink { link, ip, port } => {
                 self.connect(host, Handle::Link(link), (ip, port), Service::Bus);
             }

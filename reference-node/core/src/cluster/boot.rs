@@ -15,6 +15,7 @@ use crate::bus::packet::NodeFlags;
 use crate::config::Config;
 use crate::epoch::CurrentEpoch;
 use crate::ids::NodeId;
+use crate::mutants::Mutant;
 use crate::output::{Durability, File, Output};
 use crate::rng::Rng;
 use crate::slot::SlotSet;
@@ -80,6 +81,7 @@ fn empty(me: Member, config: &Config, rng: Rng, now: Millis, no_slots: Arc<SlotS
         following: Following::Nobody,
         pending: Default::default(),
         profile: Profile::of(config),
+        mutant: config.mutant,
         rng,
         no_slots,
     };
@@ -133,6 +135,28 @@ impl Cluster {
         let greatest = stored.fold(file.current_epoch, CurrentEpoch::max);
         self.current_epoch = greatest.max(file.last_vote_epoch);
         self.last_vote_epoch = file.last_vote_epoch;
+        self.forget_what_was_stored(file);
+    }
+
+    /// Seeded bugs: parts of nodes.conf that are not read back.
+    fn forget_what_was_stored(&mut self, file: &NodesConf) {
+        let configured = file.nodes.iter().map(|line| line.config_epoch.0).max();
+        if self.mutant.is(Mutant::VoteNotOnDisk) {
+            self.last_vote_epoch = CurrentEpoch(0);
+        }
+        if self.mutant.is(Mutant::EpochNotOnDisk) {
+            self.current_epoch = CurrentEpoch(configured.unwrap_or(0));
+        }
+        if self.mutant.is(Mutant::ConfigEpochNotOnDisk) {
+            self.members.me_mut().config_epoch = Default::default();
+        }
+        if self.mutant.is(Mutant::RoleNotOnDisk) {
+            self.members.me_mut().role = Role::Master;
+        }
+        let last = self.members.me().slots.iter().last();
+        if let Some(last) = last.filter(|_| self.mutant.is(Mutant::SlotNotOnDisk)) {
+            self.slots.unbind(&mut self.members, last);
+        }
     }
 
     fn restore_master(&mut self, index: MemberIndex, line: &NodeLine, now: Millis) {

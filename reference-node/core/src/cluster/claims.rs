@@ -12,6 +12,7 @@ use super::turn::Turn;
 use super::{Effect, Profile};
 use crate::bus::packet::{Body, Header};
 use crate::epoch::ConfigEpoch;
+use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 use crate::rules::{Rule, first_objection};
 use crate::slot::{Slot, SlotSet};
@@ -80,7 +81,7 @@ impl Cluster {
         let mut losers = BTreeSet::new();
         let mut rebound = 0;
         for slot in claim.slots.difference(&bound).iter() {
-            if first_objection(CLAIM_RULES, &self.claim_facts(slot, claim)).is_some() {
+            if first_objection(CLAIM_RULES, &self.claim_facts(slot, claim), self.mutant).is_some() {
                 continue;
             }
             self.note_loss(slot, shard_master, turn, &mut losses);
@@ -135,6 +136,13 @@ impl Cluster {
         let is_emptied = losses.of_my_shard > 0 && self.members[shard_master].slot_count == 0;
         let may_follow =
             turn.config.cluster_allow_replica_migration || claim.slots.len() == losses.of_my_shard;
+        let stays = match self.is_replica() {
+            true => self.mutant.is(Mutant::ReplicaStaysBehind),
+            false => self.mutant.is(Mutant::NotDemoted),
+        };
+        if stays {
+            return;
+        }
         // UP-08, UP-11: who took the last slot of the shard is its master now; where that is not
         // allowed, a master stays one without slots.
         if is_emptied && may_follow {
@@ -191,6 +199,9 @@ impl Cluster {
                 break;
             }
         }
+        if self.mutant.is(Mutant::UpdateNotSent) {
+            return;
+        }
         for owner in owners {
             let update = self.update_about(owner);
             self.send_to(sender, update, turn);
@@ -202,7 +213,10 @@ impl Cluster {
         let member = &self.members[owner];
         Body::Update {
             owner: Some(member.id),
-            config_epoch: member.config_epoch,
+            config_epoch: match self.mutant.is(Mutant::UpdateWithMyEpoch) {
+                true => self.config_epoch(),
+                false => member.config_epoch,
+            },
             slots: std::sync::Arc::new(member.slots.difference(&self.slots.unclaimed)),
         }
     }

@@ -6,12 +6,13 @@
 use super::Cluster;
 use super::Profile;
 use super::manual_failover::ManualFailover;
-use super::members::MemberIndex;
+use super::members::{Health, MemberIndex};
 use super::surroundings::LinkFigures;
 use super::turn::Turn;
 use crate::bus::packet::{Body, Header, Packet};
 use crate::epoch::CurrentEpoch;
 use crate::ids::{LinkId, NodeId};
+use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 use crate::rules::{Rule, first_objection};
 use crate::time::Millis;
@@ -115,12 +116,15 @@ pub(super) const STAND_RULES: &[Rule<StandFacts, NotStanding>] = &[
 impl Cluster {
     /// One look at the election: schedule, wait, ask, or win.
     pub(super) fn run_election(&mut self, turn: &mut Turn) {
-        if first_objection(STAND_RULES, &self.stand_facts(turn)).is_some() {
+        if first_objection(STAND_RULES, &self.stand_facts(turn), self.mutant).is_some() {
             // EL-22: an open election stays as it is.
             return;
         }
         let timeout = auth_timeout(turn);
-        let retry = Millis(timeout.0.saturating_mul(2));
+        let retry = match self.mutant.is(Mutant::RetriesTooSoon) {
+            true => Millis(timeout.0 / 2),
+            false => Millis(timeout.0.saturating_mul(2)),
+        };
         // EL-06, EL-25: the first one, or long enough after the last one. MF-17: a manual failover
         // waits as long.
         let is_due = self
@@ -149,7 +153,8 @@ impl Cluster {
             ElectionStage::Idle => {}
             ElectionStage::Waiting { .. } => self.ask_for_votes(turn),
             ElectionStage::Asked { epoch, voters, at } => {
-                let (epoch, votes, at) = (*epoch, voters.len(), *at);
+                let (epoch, at) = (*epoch, *at);
+                let votes = voters.len() + usize::from(self.mutant.is(Mutant::CountsItself));
                 // EL-23: never without a quorum.
                 if votes >= self.state.quorum() {
                     self.win(epoch, votes, turn);
@@ -168,7 +173,10 @@ impl Cluster {
         StandFacts {
             is_replica: self.is_replica(),
             is_manual: self.manual.can_start(),
-            master_failed: master.map(|master| master.is_failed()),
+            master_failed: master.map(|master| {
+                let is_enough = self.mutant.is(Mutant::StandsForWorkingMaster);
+                master.is_failed() || (is_enough && master.health != Health::Alive)
+            }),
             master_has_slots: master.is_some_and(|master| master.slot_count > 0),
             failover_refused: turn.config.cluster_replica_no_failover,
             data_age: data_age(turn),
@@ -181,6 +189,7 @@ impl Cluster {
         let rank = self.my_rank(turn);
         let delay = match self.manual.can_start() {
             true => 0,
+            false if self.mutant.is(Mutant::NoElectionDelay) => 0,
             // EL-24: half a second to a second for the replica with the newest data.
             false => 500 + self.rng.below(500) + rank.saturating_mul(1000),
         };
@@ -214,6 +223,9 @@ impl Cluster {
         let Some(master) = me.master() else {
             return 0;
         };
+        if self.mutant.is(Mutant::RankIgnored) {
+            return 0;
+        }
         let is_ahead = |(index, other): &(MemberIndex, &super::Member)| {
             *index != self.members.my_index()
                 && !other.refuses_failover
@@ -238,7 +250,9 @@ impl Cluster {
 
     /// EL-11 to EL-13, EL-25: a new epoch, and a request to every node. Saved before it leaves.
     fn ask_for_votes(&mut self, turn: &mut Turn) {
-        self.current_epoch = self.current_epoch.next();
+        if !self.mutant.is(Mutant::EpochReused) {
+            self.current_epoch = self.current_epoch.next();
+        }
         let epoch = self.current_epoch;
         turn.log(
             LogLevel::Notice,
@@ -257,7 +271,8 @@ impl Cluster {
     /// EL-13.
     fn vote_request(&self, turn: &Turn) -> Packet {
         let mut header = self.header(turn);
-        header.message_flags.force_ack = matches!(self.manual, ManualFailover::Standing { .. });
+        header.message_flags.force_ack = matches!(self.manual, ManualFailover::Standing { .. })
+            || self.mutant.is(Mutant::AlwaysForced);
         let body = Body::AuthRequest;
         Packet { header, body }
     }
@@ -316,8 +331,15 @@ impl Cluster {
             LogLevel::Notice,
             "Failover election won: I'm the new master.".into(),
         );
+        let is_kept = self.mutant.is(Mutant::PromotedAtOldEpoch);
+        let of_master = self.members[self.members.my_shard_master()].config_epoch;
+        let won = if is_kept {
+            of_master
+        } else {
+            epoch.as_config()
+        };
         let me = self.members.me_mut();
-        me.config_epoch = me.config_epoch.max(epoch.as_config());
+        me.config_epoch = me.config_epoch.max(won);
         self.take_over(turn);
     }
 }

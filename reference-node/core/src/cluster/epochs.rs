@@ -9,6 +9,7 @@ use super::turn::Turn;
 use super::{Cluster, Profile};
 use crate::bus::packet::Header;
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
+use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 
 /// What came of a bump (EP-05).
@@ -23,7 +24,8 @@ pub(super) enum Bump {
 impl Cluster {
     /// EP-01, EP-02: takes in the epochs of a header from a known node.
     pub(super) fn absorb_epochs(&mut self, sender: MemberIndex, header: &Header) {
-        if header.current_epoch > self.current_epoch {
+        let is_ignored = self.mutant.is(Mutant::EpochNotAdopted);
+        if header.current_epoch > self.current_epoch && !is_ignored {
             self.current_epoch = header.current_epoch;
             // DEVIATION(EP-01): saved, so that the clock does not go back over a restart (EP-06).
             if self.profile == Profile::Reference {
@@ -54,7 +56,12 @@ impl Cluster {
             && header.master.is_none()
             && header.config_epoch == me.config_epoch;
         // EP-22: the master with the greatest id never moves.
-        if !collides || me.id >= other.id {
+        let stays = match me.id >= other.id {
+            _ if self.mutant.is(Mutant::CollisionStays) => true,
+            _ if self.mutant.is(Mutant::CollisionMovesBoth) => false,
+            is_larger => is_larger != self.mutant.is(Mutant::CollisionMovesLarger),
+        };
+        if !collides || stays {
             return;
         }
         let epoch = self.take_next_epoch();

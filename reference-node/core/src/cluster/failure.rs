@@ -8,6 +8,7 @@ use super::Profile;
 use super::members::{FailureReport, Health, Member, MemberIndex, Stage};
 use super::turn::Turn;
 use crate::bus::packet::Body;
+use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 use crate::rules::{Rule, first_objection};
 use crate::time::Millis;
@@ -121,6 +122,9 @@ impl Cluster {
         if !self.has_word(by) {
             return;
         }
+        if word == Word::Alive && self.mutant.is(Mutant::ReportsNotWithdrawn) {
+            return;
+        }
         if word == Word::Alive {
             self.members[about].reports.retain(|report| report.by != by);
             return;
@@ -136,6 +140,9 @@ impl Cluster {
     /// DEVIATION(FD-05): only masters with slots have a word, as in Valkey 8; otherwise nodes
     /// without any part in the cluster could outvote it.
     fn has_word(&self, index: MemberIndex) -> bool {
+        if self.mutant.is(Mutant::ReplicasReport) {
+            return true;
+        }
         match self.profile {
             Profile::Reference => self.members[index].has_voice(),
             Profile::Upstream70 => self.members[index].is_master(),
@@ -149,9 +156,9 @@ impl Cluster {
             health: self.members[index].health,
             reports: self.members[index].reports.len(),
             own_voice: usize::from(self.has_word(self.members.my_index())),
-            quorum: self.state.quorum(),
+            quorum: self.state.quorum() - usize::from(self.mutant.is(Mutant::FailsByHalf)),
         };
-        if first_objection(MARK_RULES, &facts).is_some() {
+        if first_objection(MARK_RULES, &facts, self.mutant).is_some() {
             return;
         }
         turn.log(
@@ -162,14 +169,20 @@ impl Cluster {
             ),
         );
         self.set_failed(index, turn);
+        if self.mutant.is(Mutant::FailNotTold) {
+            return;
+        }
         let failed = Some(self.members[index].id);
         self.broadcast(&Body::Fail { failed }, turn);
     }
 
     /// FD-11, FD-12: somebody says that a quorum agreed.
     pub(super) fn hear_fail(&mut self, index: MemberIndex, turn: &mut Turn) {
-        let is_me = index == self.members.my_index();
-        if is_me || self.members[index].is_failed() || !self.members[index].is_known() {
+        let is_me = index == self.members.my_index() && !self.mutant.is(Mutant::BelievesOwnFailure);
+        if is_me || self.mutant.is(Mutant::FailNotHeard) {
+            return;
+        }
+        if self.members[index].is_failed() || !self.members[index].is_known() {
             return;
         }
         turn.log(
@@ -191,6 +204,8 @@ impl Cluster {
         let member = &self.members[index];
         let since = match member.health {
             Health::Alive => return,
+            Health::Suspected if self.mutant.is(Mutant::SuspicionStays) => return,
+            Health::Failed { .. } if self.mutant.is(Mutant::FailureStays) => return,
             Health::Suspected => None,
             Health::Failed { since } => Some(since),
         };
@@ -199,7 +214,7 @@ impl Cluster {
             failed_for: turn.now.since(since),
             node_timeout: turn.node_timeout(),
         });
-        if facts.is_some_and(|facts| first_objection(CLEAR_RULES, &facts).is_some()) {
+        if facts.is_some_and(|facts| first_objection(CLEAR_RULES, &facts, self.mutant).is_some()) {
             return;
         }
         if since.is_some() {
@@ -213,6 +228,9 @@ impl Cluster {
 
     /// FD-07: reports are void after two node timeouts.
     pub(super) fn expire_reports(&mut self, index: MemberIndex, turn: &Turn) {
+        if self.mutant.is(Mutant::ReportsNeverExpire) {
+            return;
+        }
         let valid_for = Millis(turn.node_timeout().0.saturating_mul(2));
         let reports = &mut self.members[index].reports;
         reports.retain(|report| turn.now.since(report.at) <= valid_for);
@@ -227,7 +245,18 @@ fn is_silent(member: &Member, turn: &Turn) -> bool {
     };
     let is_exempt = member.is_without_address || member.stage == Stage::Handshake;
     let last_sign = member.data_received.unwrap_or(ping_sent).max(ping_sent);
-    member.health == Health::Alive && !is_exempt && turn.now.since(last_sign) > turn.node_timeout()
+    member.health == Health::Alive && !is_exempt && turn.now.since(last_sign) > patience(turn)
+}
+
+/// NT; FD-01.
+fn patience(turn: &Turn) -> Millis {
+    let timeout = turn.node_timeout();
+    let mutant = turn.config.mutant;
+    match timeout {
+        _ if mutant.is(Mutant::SuspectsEarly) => Millis(timeout.0 / 2),
+        _ if mutant.is(Mutant::SuspectsLate) => Millis(timeout.0 * 3),
+        timeout => timeout,
+    }
 }
 
 fn id(cluster: &Cluster, index: MemberIndex) -> crate::ids::NodeId {

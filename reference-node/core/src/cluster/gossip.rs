@@ -9,6 +9,7 @@ use super::members::{Address, Health, LinkPhase, Member, MemberIndex, Stage};
 use super::turn::Turn;
 use super::{Cluster, Profile};
 use crate::bus::packet::{Gossip, NodeFlags};
+use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 use crate::time::Millis;
 
@@ -32,7 +33,7 @@ impl Cluster {
             }
         }
         // GO-09, FD-19: every suspect, at once.
-        if self.clockwork.suspects > 0 {
+        if self.clockwork.suspects > 0 && !self.mutant.is(Mutant::SuspectsNotTold) {
             let suspects = self
                 .members
                 .others()

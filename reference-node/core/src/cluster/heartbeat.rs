@@ -11,6 +11,7 @@ use super::turn::Turn;
 use super::{Cluster, Profile};
 use crate::bus::packet::{Body, Header, Heartbeat, MessageFlags, NodeFlags, Packet};
 use crate::ids::LinkId;
+use crate::mutants::Mutant;
 
 /// Which heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,10 @@ impl Cluster {
             second_port: me.address.second_port,
             current_epoch: self.current_epoch,
             config_epoch: master.config_epoch,
-            offset: turn.replication.offset,
+            offset: match me.is_replica() && self.mutant.is(Mutant::OffsetNotTold) {
+                true => 0,
+                false => turn.replication.offset,
+            },
             slots: Arc::clone(&master.slots),
             master: me.master().map(|index| self.members[index].id),
             ip: self.clockwork.announced_ip,

@@ -9,6 +9,7 @@ use super::turn::Turn;
 use super::{Cluster, Effect};
 use crate::bus::packet::{Body, Header};
 use crate::ids::LinkId;
+use crate::mutants::Mutant;
 use crate::output::LogLevel;
 use crate::resp::Reply;
 use crate::time::Millis;
@@ -130,7 +131,9 @@ impl Cluster {
             ends_at: turn.now + TIMEOUT,
             replica: sender,
         };
-        turn.fx.push(Effect::PauseWrites(turn.now + PAUSE));
+        if !self.mutant.is(Mutant::WritesNotPaused) {
+            turn.fx.push(Effect::PauseWrites(turn.now + PAUSE));
+        }
         let id = self.members[sender].id;
         turn.log(
             LogLevel::Notice,
@@ -169,7 +172,7 @@ impl Cluster {
         let ManualFailover::CatchingUp { ends_at, offset } = self.manual else {
             return;
         };
-        if turn.replication.offset == offset {
+        if turn.replication.offset == offset || self.mutant.is(Mutant::DoesNotCatchUp) {
             turn.log(
                 LogLevel::Notice,
                 "All master replication stream processed, manual failover can start.".into(),

@@ -55,6 +55,7 @@ use crate::bus::Packet;
 use crate::config::Config;
 use crate::epoch::CurrentEpoch;
 use crate::ids::LinkId;
+use crate::mutants::Chosen;
 use crate::resp::Reply;
 use crate::rng::Rng;
 use crate::slot::SlotSet;
@@ -89,6 +90,7 @@ pub struct Cluster {
     following: roles::Following,
     pending: Pending,
     profile: Profile,
+    mutant: Chosen,
     rng: Rng,
     no_slots: Arc<SlotSet>,
 }

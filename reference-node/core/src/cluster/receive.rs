@@ -12,6 +12,7 @@ use super::turn::Turn;
 use super::{Cluster, Effect, Profile, PublishKind};
 use crate::bus::packet::{Body, Header, Heartbeat, NodeFlags, Packet};
 use crate::ids::LinkId;
+use crate::mutants::Mutant;
 
 impl Cluster {
     pub(super) fn receive(&mut self, link: LinkId, packet: &Packet, turn: &mut Turn) {
@@ -176,7 +177,7 @@ impl Cluster {
     /// UP-01, UP-12: the slots of a header, if they are news.
     fn hear_claim(&mut self, sender: MemberIndex, header: &Header, turn: &mut Turn) {
         let claimant = self.members[sender].master().unwrap_or(sender);
-        let is_master = self.members[sender].is_master();
+        let is_master = self.members[sender].is_master() || self.mutant.is(Mutant::ReplicasClaim);
         if is_master && !self.slots.given.is_empty() {
             self.note_arrival(sender, &header.slots);
         }

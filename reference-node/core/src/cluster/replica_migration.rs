@@ -5,6 +5,7 @@
 use super::Cluster;
 use super::members::{Health, Member, MemberIndex};
 use super::turn::Turn;
+use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 use crate::rules::{Rule, first_objection};
 use crate::time::Millis;
@@ -76,11 +77,11 @@ impl Cluster {
         let Some(my_master) = self.members.me().master() else {
             return;
         };
-        let Some(target) = target else {
+        let Some(target) = target.filter(|_| !self.mutant.is(Mutant::NeverMoves)) else {
             return;
         };
         let facts = self.move_facts(my_master, target, turn);
-        if first_objection(MOVE_RULES, &facts).is_some() {
+        if first_objection(MOVE_RULES, &facts, self.mutant).is_some() {
             return;
         }
         let id = self.members[target].id;

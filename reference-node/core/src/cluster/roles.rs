@@ -12,6 +12,7 @@ use super::members::{MemberIndex, Role};
 use super::turn::Turn;
 use super::{Cluster, Effect, Profile};
 use crate::bus::packet::{Header, OpenSlots};
+use crate::mutants::Mutant;
 use crate::output::Durability;
 
 /// What replication was last told to do.
@@ -157,14 +158,17 @@ impl Cluster {
         self.leave_master(me);
         self.members.me_mut().role = Role::Master;
         let slots = self.members[old].slots.clone();
-        for slot in slots.iter() {
+        let is_short = self.mutant.is(Mutant::SlotLeftBehind);
+        for slot in slots.iter().skip(usize::from(is_short)) {
             self.slots.bind(&mut self.members, slot, me);
         }
         self.inherit_open_slots();
         self.lead(turn);
         self.clockwork.slots_changed = true;
         self.pending.evaluate_state = true;
-        self.pending.save(Durability::Synced);
+        if !self.mutant.is(Mutant::PromotionNotSaved) {
+            self.pending.save(Durability::Synced);
+        }
         // EL-21: everybody knows the new owner by this PONG.
         self.broadcast_pong(turn);
         self.end_manual_failover(turn);
@@ -180,7 +184,7 @@ impl Cluster {
     /// DEVIATION(EL-06, EL-14): votes and schedule end with every promotion and every change of
     /// master (EL-27), so that old votes never promote twice (VT-08, part C.1).
     fn forget_election(&mut self) {
-        if self.profile == Profile::Reference {
+        if self.profile == Profile::Reference && !self.mutant.is(Mutant::VotesKept) {
             self.election = Election::default();
         }
     }
@@ -188,7 +192,9 @@ impl Cluster {
     /// Ends a manual failover, letting paused clients go (MF-11).
     pub(super) fn end_manual_failover(&mut self, turn: &mut Turn) {
         if let ManualFailover::Pausing { .. } = self.manual {
-            turn.fx.push(Effect::ResumeWrites);
+            if !self.mutant.is(Mutant::PauseNotEnded) {
+                turn.fx.push(Effect::ResumeWrites);
+            }
         }
         self.manual = ManualFailover::None;
     }

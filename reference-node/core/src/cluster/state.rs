@@ -6,6 +6,7 @@
 use super::Cluster;
 use super::members::Health;
 use super::turn::Turn;
+use crate::mutants::Mutant;
 use crate::output::LogLevel;
 use crate::slot::SLOT_COUNT;
 use crate::time::Millis;
@@ -79,17 +80,23 @@ impl Cluster {
         let first = *self.state.first_evaluated_at.get_or_insert(turn.now);
         let is_master = self.members.me().is_master();
         let is_early = turn.now.since(first) < turn.config.cluster_writable_delay;
-        if is_master && !self.state.is_ok() && is_early {
+        if is_master && !self.state.is_ok() && is_early && !self.mutant.is(Mutant::WritableAtOnce) {
             return;
         }
         let masters = self.count_masters();
-        self.state.size = masters.with_slots;
-        let has_majority = masters.reachable >= self.state.quorum();
+        self.state.size = match self.mutant.is(Mutant::QuorumOfReachable) {
+            true => masters.reachable,
+            false => masters.with_slots,
+        };
+        let bonus = usize::from(self.mutant.is(Mutant::HalfIsEnough));
+        let has_majority = masters.reachable + bonus >= self.state.quorum();
         if !has_majority && self.counts_as_minority(&masters, turn) {
             self.state.minority_at = Some(turn.now);
         }
         // ST-07: without full coverage the majority alone decides.
-        let is_covered = !turn.config.cluster_require_full_coverage || self.covers_all_slots();
+        let is_covered = !turn.config.cluster_require_full_coverage
+            || self.covers_all_slots()
+            || self.mutant.is(Mutant::CoverageIgnored);
         let verdict = if has_majority && is_covered {
             Verdict::Ok
         } else {
@@ -109,7 +116,11 @@ impl Cluster {
         if verdict == self.state.verdict {
             return;
         }
-        if verdict == Verdict::Ok && self.members.me().is_master() && self.is_just_back(turn) {
+        if verdict == Verdict::Ok
+            && self.members.me().is_master()
+            && self.is_just_back(turn)
+            && !self.mutant.is(Mutant::BackAtOnce)
+        {
             return;
         }
         let text = match verdict {
@@ -138,7 +149,11 @@ impl Cluster {
         };
         for (_, member) in with_slots {
             masters.with_slots += 1;
-            masters.reachable += usize::from(member.health == Health::Alive);
+            masters.reachable += usize::from(match member.health {
+                Health::Alive => true,
+                Health::Suspected => self.mutant.is(Mutant::SuspectsAreReachable),
+                Health::Failed { .. } => false,
+            });
         }
         masters
     }

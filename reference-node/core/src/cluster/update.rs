@@ -52,7 +52,7 @@ impl Cluster {
             known_epoch: self.members[owner].config_epoch,
             told_epoch: epoch,
         };
-        if first_objection(UPDATE_RULES, &facts).is_some() {
+        if first_objection(UPDATE_RULES, &facts, self.mutant).is_some() {
             return;
         }
         self.accept_update(owner, epoch, slots, turn);

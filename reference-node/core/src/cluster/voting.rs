@@ -9,6 +9,7 @@ use super::turn::Turn;
 use super::{Cluster, Profile};
 use crate::bus::packet::{Body, Header};
 use crate::epoch::CurrentEpoch;
+use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 use crate::rules::{Rule, first_objection};
 use crate::time::Millis;
@@ -118,7 +119,7 @@ impl Cluster {
     ) {
         let ballot = self.ballot(candidate, header, turn);
         let id = self.members[candidate].id;
-        match first_objection(VOTE_RULES, &ballot) {
+        match first_objection(VOTE_RULES, &ballot, self.mutant) {
             Some((clause, refusal)) => turn.log(
                 LogLevel::Notice,
                 format!("Failover auth denied to {id}: {refusal:?} ({clause})"),
@@ -137,7 +138,8 @@ impl Cluster {
             current_epoch: self.current_epoch,
             last_vote_epoch: self.last_vote_epoch,
             master_failed: master.map(Member::is_failed),
-            is_forced: header.message_flags.force_ack,
+            is_forced: header.message_flags.force_ack
+                || self.mutant.is(Mutant::VotesAgainstWorkingMaster),
             voted_ago: master
                 .and_then(|master| master.voted_at)
                 .map(|at| turn.now.since(at)),
@@ -173,7 +175,9 @@ impl Cluster {
             self.last_vote_epoch,
             self.current_epoch
         );
-        self.last_vote_epoch = self.current_epoch;
+        if !self.mutant.is(Mutant::VoteNotNoted) {
+            self.last_vote_epoch = self.current_epoch;
+        }
         if let Some(master) = self.members[candidate].master() {
             self.members[master].voted_at = Some(turn.now);
         }

@@ -13,6 +13,7 @@ use crate::commands::session::{ReplyMode, Session, Wait};
 use crate::commands::table::{self, Command, Flag};
 use crate::commands::{diagnostics, idle, monitor, notifications, tracking, transactions, wake};
 use crate::ids::ClientId;
+use crate::mutants::Mutant;
 use crate::output::{LogLevel, Output, Protocol};
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
@@ -187,6 +188,9 @@ pub fn run(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
         Ok(Admission::Run(command)) => {
             let caller = Caller::Client(client);
             let reply = execute(parts, caller, command, &args, Blocking::Allowed);
+            if command.name == "exec" && parts.config.mutant.is(Mutant::TransactionsNotSent) {
+                parts.server.effects.clear();
+            }
             finish_unit(parts, Some(client));
             parts.reply(client, reply);
         }

@@ -3,6 +3,7 @@
 //! Names, defaults and meanings are upstream's (the CF clauses). Durations in ms where the name
 //! says so. Settings that change nothing here are kept as text, so that they can be read back.
 
+use crate::mutants::Chosen;
 use crate::time::Millis;
 
 pub mod directives;
@@ -73,6 +74,8 @@ pub struct Config {
     pub logfile: String,
     pub requirepass: String,
     pub masterauth: String,
+    /// Our own: the seeded bug of the node, if it has one.
+    pub mutant: Chosen,
     /// Every other directive, as given: kept for CONFIG GET.
     pub other: std::collections::BTreeMap<String, String>,
 }
@@ -121,6 +124,7 @@ impl Default for Config {
             logfile: String::new(),
             requirepass: String::new(),
             masterauth: String::new(),
+            mutant: Chosen::default(),
             other: std::collections::BTreeMap::new(),
         }
     }

@@ -203,6 +203,17 @@ pub const SETTINGS: &[Setting] = &[
             Ok(())
         },
     },
+    // Ours: a seeded bug.
+    #[cfg(feature = "mutants")]
+    Setting {
+        name: crate::mutants::MUTANT_DIRECTIVE,
+        access: Access::Fixed,
+        read: |config| config.mutant.name().into(),
+        write: |config, text| {
+            config.mutant = crate::mutants::Chosen::parse(text)?;
+            Ok(())
+        },
+    },
     // CF-20.
     number!("repl-timeout", Runtime, repl_timeout_s, 1..=INTEGER_MAX),
     setting!(

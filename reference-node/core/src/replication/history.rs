@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::backlog::Backlog;
 use super::{ReplId, ReplOffset};
+use crate::mutants::{Chosen, Mutant};
 use crate::rng::Rng;
 
 /// Ids, offset and backlog.
@@ -119,12 +120,13 @@ impl History {
     }
 
     /// The bytes that someone at `next` of history `id` lacks; none if only a snapshot helps.
-    pub fn since(&self, id: ReplId, next: ReplOffset) -> Option<Bytes> {
+    pub fn since(&self, id: ReplId, next: ReplOffset, mutant: Chosen) -> Option<Bytes> {
         // RW-12.
+        let is_endless = mutant.is(Mutant::SecondIdWithoutEnd);
         let is_second = self
             .second
-            .is_some_and(|(second, end)| second == id && next <= end);
-        if id != self.id && !is_second {
+            .is_some_and(|(second, end)| second == id && (next <= end || is_endless));
+        if id != self.id && !is_second && !mutant.is(Mutant::AnyHistoryContinues) {
             return None;
         }
         self.backlog.as_ref()?.since(next)
@@ -151,16 +153,26 @@ mod tests {
         history.shift(&mut rng);
         history.append(b"abc");
         assert_eq!(
-            history.since(old, ReplOffset(11)).as_deref(),
+            history
+                .since(old, ReplOffset(11), Chosen::default())
+                .as_deref(),
             Some(&b"abc"[..])
         );
         assert_eq!(
-            history.since(old, ReplOffset(9)).as_deref(),
+            history
+                .since(old, ReplOffset(9), Chosen::default())
+                .as_deref(),
             Some(&b"89abc"[..])
         );
-        assert_eq!(history.since(old, ReplOffset(12)), None, "diverged");
         assert_eq!(
-            history.since(history.id(), ReplOffset(12)).as_deref(),
+            history.since(old, ReplOffset(12), Chosen::default()),
+            None,
+            "diverged"
+        );
+        assert_eq!(
+            history
+                .since(history.id(), ReplOffset(12), Chosen::default())
+                .as_deref(),
             Some(&b"bc"[..])
         );
     }
@@ -175,7 +187,10 @@ mod tests {
         assert_eq!(history.offset(), ReplOffset(0));
         history.start_backlog(0, &mut rng);
         assert_ne!(history.id(), uncounted);
-        assert_eq!(history.since(uncounted, ReplOffset(1)), None);
+        assert_eq!(
+            history.since(uncounted, ReplOffset(1), Chosen::default()),
+            None
+        );
     }
 
     /// Proves RW-13.
@@ -196,7 +211,9 @@ mod tests {
         history.adopt(new, ReplOffset(500), 0);
         assert_eq!((history.id(), history.offset()), (new, ReplOffset(500)));
         assert_eq!(
-            history.since(new, ReplOffset(501)).as_deref(),
+            history
+                .since(new, ReplOffset(501), Chosen::default())
+                .as_deref(),
             Some(&b""[..])
         );
     }

@@ -68,7 +68,8 @@ impl Replication {
             [_, id, next, ..] => ReplId::parse(id).zip(parse_offset(next)),
             _ => None,
         };
-        let missing = wanted.and_then(|(id, next)| self.history.since(id, next));
+        let missing =
+            wanted.and_then(|(id, next)| self.history.since(id, next, around.config.mutant));
         if wanted.is_some() && missing.is_none() {
             self.counts.sync_partial_err += 1;
         }

@@ -21,7 +21,8 @@ fn only_a_strictly_newer_claim_takes_a_slot() {
         owner_epoch: owner_epoch.map(ConfigEpoch),
         claimed_epoch: ConfigEpoch(5),
     };
-    let judge = |facts| first_objection(CLAIM_RULES, &facts).map(|(_, reason)| reason);
+    let judge =
+        |facts| first_objection(CLAIM_RULES, &facts, Default::default()).map(|(_, reason)| reason);
     assert_eq!(judge(facts(None, false)), None);
     assert_eq!(judge(facts(Some(4), false)), None);
     assert_eq!(judge(facts(Some(5), false)), Some(NotRebound::OwnerIsAsNew));

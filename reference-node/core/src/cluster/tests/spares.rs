@@ -22,7 +22,7 @@ fn sound_facts() -> MoveFacts {
 /// Proves RM-01, RM-03, RM-04, RM-05 and RM-06: a reason to stay for each rule.
 #[test]
 fn each_rule_keeps_a_replica_for_its_own_reason() {
-    let judge = |facts: &MoveFacts| first_objection(MOVE_RULES, facts);
+    let judge = |facts: &MoveFacts| first_objection(MOVE_RULES, facts, Default::default());
     assert_eq!(judge(&sound_facts()), None);
     type Spoil = fn(&mut MoveFacts);
     let cases: [(&str, Staying, Spoil); 8] = [

@@ -23,7 +23,7 @@ fn sound_ballot() -> Ballot {
 }
 
 fn refusal(ballot: &Ballot) -> Option<(&'static str, Refusal)> {
-    first_objection(VOTE_RULES, ballot)
+    first_objection(VOTE_RULES, ballot, Default::default())
 }
 
 /// Proves VO-01 to VO-07, VO-09: one rule each, over a ballot that is sound but for one thing.
