@@ -3,7 +3,8 @@
 //! [`run`] calls the harness as a user would, [`browser`] opens a report in headless Chromium,
 //! [`sample`] makes recordings whose verdict is known, [`live`] runs servers on loopback, and
 //! [`dataset`] fills them with keys of all types. [`sources`] reads the tree for the guards, and
-//! [`clauses`] says which clauses it implements and proves.
+//! [`clauses`] says which clauses it implements and proves. [`voting`] is a small model, explored
+//! exhaustively.
 
 pub mod bare;
 pub mod browser;
@@ -15,3 +16,4 @@ pub mod paper;
 pub mod run;
 pub mod sample;
 pub mod sources;
+pub mod voting;

@@ -45,7 +45,7 @@ fn hash_tag(key: &[u8]) -> &[u8] {
 }
 
 /// A set of slots as on the wire: slot s is bit s & 7 of byte s >> 3 (BUS-11).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SlotSet {
     words: [u64; SLOT_COUNT / 64],
 }

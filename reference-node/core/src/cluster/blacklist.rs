@@ -12,7 +12,7 @@ pub(super) const FORGET_FOR: Millis = Millis(60_000);
 const ENTRIES_MAX: usize = 1024;
 
 /// Ids that gossip must not bring back.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Blacklist {
     until: BTreeMap<NodeId, Millis>,
 }

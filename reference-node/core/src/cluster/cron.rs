@@ -26,7 +26,7 @@ const TICKS_PER_RANDOM_PING: u64 = 10;
 const ELECTION_DELAY_MIN: Millis = Millis(500);
 
 /// What the clockwork keeps between turns.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Clockwork {
     next_tick: Millis,
     last_tick: Millis,

@@ -21,7 +21,7 @@ use crate::time::Millis;
 const ASK_AGAIN: Millis = Millis(1000);
 
 /// Where this node's candidacy stands.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Election {
     /// When votes were or will be asked for; none if no election was ever scheduled (EL-06).
     pub start_at: Option<Millis>,
@@ -29,7 +29,7 @@ pub(super) struct Election {
 }
 
 /// How far it got.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum ElectionStage {
     /// Nothing is planned.
     #[default]
@@ -345,7 +345,7 @@ impl Cluster {
 }
 
 /// EL-05: how long an attempt lasts; the next may begin after twice that.
-fn auth_timeout(turn: &Turn) -> Millis {
+pub(super) fn auth_timeout(turn: &Turn) -> Millis {
     Millis(turn.node_timeout().0.saturating_mul(2)).max(Millis(2000))
 }
 

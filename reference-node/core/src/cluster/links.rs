@@ -33,7 +33,7 @@ pub(super) struct Link {
 }
 
 /// All links.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Links {
     by_id: BTreeMap<LinkId, Link>,
     opened: u64,

@@ -256,7 +256,7 @@ impl Member {
 }
 
 /// All known nodes, in the order in which they became known.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Members {
     table: Vec<Option<Member>>,
     by_id: BTreeMap<NodeId, MemberIndex>,

@@ -45,6 +45,7 @@ mod turn;
 mod update;
 mod views;
 mod voting;
+mod voting_view;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -70,11 +71,12 @@ pub use surroundings::{
     Effect, KeysBySlot, LinkFigures, PublishKind, ReplicationFigures, Surroundings,
 };
 pub use views::flags_text;
+pub use voting_view::{Candidacy, VoterView, VotingView};
 
 use turn::{Pending, Turn};
 
 /// The cluster as this node sees it, and this node's part in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Cluster {
     members: Members,
     slots: slot_table::SlotTable,

@@ -15,7 +15,7 @@ use crate::slot::{SLOT_COUNT, Slot, SlotSet};
 const NOBODY: u16 = u16::MAX;
 
 /// The slots, from this node's point of view.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct SlotTable {
     owners: Vec<u16>,
     assigned: usize,

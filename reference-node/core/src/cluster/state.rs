@@ -21,7 +21,7 @@ pub(super) enum Verdict {
 }
 
 /// State, and what its delays need.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct State {
     verdict: Verdict,
     size: usize,

@@ -64,7 +64,7 @@ impl<'a> Turn<'a> {
 }
 
 /// What is done at the end of the turn, once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Pending {
     /// Write nodes.conf, and how surely.
     pub save: Option<Durability>,

@@ -41,7 +41,7 @@ const FLAG_NAMES: [(u16, &str); 8] = [
 ];
 
 /// Messages by type.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Counters {
     sent: [u64; MESSAGE_NAMES.len()],
     received: [u64; MESSAGE_NAMES.len()],
