@@ -1,10 +1,12 @@
 //! The course of a run in plain words, second by second: what was done to the cluster, who asked
 //! for votes, who became and who ceased to be a master, which acknowledged writes are gone.
 //!
-//! For scenarios, whose few events are the story. Judges nothing: a step that breaks a clause is
+//! For scenarios and scripts, whose few events are the story. Judges nothing: a step that breaks a clause is
 //! marked with it by what the checkers found at that instant.
 
-use slotquake_checkers::observation::{Fault, FaultPhase};
+use std::collections::BTreeSet;
+
+use slotquake_checkers::observation::{Fault, FaultKind, FaultPhase};
 use slotquake_checkers::verdict::Violation;
 
 use super::elections::Election;
@@ -45,6 +47,8 @@ pub struct Sources<'a> {
 /// The steps, in order of time.
 pub fn course(sources: Sources<'_>) -> Vec<Step> {
     let mut steps = orders(sources.faults);
+    steps.extend(sources.faults.iter().filter_map(ending));
+    steps.extend(declarations(sources.film));
     steps.extend(
         sources
             .film
@@ -57,6 +61,7 @@ pub fn course(sources: Sources<'_>) -> Vec<Step> {
     }
     steps.extend(losses(sources.ledger));
     steps.extend(outages(sources));
+    steps.extend(breaches(sources.violations, &steps));
     // What was ordered comes before what it caused in the same instant.
     steps.sort_by_key(|step| step.time);
     steps
@@ -79,6 +84,60 @@ fn orders(faults: &[Fault]) -> Vec<Step> {
         })
     });
     told.collect()
+}
+
+/// The end of a fault that lasts.
+fn ending(fault: &Fault) -> Option<Step> {
+    if fault.phase != FaultPhase::Healed {
+        return None;
+    }
+    let names: Vec<String> = fault.targets.iter().map(ToString::to_string).collect();
+    let names = names.join(", ");
+    let what = match fault.kind {
+        FaultKind::Kill => format!("starts {names} again"),
+        FaultKind::Pause => format!("lets {names} go on"),
+        FaultKind::Partition => format!("connects {names} again"),
+        FaultKind::Failover => return None,
+    };
+    Some(Step {
+        time: fault.time,
+        who: "harness".into(),
+        what,
+        broken: Vec::new(),
+    })
+}
+
+/// A node is said to have failed, for the first time in a while.
+fn declarations(film: &Film) -> impl Iterator<Item = Step> + '_ {
+    film.declarations.iter().map(|declaration| Step {
+        time: nanoseconds(declaration.at),
+        who: film.nodes[declaration.by].name.clone(),
+        what: format!(
+            "says that {} failed: a quorum agreed",
+            film.nodes[declaration.failed].name
+        ),
+        broken: Vec::new(),
+    })
+}
+
+/// What broke and is no part of a step yet: the first time for each clause.
+fn breaches(violations: &[Violation], steps: &[Step]) -> Vec<Step> {
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    for step in steps {
+        told.extend(step.broken.iter().map(String::as_str));
+    }
+    let mut in_order: Vec<&Violation> = violations.iter().collect();
+    in_order.sort_by_key(|violation| violation.time);
+    let untold = in_order
+        .into_iter()
+        .filter(|violation| told.insert(&violation.clause));
+    let steps = untold.map(|violation| Step {
+        time: violation.time,
+        who: "checker".into(),
+        what: violation.message.clone(),
+        broken: vec![violation.clause.clone()],
+    });
+    steps.collect()
 }
 
 /// A candidate asks for votes, and what it gets.

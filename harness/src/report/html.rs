@@ -11,6 +11,7 @@ use slotquake_checkers::verdict::{Violation, Word};
 use super::junit::escaped;
 use super::ledger::Loss;
 use super::model::{Model, grouped, seconds};
+use super::spacetime::{Subject, svg};
 
 /// The page.
 pub fn html(model: &Model) -> String {
@@ -18,6 +19,7 @@ pub fn html(model: &Model) -> String {
     head(&mut page, model);
     strip(&mut page, model);
     film(&mut page);
+    diagram(&mut page, model);
     stories(&mut page, model);
     checks(&mut page, &model.checks);
     ledger(&mut page, model);
@@ -130,6 +132,36 @@ fn film(page: &mut String) {
          hover for details.</span></div>\
          <div id=\"film\"><div id=\"tip\"></div><noscript>The film needs scripts; everything \
          else on this page does not.</noscript></div>\n",
+    );
+}
+
+fn diagram(page: &mut String, model: &Model) {
+    let Some(diagram) = &model.diagram else {
+        return;
+    };
+    push(
+        page,
+        format_args!(
+            "<h2 id=\"diagram\">Who said what to whom</h2><p>Around the breach of {}: {}</p>\
+             <div class=\"legend\">",
+            escaped(&diagram.breach.clause),
+            escaped(&diagram.breach.message),
+        ),
+    );
+    for subject in Subject::ALL {
+        push(
+            page,
+            format_args!(
+                "<span><svg class=\"key\" width=\"22\" height=\"12\">\
+                 <path class=\"arrow {}\" d=\"M1 6h20\"/></svg>{}</span>",
+                subject.class(),
+                subject.name()
+            ),
+        );
+    }
+    push(
+        page,
+        format_args!("</div><div id=\"spacetime\">{}</div>\n", svg(diagram)),
     );
 }
 

@@ -18,6 +18,7 @@ pub mod model;
 pub mod outage;
 pub mod ownership;
 pub mod replay;
+pub mod spacetime;
 pub mod text;
 
 pub use evidence::Evidence;

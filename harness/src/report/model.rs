@@ -12,6 +12,7 @@ use super::film::Film;
 use super::ledger::{Ledger, ledger};
 use super::outage::{Outage, outages};
 use super::replay::replay_command;
+use super::spacetime::{self, Diagram};
 use crate::plan::{Plan, Profile, WorldKind};
 
 /// What is known about the run besides its recording.
@@ -63,6 +64,8 @@ pub struct Model {
     pub course: Vec<Step>,
     /// What is drawn.
     pub film: Film,
+    /// The space-time diagram of the first thing that broke.
+    pub diagram: Option<Diagram>,
 }
 
 impl Model {
@@ -87,6 +90,13 @@ impl Model {
             violations: &violations,
             outages: &outages,
         };
+        let diagram = Diagram::of(spacetime::Sources {
+            evidence,
+            film: &film,
+            operations: &operations,
+            ledger: &ledger,
+            violations: &violations,
+        });
         let is_told = about
             .plan
             .is_some_and(|plan| plan.scenario.is_some() || plan.script.is_some());
@@ -109,6 +119,7 @@ impl Model {
             outages,
             ledger,
             facts: facts(evidence, about),
+            diagram,
             film,
         }
     }

@@ -36,10 +36,9 @@ pub fn verdict_text(model: &Model, paint: Paint) -> String {
 }
 
 /// What happened and what it broke, and nothing else.
-pub fn whole_story(model: &Model) -> String {
+pub fn story_text(model: &Model) -> String {
     let mut out = String::new();
     told(&mut out, model);
-    stories(&mut out, model);
     out
 }
 
@@ -67,7 +66,7 @@ fn head(out: &mut String, model: &Model, paint: Paint) {
 
 /// What happened, second by second, and why that is not an accident.
 fn told(out: &mut String, model: &Model) {
-    for step in &model.course {
+    for step in model.course.iter().take(COURSE_MAX) {
         let broken = match step.broken.as_slice() {
             [] => String::new(),
             clauses => format!("   <- breaks {}", clauses.join(", ")),
@@ -81,6 +80,10 @@ fn told(out: &mut String, model: &Model) {
                 step.what
             ),
         );
+    }
+    let hidden = model.course.len().saturating_sub(COURSE_MAX);
+    if hidden > 0 {
+        line(out, format_args!("  … and {hidden} more events"));
     }
     let mut reasons: Vec<&str> = Vec::new();
     for violation in model.violations() {
@@ -361,6 +364,8 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     writeln!(out, "{text}").expect("writing to a string cannot fail");
 }
 
+/// Events of a course that are told.
+const COURSE_MAX: usize = 60;
 const STORIES_MAX: usize = 3;
 const STEPS_MAX: usize = 12;
 /// Losses inside windows that are shown.

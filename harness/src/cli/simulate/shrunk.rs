@@ -69,7 +69,7 @@ pub fn shrink(
         let played = record(&shrunk, folder, progress)?;
         let path = played.folder.path();
         text.push_str(&format!("  report  {}/report.html\n\n", path.display()));
-        text.push_str(&text::whole_story(&played.model));
+        text.push_str(&text::story_text(&played.model));
         object["folder"] = json!(path);
     }
     Ok(Some(Small { text, object, cpu }))
