@@ -20,6 +20,7 @@ pub mod observation;
 pub mod recording;
 pub mod registry;
 pub mod scene;
+pub mod table;
 pub mod verdict;
 pub mod witness;
 

@@ -2,7 +2,7 @@
 //!
 //! [`run`] calls the harness as a user would, [`browser`] opens a report in headless Chromium,
 //! [`sample`] makes recordings whose verdict is known, [`live`] runs servers on loopback, and
-//! [`dataset`] fills them with keys of all types. [`sources`] reads the tree for the guards, and
+//! [`histories`] draws what clients did, [`dataset`] fills servers with keys of all types. [`sources`] reads the tree for the guards, and
 //! [`clauses`] says which clauses it implements and proves. [`voting`] is a small model, explored
 //! exhaustively.
 
@@ -11,6 +11,7 @@ pub mod browser;
 pub mod clauses;
 pub mod dataset;
 pub mod fuzz;
+pub mod histories;
 pub mod live;
 pub mod paper;
 pub mod run;

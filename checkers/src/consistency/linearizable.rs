@@ -4,20 +4,23 @@
 //! register's history is cut at the times in which its slot was unsettled: from the trouble that
 //! led to a takeover (or from the last time the promoted replica provably had everything, if that
 //! was earlier) until the deposed owner no longer claims the slot; and around the restart of an
-//! owner. Each piece between is judged strictly, by a search that decides or says it cannot:
+//! owner. Each piece between is judged strictly, by [`super::linear`], which decides or says that it
+//! cannot:
 //! - what lies wholly within the piece must have happened there;
 //! - what reaches over its edge, and what is unknown since before, may have happened there or not;
 //! - the first piece begins with no value, a later one with whatever its first observer saw.
 //!
 //! What may not be lost across an unsettled time is the business of HI-03, and values nobody wrote
-//! that of HI-09; a read of one is refuted here before any search.
+//! that of HI-09.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::register::{Held, Register, RegisterOp, ValueId, Values};
-use super::search::{Decision, Optional, Required, decide};
+use super::linear::ruling::{Ruling, register};
+use super::linear::shrink::until;
+use super::linear::{Budget, Initial};
 use super::windows::{Unsettled, Windows};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::history::compact::{KeyId, Log, Op};
 use crate::history::{Function, Key, Object, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::observation::bounds::seconds;
@@ -75,8 +78,9 @@ impl Checker for Linearizable {
             }
             operations.sort_by_key(|operation| operation.invoked);
             let unsettled = windows.unsettled(slot_of_key(key.as_bytes()));
+            let mut log = Log::of_key(key.clone());
             for piece in pieces(&unsettled) {
-                tally.judge(operations, piece);
+                tally.judge(&mut log, operations, piece);
             }
             tally.cut_keys += u64::from(!unsettled.is_empty());
             tally.keys += 1;
@@ -126,142 +130,70 @@ fn pieces(unsettled: &[Unsettled]) -> Vec<Piece> {
 /// What one piece of one key's history comes down to.
 #[derive(Debug, Default)]
 struct Problem<'a> {
-    required: Vec<Required<RegisterOp>>,
-    /// The operations behind `required`.
+    ops: Vec<Op>,
+    /// The operations behind `ops`.
     behind: Vec<&'a Operation>,
-    optional: Vec<Optional<RegisterOp>>,
-    values: Values,
 }
 
 impl<'a> Problem<'a> {
-    fn of(operations: &'a [Operation], piece: Piece) -> Problem<'a> {
+    fn of(log: &mut Log, operations: &'a [Operation], piece: Piece) -> Problem<'a> {
         let mut problem = Problem::default();
-        // The initial state is the first value, so that it has a number.
-        problem.values.number(&Value::Nil);
         for operation in operations {
-            if operation.invoked >= piece.end {
+            let is_register = operation.f == Function::Read || operation.written().is_some();
+            if operation.invoked >= piece.end || !is_register {
                 continue;
             }
-            let Some(op) = problem.op(operation) else {
-                continue;
-            };
             let is_within = operation.outcome == Outcome::Ok
                 && operation.invoked >= piece.begin
                 && operation.completed < piece.end;
             let may_reach_in =
                 operation.outcome == Outcome::Unknown || operation.completed >= piece.begin;
             if is_within {
-                problem.required.push(Required {
-                    op,
-                    invoked: operation.invoked,
-                    completed: operation.completed,
-                });
-                problem.behind.push(operation);
-            } else if may_reach_in && op.left().is_some() {
+                problem.push(log, operation, Outcome::Ok, operation.invoked);
+            } else if may_reach_in && operation.written().is_some() {
                 // R7: unknown stays open to the end. A read of unknown outcome says nothing.
                 let invoked = operation.invoked.max(piece.begin);
-                problem.optional.push(Optional { op, invoked });
+                problem.push(log, operation, Outcome::Unknown, invoked);
             }
         }
-        problem.drop_unobserved();
         problem
     }
 
-    fn op(&mut self, operation: &Operation) -> Option<RegisterOp> {
-        let values = &mut self.values;
-        Some(match operation.f {
-            Function::Read => RegisterOp::Read(values.number(&operation.result)),
-            Function::Write => RegisterOp::Write(values.number(&operation.argument)),
-            Function::Cas => {
-                let (old, new) = operation.cas()?;
-                RegisterOp::Cas(values.number(old), values.number(new))
-            }
-            Function::Add
-            | Function::Append
-            | Function::Increment
-            | Function::Enqueue
-            | Function::Dequeue
-            | Function::Push
-            | Function::Pop
-            | Function::Acquire
-            | Function::Release
-            | Function::Transfer
-            | Function::Txn => return None,
-        })
+    fn push(&mut self, log: &mut Log, behind: &'a Operation, outcome: Outcome, invoked: u64) {
+        self.ops.push(Op {
+            invoked,
+            completed: match outcome {
+                Outcome::Ok => behind.completed,
+                Outcome::Fail | Outcome::Unknown => u64::MAX,
+            },
+            argument: log.atoms.atom(&behind.argument),
+            result: log.atoms.atom(&behind.result),
+            index: behind.index,
+            process: behind.process,
+            key: KeyId(0),
+            f: behind.f,
+            outcome,
+        });
+        self.behind.push(behind);
     }
 
-    /// An unknown write whose value nobody observed may as well not have happened.
-    fn drop_unobserved(&mut self) {
-        let mut needed: BTreeSet<ValueId> = self
-            .required
-            .iter()
-            .filter_map(|required| required.op.observed())
-            .collect();
-        let mut kept = Vec::new();
-        let mut rest = std::mem::take(&mut self.optional);
-        loop {
-            let is_needed = |optional: &Optional<RegisterOp>| {
-                optional
-                    .op
-                    .left()
-                    .is_some_and(|value| needed.contains(&value))
-            };
-            let (now, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_needed);
-            if now.is_empty() {
-                break;
-            }
-            needed.extend(now.iter().filter_map(|optional| optional.op.observed()));
-            kept.extend(now);
-            rest = later;
-        }
-        self.optional = kept;
+    fn required(&self) -> impl Iterator<Item = &Op> {
+        self.ops.iter().filter(|op| op.outcome == Outcome::Ok)
     }
 
     /// The operation whose completion first made the history impossible: that of the shortest
     /// prefix that is none. What was not complete in a prefix may have happened or not.
-    fn first_refuted(&self, initial: Held) -> usize {
-        let mut order: Vec<usize> = (0..self.required.len()).collect();
-        order.sort_by_key(|index| self.required[*index].completed);
+    fn first_refuted(&self, log: &Log, initial: Initial) -> usize {
+        let is_required = |at: &usize| self.ops[*at].outcome == Outcome::Ok;
+        let mut order: Vec<usize> = (0..self.ops.len()).filter(is_required).collect();
+        order.sort_by_key(|at| self.ops[*at].completed);
         let is_possible = |last: &usize| {
-            let until = self.required[*last].completed;
-            let begun = self.required.iter().filter(|op| op.invoked <= until);
-            let (required, open): (Vec<_>, Vec<_>) =
-                begun.cloned().partition(|op| op.completed <= until);
-            let changing = open.into_iter().filter(|op| op.op.left().is_some());
-            let mut optional: Vec<Optional<RegisterOp>> = changing
-                .map(|Required { op, invoked, .. }| Optional { op, invoked })
-                .collect();
-            optional.extend(self.optional.iter().cloned());
-            let decision = decide(&Register, initial, &required, &optional, STEPS_MAX / 20);
-            decision != Decision::NotLinearizable
+            let prefix = until(&self.ops, self.ops[*last].completed);
+            let ruling = register(log, &prefix, initial, Budget::steps(STEPS_MAX / 20));
+            !matches!(ruling, Ruling::Broken(_))
         };
         let first = order.partition_point(is_possible);
         order[first.min(order.len() - 1)]
-    }
-
-    /// The first operation that observed a value nobody can have left before it.
-    fn impossible_observation(&self, initial: Held) -> Option<usize> {
-        let mut earliest: BTreeMap<ValueId, u64> = BTreeMap::new();
-        let required = self.required.iter().map(|op| (op.op, op.invoked));
-        let optional = self.optional.iter().map(|op| (op.op, op.invoked));
-        for (op, invoked) in required.chain(optional) {
-            if let Some(value) = op.left() {
-                let first = earliest.entry(value).or_insert(invoked);
-                *first = invoked.min(*first);
-            }
-        }
-        let Held::Value(initial) = initial else {
-            return None;
-        };
-        self.required.iter().position(|op| {
-            let observed = op.op.observed().filter(|value| *value != initial);
-            let is_late = |value| {
-                earliest
-                    .get(&value)
-                    .is_none_or(|first| *first > op.completed)
-            };
-            observed.is_some_and(is_late)
-        })
     }
 }
 
@@ -275,45 +207,33 @@ struct Tally {
 }
 
 impl Tally {
-    fn judge(&mut self, operations: &[Operation], piece: Piece) {
-        let mut problem = Problem::of(operations, piece);
-        self.examined += problem.required.len() as u64;
+    fn judge(&mut self, log: &mut Log, operations: &[Operation], piece: Piece) {
+        let problem = Problem::of(log, operations, piece);
+        self.examined += problem.required().count() as u64;
         let initial = match piece.begin {
-            0 => Held::Value(problem.values.number(&Value::Nil)),
-            _ => Held::Unknown,
+            0 => Initial::Known,
+            _ => Initial::Unknown,
         };
-        if let Some(stuck) = problem.impossible_observation(initial) {
-            self.findings.push(violation(
-                &problem,
-                stuck,
-                "observed what nobody had written",
-            ));
-            return;
-        }
-        match decide(
-            &Register,
-            initial,
-            &problem.required,
-            &problem.optional,
-            STEPS_MAX,
-        ) {
-            Decision::Linearizable => {}
-            Decision::NotLinearizable => {
-                let culprit = problem.first_refuted(initial);
-                let found = violation(&problem, culprit, "fits no order");
-                self.findings.push(found);
+        match register(log, &problem.ops, initial, Budget::steps(STEPS_MAX)) {
+            Ruling::Holds => {}
+            Ruling::Broken(broken) => {
+                let culprit = match broken.witness.is_empty() {
+                    true => problem.first_refuted(log, initial),
+                    false => broken.stuck,
+                };
+                self.findings
+                    .push(violation(&problem, culprit, &broken.why));
             }
-            Decision::OutOfBudget {
-                first_open,
-                candidates,
-            } => {
-                let open = problem.behind[first_open];
+            Ruling::Undecided { spent: _, at, open } => {
+                let due = problem.behind[at];
+                let first = problem.required().filter(|op| op.completed >= due.invoked);
+                let begin = first.map(|op| op.invoked).min().unwrap_or(due.invoked);
                 self.undecided.push(format!(
                     "key {}: the search used up {STEPS_MAX} steps in the window that begins at \
-                     {} with op {} ({candidates} operations open at once)",
-                    open.key,
-                    seconds(open.invoked),
-                    open.index
+                     {}, placing op {} ({open} operations open at once)",
+                    due.key,
+                    seconds(begin),
+                    due.index
                 ));
             }
         }
@@ -338,14 +258,17 @@ impl Tally {
     }
 }
 
-fn violation(problem: &Problem<'_>, stuck: usize, how: &str) -> Violation {
+fn violation(problem: &Problem<'_>, stuck: usize, why: &str) -> Violation {
     let operation = problem.behind[stuck];
     let mut slice: Vec<&Operation> = Vec::new();
-    let concurrent = problem.behind.iter().filter(|other| {
+    let required = problem.ops.iter().zip(&problem.behind);
+    let required = required.filter(|(op, _)| op.outcome == Outcome::Ok);
+    let required: Vec<&Operation> = required.map(|(_, behind)| *behind).collect();
+    let concurrent = required.iter().filter(|other| {
         other.invoked <= operation.completed && other.completed >= operation.invoked
     });
     slice.extend(concurrent.take(STORY_MAX));
-    let before = problem.behind.iter().rev();
+    let before = required.iter().rev();
     slice.extend(
         before
             .filter(|other| other.completed < operation.invoked)
@@ -370,7 +293,13 @@ fn violation(problem: &Problem<'_>, stuck: usize, how: &str) -> Violation {
     Violation {
         clause: "HI-01".into(),
         time: operation.completed,
-        message: format!("key {}: {} {how}", operation.key, operation.told()),
+        message: format!(
+            "key {}: {} fits no order. {why}",
+            operation.key,
+            operation.told()
+        )
+        .trim_end_matches([' ', '.'])
+        .into(),
         witness,
         known: None,
     }

@@ -67,6 +67,50 @@ pub enum Function {
 }
 
 impl Function {
+    /// All of them.
+    pub const ALL: &[Function] = &[
+        Function::Read,
+        Function::Write,
+        Function::Cas,
+        Function::Add,
+        Function::Append,
+        Function::Increment,
+        Function::Enqueue,
+        Function::Dequeue,
+        Function::Push,
+        Function::Pop,
+        Function::Acquire,
+        Function::Release,
+        Function::Transfer,
+        Function::Txn,
+    ];
+
+    /// As it is written in a history.
+    pub fn name(self) -> &'static str {
+        match self {
+            Function::Read => "read",
+            Function::Write => "write",
+            Function::Cas => "cas",
+            Function::Add => "add",
+            Function::Append => "append",
+            Function::Increment => "increment",
+            Function::Enqueue => "enqueue",
+            Function::Dequeue => "dequeue",
+            Function::Push => "push",
+            Function::Pop => "pop",
+            Function::Acquire => "acquire",
+            Function::Release => "release",
+            Function::Transfer => "transfer",
+            Function::Txn => "txn",
+        }
+    }
+
+    /// The function of this name.
+    pub fn of_name(name: &[u8]) -> Option<Function> {
+        let mut all = Function::ALL.iter();
+        all.find(|f| f.name().as_bytes() == name).copied()
+    }
+
     /// Whether an operation of this function changes something, as far as the function tells.
     pub fn is_write(self) -> bool {
         match self {

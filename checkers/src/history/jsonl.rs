@@ -5,11 +5,12 @@
 //! not go back, a completion answers an invocation of its process, indices grow) and stops at the
 //! first line that does not, with its number and the reason. It streams: one line in memory.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+use self::fast::FastLines;
+use super::compact::ByProcess;
 use super::event::{Event, EventKind, Function, Key, Process};
 use crate::lines::{LineProblem, Lines, write_line};
 
@@ -80,6 +81,9 @@ pub enum HistoryProblem {
         /// What is completed.
         got: String,
     },
+    /// A form other than JSON lines, and what is wrong with it.
+    #[error("{0}")]
+    Foreign(String),
     /// The value does not fit the function.
     #[error("{0}")]
     Value(&'static str),
@@ -89,7 +93,7 @@ pub enum HistoryProblem {
 #[derive(Debug, Default)]
 pub struct HistoryRules {
     last: Option<(u64, u64)>,
-    open: BTreeMap<Process, (u64, Function, Option<Key>)>,
+    open: ByProcess<(u64, Function, Option<Key>)>,
 }
 
 impl HistoryRules {
@@ -109,7 +113,7 @@ impl HistoryRules {
                 }
             }
             EventKind::Ok | EventKind::Fail | EventKind::Info => {
-                let Some((open, f, key)) = self.open.remove(&process) else {
+                let Some((open, f, key)) = self.open.remove(process) else {
                     return Err(HistoryProblem::NotInvoked { process });
                 };
                 // A completion may leave out the key: the invocation has it.
@@ -174,6 +178,7 @@ fn check_value(event: &Event) -> Result<(), HistoryProblem> {
 #[derive(Debug)]
 pub struct HistoryReader<R> {
     lines: Lines<R>,
+    fast: FastLines,
     rules: HistoryRules,
     stopped: bool,
 }
@@ -183,6 +188,7 @@ impl<R: Read> HistoryReader<R> {
     pub fn new(input: R) -> HistoryReader<R> {
         HistoryReader {
             lines: Lines::new(input),
+            fast: FastLines::default(),
             rules: HistoryRules::default(),
             stopped: false,
         }
@@ -193,6 +199,10 @@ impl<R: Read> HistoryReader<R> {
             let Some(line) = self.lines.next_line()? else {
                 return Ok(None);
             };
+            if let Some(event) = self.fast.event(line) {
+                self.rules.check(&event)?;
+                return Ok(Some(event));
+            }
             if let Ok(header) = serde_json::from_slice::<Header>(line) {
                 if header.format != HISTORY_FORMAT {
                     return Err(HistoryProblem::Format(header.format));
@@ -272,6 +282,8 @@ struct Header {
     #[serde(rename = "slotquake-history")]
     format: u32,
 }
+
+pub mod fast;
 
 #[cfg(test)]
 mod tests;

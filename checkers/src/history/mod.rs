@@ -1,8 +1,13 @@
 //! What the clients did: one [`Event`] for each invocation and each completion.
 
+pub mod binary;
+pub mod compact;
+pub mod edn;
 pub mod event;
+pub mod format;
 pub mod jsonl;
 pub mod operation;
+pub mod textlog;
 pub mod value;
 
 pub use event::{Event, EventKind, Function, Key, Object, Process};

@@ -90,7 +90,7 @@ impl Operation {
 
     /// One line for people.
     pub fn told(&self) -> String {
-        let name = format!("{:?}", self.f).to_lowercase();
+        let name = self.f.name();
         let tail = match (self.outcome, self.f) {
             (Outcome::Ok, Function::Read) => format!("-> {}", short(&self.result)),
             (Outcome::Ok, _) => format!("{} -> ok", short(&self.argument)),

@@ -1,5 +1,8 @@
 //! `slotquake check`: judges a recording, or a bare history, and nothing but what was recorded.
 
+mod history;
+mod object;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -7,7 +10,7 @@ use clap::Args;
 use slotquake_checkers::history::Event;
 use slotquake_checkers::judge::{Judgement, judge, judge_history};
 use slotquake_checkers::observation::Setting;
-use slotquake_checkers::recording::{HISTORY, Recording, SETTING, read_history};
+use slotquake_checkers::recording::{Recording, SETTING};
 
 use super::console;
 use super::exit::{Exit, Failure};
@@ -21,6 +24,10 @@ pub struct CheckArgs {
     /// The folder of a run, or a file of history lines; `-` reads a history from stdin
     #[arg(value_name = "DIR|FILE")]
     path: PathBuf,
+    #[command(flatten)]
+    history: history::HistoryOptions,
+    #[command(flatten)]
+    object: object::ObjectOptions,
     /// Write the report as one HTML file
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -30,7 +37,13 @@ pub struct CheckArgs {
 
 /// Judges and prints.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let (recording, judgement, plan) = judged(&args.path)?;
+    if let Some(output) = &args.history.convert {
+        return history::convert(&args.path, &args.history, output);
+    }
+    if args.object.is_asked() {
+        return object::run(&args.path, &args.history, &args.object, args.results.form());
+    }
+    let (recording, judgement, plan) = judged(&args.path, &args.history)?;
     let about = About {
         plan: plan.as_ref(),
         folder: None,
@@ -51,7 +64,10 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(Exit::of_judgement(&judgement, args.results.strictness()))
 }
 
-fn judged(path: &Path) -> Result<(Recording, Judgement, Option<Plan>), Failure> {
+fn judged(
+    path: &Path,
+    options: &history::HistoryOptions,
+) -> Result<(Recording, Judgement, Option<Plan>), Failure> {
     if path.is_dir() {
         let recording = read_recording(path)?;
         let mut judgement = judge(&recording);
@@ -62,7 +78,7 @@ fn judged(path: &Path) -> Result<(Recording, Judgement, Option<Plan>), Failure> 
         judgement.seed = plan.as_ref().map(|plan| plan.seed);
         return Ok((recording, judgement, plan));
     }
-    let events = read_events(path)?;
+    let events: Vec<Event> = history::open(path, options)?.collect::<Result<_, _>>()?;
     let judgement = judge_history(&events);
     let ended_at = events.last().map_or(0, |event| event.time);
     let mut recording = Recording::empty(Setting::of_bare_history(ended_at));
@@ -84,24 +100,6 @@ pub fn read_recording(folder: &Path) -> Result<Recording, Failure> {
     }
     Recording::read(|name| File::open(folder.join(name)))
         .map_err(|error| Failure::bad_input(format!("{}/{error}", folder.display())))
-}
-
-fn read_events(path: &Path) -> Result<Vec<Event>, Failure> {
-    let events = match path.as_os_str() == "-" {
-        true => read_history(std::io::stdin().lock()),
-        false => {
-            let file = File::open(path).map_err(|error| {
-                Failure::bad_input(format!("{} cannot be read: {error}", path.display()))
-            })?;
-            read_history(file)
-        }
-    };
-    // The reader names the stream by its usual name; people gave another.
-    events.map_err(|error| {
-        let named = error.to_string();
-        let rest = named.strip_prefix(HISTORY).unwrap_or(&named);
-        Failure::bad_input(format!("{}{rest}", path.display()))
-    })
 }
 
 /// The plan says what was meant, which judging does not need: a missing or foreign one is no error.

@@ -1,0 +1,10 @@
+//! The models that come with slotquake.
+
+pub mod chain;
+pub mod collections;
+pub mod register;
+pub mod scalars;
+
+pub use collections::{AppendList, GrowSet, Queue, Stack};
+pub use register::{MultiRegister, Register};
+pub use scalars::{Counter, Mutex};

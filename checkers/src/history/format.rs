@@ -1,0 +1,64 @@
+//! The forms a history may have on disk, and which one a file is in.
+
+use std::io::Read;
+
+use super::binary::{BinaryReader, MAGIC};
+use super::edn::{EdnReader, Keys};
+use super::event::Event;
+use super::jsonl::{HistoryError, HistoryReader};
+use super::textlog::LogReader;
+
+/// A form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// JSON, one event a line.
+    Jsonl,
+    /// Few bytes.
+    Binary,
+    /// Jepsen's maps.
+    Edn,
+    /// Jepsen's text logs.
+    Porcupine,
+}
+
+impl Format {
+    /// The form of a file that begins like this.
+    pub fn of_beginning(bytes: &[u8]) -> Format {
+        if bytes.starts_with(MAGIC) {
+            return Format::Binary;
+        }
+        let mut visible = bytes.iter().filter(|byte| !byte.is_ascii_whitespace());
+        match (visible.next(), visible.next()) {
+            (Some(b'{'), Some(b'"' | b'}')) | (None, _) => Format::Jsonl,
+            (Some(b'{' | b'[' | b'(' | b'#' | b';'), _) => Format::Edn,
+            (Some(byte), _) if byte.is_ascii_alphabetic() => Format::Porcupine,
+            (Some(_), _) => Format::Jsonl,
+        }
+    }
+
+    /// The form that the name of a file asks for.
+    pub fn of_name(name: &str) -> Option<Format> {
+        match name.rsplit_once('.')?.1 {
+            "jsonl" | "json" => Some(Format::Jsonl),
+            "slqh" => Some(Format::Binary),
+            "edn" => Some(Format::Edn),
+            _ => None,
+        }
+    }
+}
+
+/// Events as they are read.
+pub type Events<'a> = Box<dyn Iterator<Item = Result<Event, HistoryError>> + 'a>;
+
+/// The events of a history in this form.
+pub fn read<'a>(format: Format, keys: Keys, input: impl Read + 'a) -> Events<'a> {
+    match format {
+        Format::Jsonl => Box::new(HistoryReader::new(input)),
+        Format::Binary => Box::new(BinaryReader::new(input)),
+        Format::Edn => Box::new(EdnReader::new(input, keys)),
+        Format::Porcupine => Box::new(LogReader::new(input)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Each form gives the events of the others, and refuses damage with its place and the reason.
+
+use super::super::binary::BinaryWriter;
+use super::super::edn;
+use super::*;
+use crate::history::{EventKind, Function, Value};
+
+const JSON: &str = r#"{"index":0,"time":5,"process":1,"type":"invoke","f":"write","key":"k","value":7}
+{"index":1,"time":6,"process":2,"type":"invoke","f":"cas","key":"k","value":[7,-8]}
+{"index":4,"time":9,"process":1,"type":"ok","f":"write","key":"k","value":7}
+{"index":5,"time":9,"process":2,"type":"info","f":"cas","key":"k"}
+{"index":6,"time":12,"process":3,"type":"invoke","f":"read","key":"l","value":null}
+{"index":7,"time":90,"process":3,"type":"ok","f":"read","key":"l","value":[1,"x",[]]}
+"#;
+
+fn events(format: Format, keys: Keys, bytes: &[u8]) -> Vec<Event> {
+    read(format, keys, bytes)
+        .collect::<Result<_, _>>()
+        .expect("a good history")
+}
+
+fn refusal(format: Format, bytes: &[u8]) -> String {
+    let read: Result<Vec<Event>, _> = read(format, Keys::Apart, bytes).collect();
+    read.expect_err("a bad history").to_string()
+}
+
+fn binary(events: &[Event]) -> Vec<u8> {
+    let mut writer = BinaryWriter::new(Vec::new()).expect("memory");
+    events
+        .iter()
+        .for_each(|event| writer.write(event).expect("memory"));
+    writer.finish().expect("memory")
+}
+
+#[test]
+fn binary_and_edn_give_back_what_they_took() {
+    let expected = events(Format::Jsonl, Keys::Apart, JSON.as_bytes());
+    assert_eq!(expected.len(), 6);
+    let bytes = binary(&expected);
+    assert!(bytes.len() * 5 < JSON.len(), "{} bytes", bytes.len());
+    assert_eq!(Format::of_beginning(&bytes), Format::Binary);
+    assert_eq!(events(Format::Binary, Keys::Apart, &bytes), expected);
+    let mut text = Vec::new();
+    expected
+        .iter()
+        .for_each(|event| edn::write(&mut text, event).expect("memory"));
+    assert_eq!(Format::of_beginning(&text), Format::Edn);
+    assert_eq!(events(Format::Edn, Keys::InValues, &text), expected);
+}
+
+#[test]
+fn reads_the_vectors_and_records_that_jepsen_writes() {
+    let text = "[#jepsen.history.Op{:index 0, :time 3, :type :invoke, :process 0, :f :w, :value 4}\n\
+                {:type :info, :process :nemesis, :f :start, :value nil} ; the nemesis\n\
+                {:type :ok, :process 0, :f :w, :value 4, :error #{:a}, #_ :gone}]";
+    let read = events(Format::Edn, Keys::Apart, text.as_bytes());
+    assert_eq!(read.len(), 2);
+    assert_eq!((read[1].kind, read[1].f), (EventKind::Ok, Function::Write));
+    assert_eq!((read[1].index, read[1].time), (1, 4));
+}
+
+#[test]
+fn reads_the_logs_that_porcupine_reads() {
+    let text = "INFO  jepsen.util - 0\t:invoke\t:cas\t[0 1]\nINFO  jepsen.core - nothing\n\
+                INFO  jepsen.util - 0\t:info\t:cas\t:timed-out\n";
+    assert_eq!(Format::of_beginning(text.as_bytes()), Format::Porcupine);
+    let read = events(Format::Porcupine, Keys::Apart, text.as_bytes());
+    assert_eq!(
+        read[0].value,
+        Value::List(vec![Value::Int(0), Value::Int(1)])
+    );
+    assert_eq!(read[1].kind, EventKind::Info);
+}
+
+#[test]
+fn damage_is_refused_with_its_place_and_the_reason() {
+    let deep = "[".repeat(100_000);
+    let deep_value = format!("{{:process 0, :type :invoke, :f :read, :value {deep}");
+    let deep_json = format!(
+        "{{\"index\":0,\"time\":1,\"process\":0,\"type\":\"ok\",\"f\":\"read\",\"value\":{deep}"
+    );
+    let cases: [(Format, &[u8], &str); 8] = [
+        (
+            Format::Edn,
+            deep_value.as_bytes(),
+            "line 1: edn: forms nested too deep",
+        ),
+        (
+            Format::Jsonl,
+            deep_json.as_bytes(),
+            "line 1: recursion limit",
+        ),
+        (
+            Format::Edn,
+            b"\n{:type :ok",
+            "line 2: edn: the history ends",
+        ),
+        (
+            Format::Edn,
+            b"{:process 0 :f :fly :type :ok}",
+            "line 1: edn: :f is \"fly\"",
+        ),
+        (
+            Format::Edn,
+            b"{:process 0 :f :r :type :ok}",
+            "line 1: process 0 completes",
+        ),
+        (
+            Format::Porcupine,
+            b"INFO - 0 :invoke :cas [0 1",
+            "line 1: cannot be read: a value",
+        ),
+        (
+            Format::Binary,
+            b"SLQH\x01\x00\x00",
+            "line 1: cannot be read",
+        ),
+        (
+            Format::Binary,
+            b"SLQH\x02",
+            "line 0: binary: not a binary history",
+        ),
+    ];
+    for (format, bytes, expected) in cases {
+        let told = refusal(format, bytes);
+        assert!(told.starts_with(expected), "{told:?}, not {expected:?}");
+    }
+}
+
+#[test]
+fn no_damage_makes_a_reader_panic() {
+    let good = binary(&events(Format::Jsonl, Keys::Apart, JSON.as_bytes()));
+    for place in 0..good.len() {
+        for byte in [0, 1, 0x7f, 0x80, 0xff] {
+            let mut bytes = good.clone();
+            bytes[place] = byte;
+            for format in [
+                Format::Jsonl,
+                Format::Binary,
+                Format::Edn,
+                Format::Porcupine,
+            ] {
+                read(format, Keys::InValues, &bytes[..]).for_each(drop);
+            }
+        }
+    }
+}
