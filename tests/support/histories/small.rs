@@ -60,6 +60,7 @@ fn call(name: &str, value: i64, values: i64, draft: &mut Draft, rng: &mut Rng) {
         "mutex" => (Function::Release, Value::Nil),
         "list" if !is_read => (Function::Append, Value::Int(value)),
         "set" if !is_read => (Function::Add, Value::Int(value)),
+        "counter" if !is_read && below(rng, 2) == 0 => (Function::Increment, Value::Int(value - 1)),
         "counter" if !is_read => (Function::Add, Value::Int(value - 1)),
         "queue" if is_read => (Function::Dequeue, Value::Nil),
         "queue" => (Function::Enqueue, Value::Int(value)),
@@ -162,7 +163,11 @@ impl Held {
                 let done = steps.iter().map(|step| self.micro(step)).collect();
                 draft.result = Value::List(done);
             }
-            (Function::Txn, _) => return false,
+            (Function::Increment, value) => {
+                self.total += value.as_int().unwrap_or_default();
+                draft.result = Value::Int(self.total);
+            }
+            (Function::Txn | Function::Transfer, _) => return false,
         }
         true
     }
@@ -195,7 +200,7 @@ fn tamper(name: &str, values: i64, drafts: &mut [Draft], rng: &mut Rng) {
                     Value::List(_) => other,
                     _ => Value::List(vec![Value::Int(below(rng, 3) as i64)]),
                 },
-                (Function::Read | Function::Dequeue | Function::Pop, _) => {
+                (Function::Read | Function::Dequeue | Function::Pop | Function::Increment, _) => {
                     Value::Int(below(rng, values as u64 + 2) as i64)
                 }
                 (_, _) => draft.result.clone(),
