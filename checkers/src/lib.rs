@@ -7,7 +7,8 @@
 //!
 //! Rooms: [`history`] (what clients did), [`observation`] (what was seen of the cluster),
 //! [`recording`] (both, merged), [`checker`] and [`registry`] (the judges), [`scene`] (what they all
-//! need to know), [`judge`] (all of them over one recording), [`verdict`] (what they may say).
+//! need to know), [`transactions`] (cycles of dependencies), [`judge`] (all of them over one
+//! recording), [`verdict`] (what they may say).
 
 pub mod availability;
 pub mod checker;
@@ -21,6 +22,7 @@ pub mod recording;
 pub mod registry;
 pub mod scene;
 pub mod table;
+pub mod transactions;
 pub mod verdict;
 pub mod witness;
 

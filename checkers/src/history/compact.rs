@@ -83,6 +83,14 @@ impl Atoms {
             _ => Cow::Borrowed(&self.values[(atom.0 >> 2) as usize]),
         }
     }
+
+    /// What it stands for, for people; texts without quotes.
+    pub fn told(&self, atom: Atom) -> String {
+        match &*self.value(atom) {
+            Value::Text(text) => text.to_string(),
+            value => short(value),
+        }
+    }
 }
 
 /// Number of a key within its [`Log`].

@@ -2,6 +2,7 @@
 
 mod history;
 mod object;
+mod transactions;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! `slotquake check --model`: is a bare history linearizable, and if not, why.
+//! `slotquake check --model`: is a bare history linearizable, and if not, why. Models of
+//! transactions are judged next door.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,14 +14,22 @@ use super::super::console::{self, Form};
 use super::super::duration::parse_ms;
 use super::super::exit::{Exit, Failure};
 use super::history::{HistoryOptions, open};
-use super::{json_line, write};
+use super::{json_line, transactions, write};
 
 /// What to hold a history against, and for how long.
 #[derive(Debug, Args)]
 pub struct ObjectOptions {
-    /// Judge linearizability of a bare history against one model
+    /// Judge a bare history against one model
     #[arg(long, value_name = "MODEL", help = model_help())]
     model: Option<String>,
+    /// The consistency that is demanded of transactions
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "strict-serializable",
+        requires = "model"
+    )]
+    consistency: String,
     /// Draw the smallest witness
     #[arg(long, value_name = "FILE", requires = "model")]
     svg: Option<PathBuf>,
@@ -50,8 +59,19 @@ pub fn run(
     form: Form,
 ) -> Result<Exit, Failure> {
     let name = options.model.as_deref().unwrap_or_default();
+    if let Some(dialect) = transactions::dialect(name) {
+        return transactions::run(&transactions::Task {
+            path,
+            history,
+            dialect,
+            consistency: &options.consistency,
+            svg: options.svg.as_deref(),
+            form,
+        });
+    }
     let judge = judge_of(name).ok_or_else(|| {
-        let names: Vec<&str> = JUDGES.iter().map(|judge| judge.name()).collect();
+        let names = JUDGES.iter().map(|judge| judge.name());
+        let names: Vec<&str> = names.chain(transactions::MODELS).collect();
         Failure::bad_input(format!(
             "no model is called {name}; there are {}",
             names.join(", ")
@@ -91,7 +111,8 @@ fn model_help() -> String {
         .map(|judge| format!("{} ({})", judge.name(), judge.help()));
     let listed: Vec<String> = listed.collect();
     format!(
-        "Judge linearizability of a bare history: {}",
+        "Judge a bare history alone: transactions ({}), or linearizability: {}",
+        transactions::MODELS.join(", "),
         listed.join("; ")
     )
 }

@@ -1,0 +1,167 @@
+//! Consistency models and which follows from which.
+//!
+//! A model is ruled out if it, or any weaker model that it includes, forbids an anomaly that was
+//! found. Strong forms respect real time, strong session forms the order of each process.
+
+use serde::{Serialize, Serializer};
+
+/// A consistency model, from weakest to strongest as far as they compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConsistencyModel {
+    /// PL-1.
+    ReadUncommitted,
+    /// PL-2.
+    ReadCommitted,
+    /// Transactions are seen whole or not at all.
+    ReadAtomic,
+    /// Snapshots that need not be the latest everywhere: long forks, no lost updates.
+    ParallelSnapshotIsolation,
+    /// PL-2.99.
+    RepeatableRead,
+    /// Reads from a snapshot, first committer wins.
+    SnapshotIsolation,
+    /// PL-3.
+    Serializable,
+    /// PL-1 in the order of each process.
+    StrongSessionReadUncommitted,
+    /// PL-2 in the order of each process.
+    StrongSessionReadCommitted,
+    /// Snapshot isolation in the order of each process.
+    StrongSessionSnapshotIsolation,
+    /// PL-3 in the order of each process.
+    StrongSessionSerializable,
+    /// PL-1 in real time.
+    StrongReadUncommitted,
+    /// PL-2 in real time.
+    StrongReadCommitted,
+    /// Snapshot isolation in real time.
+    StrongSnapshotIsolation,
+    /// PL-3 in real time, PL-SS.
+    StrictSerializable,
+}
+
+use ConsistencyModel as M;
+
+impl ConsistencyModel {
+    /// All of them.
+    pub const ALL: [ConsistencyModel; 15] = [
+        M::ReadUncommitted,
+        M::ReadCommitted,
+        M::ReadAtomic,
+        M::ParallelSnapshotIsolation,
+        M::RepeatableRead,
+        M::SnapshotIsolation,
+        M::Serializable,
+        M::StrongSessionReadUncommitted,
+        M::StrongSessionReadCommitted,
+        M::StrongSessionSnapshotIsolation,
+        M::StrongSessionSerializable,
+        M::StrongReadUncommitted,
+        M::StrongReadCommitted,
+        M::StrongSnapshotIsolation,
+        M::StrictSerializable,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            M::ReadUncommitted => "read-uncommitted",
+            M::ReadCommitted => "read-committed",
+            M::ReadAtomic => "read-atomic",
+            M::ParallelSnapshotIsolation => "parallel-snapshot-isolation",
+            M::RepeatableRead => "repeatable-read",
+            M::SnapshotIsolation => "snapshot-isolation",
+            M::Serializable => "serializable",
+            M::StrongSessionReadUncommitted => "strong-session-read-uncommitted",
+            M::StrongSessionReadCommitted => "strong-session-read-committed",
+            M::StrongSessionSnapshotIsolation => "strong-session-snapshot-isolation",
+            M::StrongSessionSerializable => "strong-session-serializable",
+            M::StrongReadUncommitted => "strong-read-uncommitted",
+            M::StrongReadCommitted => "strong-read-committed",
+            M::StrongSnapshotIsolation => "strong-snapshot-isolation",
+            M::StrictSerializable => "strict-serializable",
+        }
+    }
+
+    /// The model of this name.
+    pub fn of_name(name: &str) -> Option<ConsistencyModel> {
+        M::ALL.into_iter().find(|model| model.name() == name)
+    }
+
+    /// The next weaker models.
+    pub fn includes(self) -> &'static [ConsistencyModel] {
+        match self {
+            M::ReadUncommitted => &[],
+            M::ReadCommitted => &[M::ReadUncommitted],
+            M::ReadAtomic | M::RepeatableRead => &[M::ReadCommitted],
+            M::ParallelSnapshotIsolation => &[M::ReadAtomic],
+            M::SnapshotIsolation => &[M::ParallelSnapshotIsolation],
+            M::Serializable => &[M::RepeatableRead, M::SnapshotIsolation],
+            M::StrongSessionReadUncommitted => &[M::ReadUncommitted],
+            M::StrongSessionReadCommitted => &[M::StrongSessionReadUncommitted, M::ReadCommitted],
+            M::StrongSessionSnapshotIsolation => {
+                &[M::StrongSessionReadCommitted, M::SnapshotIsolation]
+            }
+            M::StrongSessionSerializable => &[M::StrongSessionSnapshotIsolation, M::Serializable],
+            M::StrongReadUncommitted => &[M::StrongSessionReadUncommitted],
+            M::StrongReadCommitted => &[M::StrongReadUncommitted, M::StrongSessionReadCommitted],
+            M::StrongSnapshotIsolation => {
+                &[M::StrongReadCommitted, M::StrongSessionSnapshotIsolation]
+            }
+            M::StrictSerializable => &[M::StrongSnapshotIsolation, M::StrongSessionSerializable],
+        }
+    }
+
+    /// Whether whatever satisfies this model satisfies the other.
+    pub fn is_at_least(self, other: ConsistencyModel) -> bool {
+        let mut weaker = self.includes().iter();
+        self == other || weaker.any(|model| model.is_at_least(other))
+    }
+}
+
+/// The models that anomalies rule out: the weakest of them, and all that follow from these.
+pub fn ruled_out(
+    direct: impl IntoIterator<Item = ConsistencyModel>,
+) -> (Vec<ConsistencyModel>, Vec<ConsistencyModel>) {
+    let direct: Vec<ConsistencyModel> = direct.into_iter().collect();
+    let is_out = |model: &ConsistencyModel| direct.iter().any(|out| model.is_at_least(*out));
+    let out: Vec<ConsistencyModel> = M::ALL.into_iter().filter(is_out).collect();
+    let is_weakest = |model: &&ConsistencyModel| {
+        let mut others = out.iter().filter(|other| other != model);
+        !others.any(|other| model.is_at_least(*other))
+    };
+    let not: Vec<ConsistencyModel> = out.iter().filter(is_weakest).copied().collect();
+    let also = out.iter().filter(|model| !not.contains(model)).copied();
+    (not.clone(), also.collect())
+}
+
+impl Serialize for ConsistencyModel {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strict_serializability_includes_every_model() {
+        for model in M::ALL {
+            assert!(M::StrictSerializable.is_at_least(model), "{}", model.name());
+            assert!(model.is_at_least(M::ReadUncommitted), "{}", model.name());
+            assert_eq!(M::of_name(model.name()), Some(model));
+        }
+        assert!(!M::Serializable.is_at_least(M::StrongReadUncommitted));
+        assert!(!M::ParallelSnapshotIsolation.is_at_least(M::SnapshotIsolation));
+    }
+
+    #[test]
+    fn the_weakest_models_out_stand_first() {
+        let (not, also) = ruled_out([M::SnapshotIsolation, M::RepeatableRead]);
+        assert_eq!(not, [M::RepeatableRead, M::SnapshotIsolation]);
+        assert!(also.contains(&M::Serializable) && also.contains(&M::StrictSerializable));
+        assert!(!also.contains(&M::ParallelSnapshotIsolation));
+        assert_eq!(ruled_out([]), (vec![], vec![]));
+    }
+}
