@@ -133,7 +133,7 @@ impl Default for Plan {
             replicas: 1,
             node_timeout_ms: 1000,
             workloads: workloads.map(|entry| entry.name.into()).collect(),
-            faults: NEMESES.iter().map(|nemesis| nemesis.kind).collect(),
+            faults: nemesis::usual().map(|nemesis| nemesis.kind).collect(),
             fault_interval_ms: 5000,
             time_limit_ms: 30_000,
             rate: 200,

@@ -27,6 +27,9 @@ pub struct Coverage {
     pub pauses: u64,
     pub partitions: u64,
     pub manual_failovers: u64,
+    /// Acts of operators by kind, manual failovers among them.
+    #[serde(default)]
+    pub acts: BTreeMap<String, u64>,
     /// Processes that ended by themselves.
     pub crashes: u64,
     /// Candidates and epochs for which votes were asked.
@@ -112,11 +115,22 @@ impl CoverageCounter {
         match &fault.phase {
             FaultPhase::Installed if self.fault_ids.insert(fault.id) => {
                 counts.faults_installed += 1;
+                if fault.kind.is_administrative() {
+                    *counts.acts.entry(fault.kind.name().into()).or_default() += 1;
+                }
                 match fault.kind {
                     FaultKind::Kill => counts.kills += 1,
                     FaultKind::Pause => counts.pauses += 1,
                     FaultKind::Partition => counts.partitions += 1,
-                    FaultKind::Failover => counts.manual_failovers += 1,
+                    FaultKind::Failover | FaultKind::ForcedFailover | FaultKind::Takeover => {
+                        counts.manual_failovers += 1;
+                    }
+                    FaultKind::Replicate
+                    | FaultKind::Reshard
+                    | FaultKind::OpenSlot
+                    | FaultKind::BumpEpoch
+                    | FaultKind::Forget
+                    | FaultKind::Reset => {}
                 }
             }
             FaultPhase::Installed | FaultPhase::Healed => {}
@@ -166,9 +180,10 @@ impl CoverageCounter {
         }
     }
 
-    /// Whether anybody noticed the faults.
+    /// Whether anybody noticed the faults. An act of an operator was noticed by who said OK to it.
     pub fn did_bite(&self, coverage: &Coverage) -> bool {
-        coverage.elections + coverage.failovers + coverage.stalled_ops + self.disturbed_ops > 0
+        let noticed = coverage.elections + coverage.failovers + coverage.stalled_ops;
+        noticed + self.disturbed_ops > 0 || !coverage.acts.is_empty()
     }
 }
 

@@ -14,6 +14,7 @@ use crate::invariants::links::{LinkNumber, Links};
 use crate::invariants::promotions::Promotions;
 use crate::observation::bounds::MILLISECOND;
 use crate::observation::fault::note_pause;
+use crate::observation::ownership::Takeover;
 use crate::observation::{
     Fault, FaultKind, FaultPhase, Incarnations, Lifecycle, LifecycleKind, NodeId, NodeName,
     Ownership, Packet,
@@ -103,6 +104,8 @@ pub struct Timeline {
     pub pauses: BTreeMap<NodeName, Vec<(u64, u64)>>,
     /// Processes that ended.
     pub outages: Vec<Outage>,
+    /// Failovers that were ordered without the master's help: begin, and on whom.
+    forced: Vec<(u64, Vec<NodeName>)>,
     /// Promotions, requests and votes.
     pub promotions: Promotions,
     /// The lives of the processes.
@@ -231,6 +234,19 @@ impl Timeline {
         }
     }
 
+    /// Whether the new owner was told to take over without waiting for the old one's last writes:
+    /// FORCE and TAKEOVER. What is not over after the time of a manual failover has nothing to do
+    /// with it.
+    pub fn is_forced(&self, takeover: &Takeover) -> bool {
+        let Some(name) = self.ownership.name(&takeover.to) else {
+            return false;
+        };
+        self.forced.iter().any(|(begun, targets)| {
+            let over = begun.saturating_add(MANUAL_FAILOVER);
+            targets.contains(name) && *begun <= takeover.time && takeover.time <= over
+        })
+    }
+
     /// Whether packets of this node may be old content that was held up by a cut (R3): until as
     /// long after the heal as the cut lasted, TCP may still be retransmitting.
     fn is_stalled(&self, node: &NodeName, time: u64) -> bool {
@@ -294,7 +310,20 @@ impl Timeline {
                 }
                 FaultPhase::Skipped(_) => {}
             },
-            FaultKind::Kill | FaultKind::Failover => {}
+            FaultKind::ForcedFailover | FaultKind::Takeover => match &fault.phase {
+                FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
+                    self.forced.push((fault.begun, fault.targets.clone()));
+                }
+                FaultPhase::Healed | FaultPhase::Skipped(_) => {}
+            },
+            FaultKind::Kill
+            | FaultKind::Failover
+            | FaultKind::Replicate
+            | FaultKind::Reshard
+            | FaultKind::OpenSlot
+            | FaultKind::BumpEpoch
+            | FaultKind::Forget
+            | FaultKind::Reset => {}
         }
     }
 
@@ -317,6 +346,9 @@ impl Timeline {
         }
     }
 }
+
+/// A manual failover that is not over by now was given up, ns.
+const MANUAL_FAILOVER: u64 = 5200 * MILLISECOND;
 
 impl MasterOffsets {
     fn note(&mut self, time: u64, offset: u64, incarnation: u32) {

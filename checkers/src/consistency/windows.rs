@@ -27,13 +27,16 @@ pub enum Window {
     EmptyRestart,
     /// The master answered its backlog after a pause, not knowing that it was deposed.
     Pause,
+    /// An operator ordered a failover that does not wait for the master's last writes.
+    Forced,
 }
 
 impl Window {
     /// Its clause.
     pub fn clause(self) -> &'static str {
         match self {
-            Window::MasterCrash => "HI-04",
+            // MF-03: like a crash of the master, by order.
+            Window::MasterCrash | Window::Forced => "HI-04",
             Window::Isolation => "HI-05",
             Window::StaleRouter => "HI-06",
             Window::EmptyRestart => "HI-07",
@@ -49,6 +52,7 @@ impl Window {
             Window::StaleRouter => "acknowledged by a deposed master after the heal",
             Window::EmptyRestart => "on a master that came back without data",
             Window::Pause => "acknowledged by a deposed master after its pause",
+            Window::Forced => "not yet replicated when a failover was forced",
         }
     }
 }
@@ -135,7 +139,7 @@ impl<'a> Windows<'a> {
         let later = self.takeovers_of(slot);
         let losing = later.filter(|(takeover, failover)| {
             takeover.time.saturating_add(instant) >= write.completed
-                && self.may_lose(failover)
+                && self.may_lose(takeover, failover)
                 && failover.retained <= write.completed.saturating_add(instant)
         });
         losing
@@ -160,8 +164,9 @@ impl<'a> Windows<'a> {
             .then_some(Window::EmptyRestart)
     }
 
-    fn may_lose(&self, failover: &Failover) -> bool {
+    fn may_lose(&self, takeover: &Takeover, failover: &Failover) -> bool {
         match failover.cause {
+            Cause::Manual | Cause::Unasked if self.timeline.is_forced(takeover) => true,
             // MF-01: a manual failover loses nothing.
             Cause::Manual => false,
             Cause::Unasked => self.packets_lost > 0,
@@ -170,6 +175,9 @@ impl<'a> Windows<'a> {
     }
 
     fn window_of(&self, takeover: &Takeover, write: &Operation) -> Window {
+        if self.timeline.is_forced(takeover) {
+            return Window::Forced;
+        }
         let Some(owner) = self.timeline.ownership.name(&takeover.from) else {
             return Window::MasterCrash;
         };
@@ -264,7 +272,7 @@ impl<'a> Windows<'a> {
 
     fn span_of(&self, takeover: &Takeover, failover: &Failover, slot: u16) -> Unsettled {
         let instant = self.bounds.instant();
-        let begin = match self.may_lose(failover) {
+        let begin = match self.may_lose(takeover, failover) {
             false => takeover.time,
             true => self.first_cause(takeover).min(failover.retained),
         };

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::observation::{NodeName, Packet, Setting, View};
+use crate::observation::{NodeId, NodeName, Packet, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
@@ -29,8 +29,9 @@ pub const ENTRY: Entry = Entry {
 /// The checker of CE-04.
 #[derive(Debug, Default)]
 pub struct ConfigEpochNeverAboveCurrent {
-    /// The last table of each node: its incarnation, the time, the largest configEpoch in it.
-    tables: BTreeMap<NodeName, (u32, u64, u64)>,
+    /// The last table of each node: its incarnation, the time, the largest configEpoch in it. By
+    /// id: RESET HARD makes a node somebody else, who has seen no epoch yet (RS-08).
+    tables: BTreeMap<NodeId, (u32, u64, u64)>,
     examined: u64,
     findings: Findings,
 }
@@ -85,8 +86,8 @@ impl ConfigEpochNeverAboveCurrent {
         }
         let largest = view.table.iter().map(|entry| entry.config_epoch).max();
         let now = (life.incarnation, view.time, largest.unwrap_or(0));
-        let Some(last) = self.tables.get_mut(&view.node) else {
-            self.tables.insert(view.node.clone(), now);
+        let Some(last) = self.tables.get_mut(&view.id) else {
+            self.tables.insert(view.id.clone(), now);
             return;
         };
         let (incarnation, time, table) = std::mem::replace(last, now);

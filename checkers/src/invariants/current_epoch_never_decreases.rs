@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::bus_evidence::{Completeness, conclude};
 use super::links::ByLink;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::observation::{NodeName, Packet, Setting, View};
+use crate::observation::{NodeId, NodeName, Packet, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
@@ -30,8 +30,9 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct CurrentEpochNeverDecreases {
     on_links: ByLink<(u64, u64)>,
-    /// The last answer of each node, and of which incarnation it was.
-    in_views: BTreeMap<NodeName, (u32, (u64, u64))>,
+    /// The last answer of each node, and of which incarnation it was. By id: RESET HARD makes a
+    /// node somebody else, who has seen no epoch yet (RS-08).
+    in_views: BTreeMap<NodeId, (u32, (u64, u64))>,
     examined: u64,
     findings: Findings,
 }
@@ -79,8 +80,8 @@ impl CurrentEpochNeverDecreases {
         }
         let now = (view.time, view.current_epoch);
         let answer = (life.incarnation, now);
-        let Some(last) = self.in_views.get_mut(&view.node) else {
-            self.in_views.insert(view.node.clone(), answer);
+        let Some(last) = self.in_views.get_mut(&view.id) else {
+            self.in_views.insert(view.id.clone(), answer);
             return;
         };
         let (incarnation, before) = std::mem::replace(last, answer);

@@ -4,6 +4,7 @@
 //! may have had it, of any node. Known for upstream servers when the votes of C.1 were used twice.
 
 use super::bus_evidence::{Completeness, conclude};
+use super::ordered_takeovers::OrderedTakeovers;
 use super::promotion_has_majority::reused_votes;
 use super::promotions::{Promotion, Request};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
@@ -22,24 +23,41 @@ pub const ENTRY: Entry = Entry {
     help: "The configEpoch of a promoted replica is the epoch in which it asked for votes, and \
            no other promotion of the run has it. Upstream servers use one twice when they reuse \
            votes: part C.1 of the catalogue.",
-    make: || Box::new(ElectionEpochIsUnique),
+    make: || Box::new(ElectionEpochIsUnique::default()),
 };
 
-/// The checker of CE-07; all it needs is in the scene.
+/// The checker of CE-07.
 #[derive(Debug, Default)]
-pub struct ElectionEpochIsUnique;
+pub struct ElectionEpochIsUnique {
+    ordered: OrderedTakeovers,
+}
 
 impl Checker for ElectionEpochIsUnique {
-    fn observe(&mut self, _happening: Happening<'_>, _scene: &Scene) {}
+    fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
+        match happening {
+            Happening::Fault(fault) => self.ordered.observe(fault),
+            Happening::Packet(_)
+            | Happening::Lifecycle(_)
+            | Happening::Op(_)
+            | Happening::View(_) => {}
+        }
+    }
 
     fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let mut findings = Findings::default();
         let promotions = scene.promotions();
         let all = promotions.promotions();
+        // MF-03: TAKEOVER is no election; its epoch may be any (CE-05 is about those).
+        let is_ordered: Vec<bool> = all.iter().map(|one| self.ordered.use_up(one)).collect();
         for (position, promotion) in all.iter().enumerate() {
+            if is_ordered[position] {
+                continue;
+            }
             let before = all[..position]
                 .iter()
-                .find(|other| other.epoch == promotion.epoch);
+                .zip(&is_ordered)
+                .find(|(other, is_ordered)| !*is_ordered && other.epoch == promotion.epoch)
+                .map(|(other, _)| other);
             if let Some(before) = before {
                 let request = promotions.request(&promotion.id, promotion.epoch);
                 findings.push(used_twice(setting, before, promotion, request));

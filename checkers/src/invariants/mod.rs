@@ -15,6 +15,7 @@ pub mod links;
 pub mod minority_stops_writing;
 pub mod one_master_per_slot_and_epoch;
 pub mod one_vote_per_epoch;
+mod ordered_takeovers;
 pub mod promotion_has_majority;
 pub mod promotions;
 pub mod slot_maps_agree;

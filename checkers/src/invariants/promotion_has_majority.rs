@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bus_evidence::{Completeness, conclude};
+use super::ordered_takeovers::OrderedTakeovers;
 use super::promotions::{Promotion, Promotions};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::bounds::seconds;
@@ -26,8 +27,9 @@ pub const ENTRY: Entry = Entry {
     evidence: Evidence::Cluster,
     help: "A replica that becomes a master must have been voted for by more than half of the \
            masters that own slots, in that epoch, after it asked. Votes used by an earlier \
-           promotion do not count again. Upstream servers are known to reuse them: part C.1 of \
-           the catalogue, a quick second manual failover of the same node.",
+           promotion do not count again; upstream servers are known to reuse them: part C.1 of \
+           the catalogue, a quick second manual failover of the same node. CLUSTER FAILOVER \
+           TAKEOVER needs no votes and is not judged (MF-03).",
     make: || Box::new(PromotionHasMajority::default()),
 };
 
@@ -36,6 +38,7 @@ pub const ENTRY: Entry = Entry {
 pub struct PromotionHasMajority {
     sizes: BTreeMap<NodeName, usize>,
     short: Vec<Short>,
+    ordered: OrderedTakeovers,
     examined: u64,
 }
 
@@ -64,13 +67,18 @@ impl Checker for PromotionHasMajority {
                     self.sizes.insert(view.node.clone(), view.size as usize);
                 }
             },
-            Happening::Lifecycle(_) | Happening::Op(_) | Happening::Fault(_) => {}
+            Happening::Fault(fault) => self.ordered.observe(fault),
+            Happening::Lifecycle(_) | Happening::Op(_) => {}
         }
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let mut findings = Findings::default();
         for short in std::mem::take(&mut self.short) {
+            // MF-03: TAKEOVER needs no majority.
+            if self.ordered.use_up(&short.promotion) {
+                continue;
+            }
             findings.push(short.violation(setting));
         }
         let nothing = "no replica was promoted";

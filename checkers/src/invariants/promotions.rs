@@ -3,7 +3,9 @@
 //! A promotion is a change from replica to master within one link, where order is certain (R3).
 //! Several links show the same one: a promotion is known by the node, its incarnation, the
 //! configEpoch it claims, and the how-manieth it is with that epoch on the link. A node that
-//! claims two promotions with one epoch did not win two elections.
+//! claims two promotions with one epoch did not win two elections. A link on which nothing was sent
+//! at the time of the promotion may show a later epoch of the same reign first: that is no other
+//! promotion.
 
 use std::collections::BTreeMap;
 
@@ -55,6 +57,9 @@ pub struct Promotions {
     requests: BTreeMap<(NodeId, u64), Request>,
     votes: Vec<Vote>,
     promotions: Vec<Promotion>,
+    /// Nodes that showed themselves as masters with slots last, on any link, and the last promotion
+    /// that this follows from.
+    reigns: BTreeMap<(NodeId, u32), usize>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -113,9 +118,17 @@ impl Promotions {
         let role = self.roles.entry(link);
         if !header.is_master() {
             role.was_replica = true;
+            if !self.reigns.is_empty() {
+                self.reigns.remove(&(header.sender.clone(), incarnation));
+            }
             return None;
         }
         if !header.claims_slots() || !std::mem::take(&mut role.was_replica) {
+            return None;
+        }
+        let reign = (header.sender.clone(), incarnation);
+        let known = self.reigns.get(&reign).map(|at| &self.promotions[*at]);
+        if known.is_some_and(|known| known.epoch < header.config_epoch) {
             return None;
         }
         let count = role.promoted.entry(header.config_epoch).or_insert(0);
@@ -130,6 +143,7 @@ impl Promotions {
         if self.seen.insert(key, ()).is_some() {
             return None;
         }
+        self.reigns.insert(reign, self.promotions.len());
         self.promotions.push(Promotion {
             time: packet.time,
             name: packet.from.clone(),

@@ -68,6 +68,20 @@ fn current_epoch_may_fall_over_a_restart() {
     assert_eq!(word(&good, "CE-01"), Word::Held);
 }
 
+/// Proves CE-01, CE-04: CLUSTER RESET HARD makes a node somebody else (RS-08).
+#[test]
+fn a_node_with_a_new_id_has_seen_no_epoch() {
+    let mut reset = RecordingBuilder::good().build();
+    let last = reset.views.iter_mut().rfind(|view| view.node == name(5));
+    let last = last.expect("n5 was asked");
+    (last.id, last.current_epoch, last.my_epoch) = (id(9), 0, 0);
+    for entry in std::sync::Arc::make_mut(&mut last.table) {
+        entry.config_epoch = 0;
+    }
+    assert_eq!(word(&reset, "CE-01"), Word::Held);
+    assert_eq!(word(&reset, "CE-04"), Word::Held);
+}
+
 /// Proves CE-03.
 #[test]
 fn a_claimed_config_epoch_must_not_fall() {
@@ -179,6 +193,50 @@ fn a_promotion_needs_the_votes_of_a_majority() {
     assert_eq!(check.violations[0].known, None);
     bad.setting.bus_packets_lost = 1;
     assert_eq!(word(&bad, "VT-08"), Word::Undecided);
+}
+
+/// A promotion of n4 without votes at 4.1 s, and an order to it of this kind.
+fn unelected(kind: FaultKind, ordered_at: u64) -> Recording {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(0, 4000);
+    run.fault(ordered_at, 1, kind, FaultPhase::Installed, 4);
+    run.promote(4100, 4, 4);
+    run.calm(4200, 6000);
+    run.build()
+}
+
+/// Proves MF-03: TAKEOVER needs no votes, FORCE does.
+#[test]
+fn only_a_takeover_just_ordered_needs_no_votes() {
+    for clause in ["VT-08", "CE-07"] {
+        let ordered = unelected(FaultKind::Takeover, 4050);
+        assert_eq!(word(&ordered, clause), Word::Held, "{clause}");
+        let long_ago = unelected(FaultKind::Takeover, 2000);
+        assert_eq!(word(&long_ago, clause), Word::Violated, "{clause}");
+        let forced = unelected(FaultKind::ForcedFailover, 4050);
+        assert_eq!(word(&forced, clause), Word::Violated, "{clause}");
+    }
+}
+
+/// Proves VT-08, CE-07: a link that was silent at the time of the promotion shows the epoch that
+/// the new master has taken since (CE-06); that is the same reign.
+#[test]
+fn a_later_epoch_of_the_same_reign_is_no_promotion() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(0, 4000);
+    run.elect(4100, 4, 4, &[2, 3]);
+    run.node(4).config_epoch = 5;
+    run.node(4).current_epoch = 5;
+    run.calm(4200, 6000);
+    let mut recording = run.build();
+    let is_claim = |packet: &Packet| {
+        packet.from == name(4) && packet.to == name(6) && packet.header.config_epoch == 4
+    };
+    recording.packets.retain(|packet| !is_claim(packet));
+    for clause in ["VT-08", "CE-07"] {
+        let check = check(&recording, clause);
+        assert_eq!((check.verdict, check.examined), (Word::Held, 1), "{clause}");
+    }
 }
 
 /// Proves VT-08: one voter counts once.

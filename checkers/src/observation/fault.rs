@@ -16,6 +16,75 @@ pub enum FaultKind {
     Partition,
     /// CLUSTER FAILOVER sent to a replica.
     Failover,
+    /// CLUSTER FAILOVER FORCE: votes, but no help from the master.
+    ForcedFailover,
+    /// CLUSTER FAILOVER TAKEOVER: no votes either.
+    Takeover,
+    /// CLUSTER REPLICATE: a replica is sent to another master.
+    Replicate,
+    /// A slot in use moves from one master to another, stopped at any step, finished at the heal.
+    Reshard,
+    /// A slot nobody uses is opened, in any order, and closed again at the heal.
+    OpenSlot,
+    /// CLUSTER BUMPEPOCH on one or two masters.
+    BumpEpoch,
+    /// CLUSTER FORGET of a node at some or all others, and MEET at the heal.
+    Forget,
+    /// CLUSTER RESET of a replica, which leaves and joins again at the heal.
+    Reset,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [FaultKind; 12] = [
+        FaultKind::Kill,
+        FaultKind::Pause,
+        FaultKind::Partition,
+        FaultKind::Failover,
+        FaultKind::ForcedFailover,
+        FaultKind::Takeover,
+        FaultKind::Replicate,
+        FaultKind::Reshard,
+        FaultKind::OpenSlot,
+        FaultKind::BumpEpoch,
+        FaultKind::Forget,
+        FaultKind::Reset,
+    ];
+
+    /// Its name in recordings, plans and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            FaultKind::Kill => "kill",
+            FaultKind::Pause => "pause",
+            FaultKind::Partition => "partition",
+            FaultKind::Failover => "failover",
+            FaultKind::ForcedFailover => "forced-failover",
+            FaultKind::Takeover => "takeover",
+            FaultKind::Replicate => "replicate",
+            FaultKind::Reshard => "reshard",
+            FaultKind::OpenSlot => "open-slot",
+            FaultKind::BumpEpoch => "bump-epoch",
+            FaultKind::Forget => "forget",
+            FaultKind::Reset => "reset",
+        }
+    }
+
+    /// Whether it is an act of an operator (R8): commands that a node accepts, not damage done to
+    /// it.
+    pub fn is_administrative(self) -> bool {
+        match self {
+            FaultKind::Kill | FaultKind::Pause | FaultKind::Partition => false,
+            FaultKind::Failover
+            | FaultKind::ForcedFailover
+            | FaultKind::Takeover
+            | FaultKind::Replicate
+            | FaultKind::Reshard
+            | FaultKind::OpenSlot
+            | FaultKind::BumpEpoch
+            | FaultKind::Forget
+            | FaultKind::Reset => true,
+        }
+    }
 }
 
 /// How far a fault is.
@@ -94,5 +163,18 @@ pub fn note_pause(pauses: &mut Vec<(u64, u64)>, phase: &FaultPhase, begun: u64, 
             }
         }
         FaultPhase::Skipped(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_kind_is_that_of_the_recording() {
+        for kind in FaultKind::ALL {
+            let written = serde_json::to_string(&kind).expect("a plain name");
+            assert_eq!(written, format!("\"{}\"", kind.name()));
+        }
     }
 }

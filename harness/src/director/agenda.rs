@@ -13,6 +13,8 @@ pub enum Due {
     Strike,
     /// End this fault.
     Heal(u32),
+    /// Go on with the commands of this fault.
+    Errand(u32),
     /// The scenario asked to be woken.
     Scenario,
 }

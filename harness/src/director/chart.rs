@@ -113,6 +113,7 @@ impl Chart {
         Picture {
             nodes: nodes.collect(),
             node_timeout_ms: self.node_timeout_ms,
+            busy_slots: Vec::new(),
         }
     }
 
@@ -125,6 +126,44 @@ impl Chart {
             0 => Condition::Recovering,
             _ => Condition::Struck,
         }
+    }
+
+    /// What each node calls itself, as far as it was heard.
+    pub fn ids(&self) -> BTreeMap<NodeName, NodeId> {
+        let names = self.names().into_iter();
+        names.map(|(id, name)| (name.clone(), id.clone())).collect()
+    }
+
+    /// What this node called itself last.
+    pub fn id_of(&self, name: &NodeName) -> Option<&NodeId> {
+        let marker = self.nodes.iter().find(|marker| marker.name == *name);
+        marker?.view.as_ref().map(|view| &view.id)
+    }
+
+    /// Who owns a slot by the freshest trustworthy view.
+    pub fn owner_of(&self, slot: u16, now: u64) -> Option<NodeName> {
+        let mut entries = self.best_view(now)?.table.iter();
+        let owner = entries.find(|entry| entry.slots.contains(slot))?;
+        self.names().get(&owner.id).map(|name| (*name).clone())
+    }
+
+    /// Whether every node that no fault is aimed at, but perhaps the one on these targets, answered
+    /// after `since`, and knows every node by the id that it goes by, and nobody else.
+    pub fn knows_all(&self, since: u64, targets: &[NodeName]) -> bool {
+        let ids: Vec<&NodeId> = self.names().into_keys().collect();
+        let own = |marker: &Marker| u32::from(targets.contains(&marker.name));
+        let free = self
+            .nodes
+            .iter()
+            .filter(|marker| marker.strikes <= own(marker));
+        let mut views = free.map(|marker| marker.view.as_ref());
+        views.all(|view| {
+            let is_fresh = |view: &&View| view.asked >= since;
+            view.filter(is_fresh).is_some_and(|view| {
+                let known = view.table.iter().map(|entry| &entry.id);
+                known.eq(ids.iter().copied())
+            })
+        })
     }
 
     fn names(&self) -> BTreeMap<&NodeId, &NodeName> {

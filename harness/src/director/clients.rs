@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV4;
 
 use slotquake_checkers::history::{Event, EventKind, Process};
+use slotquake_checkers::observation::slots::slot_of_key;
 use slotquake_checkers::observation::{NodeName, NodeSetting};
 use slotquake_workloads::client::Outcome;
 use slotquake_workloads::rng::Rng;
@@ -23,6 +24,8 @@ pub struct Clients {
     workloads: Vec<Box<dyn Workload>>,
     names: BTreeMap<SocketAddrV4, NodeName>,
     period_ns: u64,
+    /// Slots of the keys used so far.
+    slots: BTreeSet<u16>,
     /// Final reads not begun, with how often each was tried.
     reads: VecDeque<(Op, u32)>,
     /// What they did so far.
@@ -108,6 +111,7 @@ impl Clients {
                 .collect(),
             workloads,
             period_ns,
+            slots: BTreeSet::new(),
             reads: VecDeque::new(),
             events: Vec::new(),
             tally: [0; 3],
@@ -120,6 +124,11 @@ impl Clients {
     /// same, so that each stays what it is.
     pub fn carry_out_only(&mut self, operations: &[(u32, u64)]) {
         self.only = Some(operations.iter().copied().collect());
+    }
+
+    /// The slots of all keys used so far, in order.
+    pub fn slots_used(&self) -> Vec<u16> {
+        self.slots.iter().copied().collect()
     }
 
     /// When each client may begin its first operation, by position.
@@ -184,6 +193,7 @@ impl Clients {
         let client = &mut self.clients[position];
         let process = client.process;
         client.busy = Some((op.clone(), attempts));
+        self.slots.insert(slot_of_key(op.key.as_bytes()));
         self.events.push(Event {
             index: self.events.len() as u64,
             time: now,

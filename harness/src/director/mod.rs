@@ -10,6 +10,8 @@
 pub mod agenda;
 pub mod chart;
 pub mod clients;
+pub mod errands;
+mod operator;
 pub mod run;
 pub mod scenario;
 pub mod schedule;

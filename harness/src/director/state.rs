@@ -11,11 +11,12 @@ use slotquake_checkers::observation::{
 use super::agenda::{Agenda, Due};
 use super::chart::Chart;
 use super::clients::{Begun, Clients, Pace, Turn};
+use super::errands::Errands;
 use super::run::Ordered;
 use super::scenario::{self, Act, Beat, Scenario};
 use super::schedule::{Drawn, Source};
 use super::strikes::{News, Strikes};
-use crate::nemesis::Skip;
+use crate::nemesis::{self, Skip};
 use crate::plan::{Plan, ScriptedStrike};
 use crate::world::{Command, FaultSpec, Happening};
 
@@ -72,14 +73,15 @@ pub struct Seen {
 /// A run.
 pub struct Director {
     plan: Plan,
-    nodes: Vec<NodeSetting>,
+    pub(super) nodes: Vec<NodeSetting>,
     phase: Phase,
     phase_since: u64,
-    agenda: Agenda,
-    chart: Chart,
+    pub(super) agenda: Agenda,
+    pub(super) chart: Chart,
     clients: Clients,
     source: Source,
-    strikes: Strikes,
+    pub(super) strikes: Strikes,
+    pub(super) errands: Errands,
     scenario: Option<Box<dyn Scenario>>,
     is_scenario_over: bool,
     agreed_since: Option<u64>,
@@ -101,6 +103,7 @@ impl Director {
             clients: Clients::new(idle_pace(), Vec::new(), nodes),
             source: Source::of(&plan),
             strikes: Strikes::default(),
+            errands: Errands::default(),
             scenario: None,
             is_scenario_over: false,
             agreed_since: None,
@@ -165,6 +168,7 @@ impl Director {
                 self.seen.views.push(view);
             }
             Happening::Answer { tag, reply } => {
+                self.take_answer(now, tag, &reply, out);
                 let beat = Beat::Answer { tag, reply: &reply };
                 self.tell_scenario(now, beat, out);
             }
@@ -174,16 +178,18 @@ impl Director {
         }
     }
 
-    fn take_fault(&mut self, now: u64, fault: Fault) {
+    pub(super) fn take_fault(&mut self, now: u64, fault: Fault) {
+        let holds = nemesis::holds_targets(fault.kind);
         match self.strikes.take(&fault) {
             News::Struck { spec, heal_in_ms } => {
-                for node in &spec.targets {
+                for node in spec.targets.iter().filter(|_| holds) {
                     self.chart.strike(node);
                 }
                 self.agenda.add(now + heal_in_ms * MS, Due::Heal(spec.id));
             }
             News::Released(spec) => {
-                for node in &spec.targets {
+                self.errands.forget(spec.id);
+                for node in spec.targets.iter().filter(|_| holds) {
                     self.chart.release(node, now);
                 }
             }
@@ -217,7 +223,8 @@ impl Director {
                 self.agenda.add(now + gap, Due::Look);
             }
             Due::Strike => self.strike(now, out),
-            Due::Heal(id) => out.extend(self.strikes.heal(id).map(Command::Heal)),
+            Due::Heal(id) => self.heal(now, id, out),
+            Due::Errand(id) => self.drive_errand(now, id, out),
             Due::Scenario => self.tell_scenario(now, Beat::Woke, out),
         }
     }
@@ -248,7 +255,11 @@ impl Director {
         }
         let begun = self.phase_since;
         let drawn = match &mut self.source {
-            Source::Drawn(schedule) => schedule.draw(&self.chart.picture(now)),
+            Source::Drawn(schedule) => {
+                let mut picture = self.chart.picture(now);
+                picture.busy_slots = self.clients.slots_used();
+                schedule.draw(&picture)
+            }
             Source::Scripted(script) => match script.take() {
                 Some(drawn) => Ok(drawn),
                 None => return,
@@ -285,12 +296,15 @@ impl Director {
         let spec = FaultSpec {
             id: self.strikes.fresh_id(),
             kind,
-            targets: strike.targets,
-            cuts: strike.cuts,
-            note: strike.note,
+            targets: strike.targets.clone(),
+            cuts: strike.cuts.clone(),
+            note: strike.note.clone(),
         };
         self.strikes.order(spec.clone(), strike.duration_ms);
-        out.push(Command::Inject(spec));
+        match strike.orders.is_empty() {
+            true => out.push(Command::Inject(spec)),
+            false => self.begin_errand(now, spec, strike, out),
+        }
     }
 
     /// Writes down a strike that was not possible, once until one is or the reason changes: it is
@@ -311,7 +325,7 @@ impl Director {
         });
     }
 
-    fn tell_scenario(&mut self, now: u64, beat: Beat<'_>, out: &mut Vec<Command>) {
+    pub(super) fn tell_scenario(&mut self, now: u64, beat: Beat<'_>, out: &mut Vec<Command>) {
         let Some(scenario) = &mut self.scenario else {
             return;
         };

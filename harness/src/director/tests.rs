@@ -306,9 +306,9 @@ fn a_script_is_carried_out_in_order_and_on_time() {
         kind,
         strike: Strike {
             targets: vec![NodeName::numbered(node)],
-            cuts: Vec::new(),
             note: format!("step at {at_ms}"),
             duration_ms,
+            ..Strike::default()
         },
     };
     let script = vec![

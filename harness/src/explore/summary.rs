@@ -78,6 +78,7 @@ fn add_coverage(sum: &mut Coverage, one: &Coverage) {
         pauses,
         partitions,
         manual_failovers,
+        acts,
         crashes,
         elections,
         votes,
@@ -117,6 +118,9 @@ fn add_coverage(sum: &mut Coverage, one: &Coverage) {
     sum.stalled_ops += stalled_ops;
     sum.losses_inside_windows += losses_inside_windows;
     sum.losses_outside_windows += losses_outside_windows;
+    for (kind, count) in acts {
+        *sum.acts.entry(kind.clone()).or_default() += count;
+    }
     for (window, count) in losses {
         *sum.losses.entry(window.clone()).or_default() += count;
     }

@@ -12,7 +12,7 @@ use slotquake_workloads::registry::WORKLOADS;
 use slotquake_workloads::rng::Rng;
 
 use crate::director::scenario;
-use crate::nemesis::NEMESES;
+use crate::nemesis::{self, NEMESES, Nemesis};
 use crate::plan::{Plan, Profile, WorldKind};
 
 /// What the caller decided; the names are those of [`Plan`].
@@ -104,10 +104,7 @@ impl Source {
             }),
             faults: given.faults.clone().unwrap_or_else(|| match is_calm {
                 true => Vec::new(),
-                false => {
-                    let chosen = dice.some_of("faults", NEMESES);
-                    chosen.iter().map(|nemesis| nemesis.kind).collect()
-                }
+                false => faults(dice),
             }),
             fault_interval_ms: given.fault_interval_ms.unwrap_or_else(|| {
                 let longest = 3_000 + 2 * node_timeout_ms;
@@ -166,6 +163,29 @@ impl Given {
     }
 }
 
+/// One kind of damage at least; each act of an operator in fewer seeds, for there are many.
+fn faults(dice: Dice) -> Vec<FaultKind> {
+    let damage: Vec<&Nemesis> = nemesis::usual().collect();
+    let mut kinds: Vec<FaultKind> = dice
+        .some_of("faults", &damage)
+        .iter()
+        .map(|nemesis| nemesis.kind)
+        .collect();
+    let acts = NEMESES
+        .iter()
+        .filter(|nemesis| nemesis.kind.is_administrative());
+    for act in acts {
+        let odds = match act.kind == FaultKind::Forget {
+            true => FORGET_PERCENT,
+            false => ACT_PERCENT,
+        };
+        if dice.within(&format!("act {}", act.name), 1, 100) <= odds {
+            kinds.push(act.kind);
+        }
+    }
+    kinds
+}
+
 /// Most clusters are small: small ones find more in the same time.
 fn masters(dice: Dice, is_calm: bool) -> u16 {
     let (fewest, most) = match (is_calm, dice.within("large", 1, 100) <= LARGE_PERCENT) {
@@ -204,7 +224,7 @@ impl Dice {
     }
 
     /// One item at least, all of them at most, in their order.
-    fn some_of<T>(self, choice: &str, items: &'static [T]) -> Vec<&'static T> {
+    fn some_of<'a, T>(self, choice: &str, items: &'a [T]) -> Vec<&'a T> {
         let mut stream = self.stream(choice);
         let certain = stream.below(items.len() as u64) as usize;
         let numbered = items.iter().enumerate();
@@ -213,6 +233,10 @@ impl Dice {
     }
 }
 
+/// Disturbed seeds in which a certain act of an operator occurs, of 100.
+const ACT_PERCENT: u64 = 25;
+/// The same for one that outlasts most runs.
+const FORGET_PERCENT: u64 = 8;
 /// Seeds without faults, of 100.
 const CALM_PERCENT: u64 = 5;
 /// Disturbed seeds with more than five masters, of 100.
@@ -254,7 +278,18 @@ mod tests {
             let plans = (1..=1_500).map(|seed| value(&source.plan(seed)));
             plans.collect::<BTreeSet<u64>>()
         };
-        assert_eq!(of(|plan| plan.faults.len() as u64), (0..=3).collect());
+        let damage = |plan: &Plan| {
+            let faults = plan.faults.iter();
+            faults.filter(|kind| !kind.is_administrative()).count() as u64
+        };
+        assert_eq!(of(damage), (0..=3).collect());
+        for nemesis in NEMESES {
+            let plans = (1..=1_500).map(|seed| source.plan(seed));
+            let with = plans
+                .filter(|plan| plan.faults.contains(&nemesis.kind))
+                .count();
+            assert!((60..1_450).contains(&with), "{}: {with}", nemesis.name);
+        }
         assert_eq!(of(|plan| u64::from(plan.masters)), (1..=9).collect());
         assert_eq!(of(|plan| u64::from(plan.replicas)), (0..=2).collect());
         assert_eq!(of(|plan| plan.node_timeout_ms).len(), 5);

@@ -29,8 +29,8 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     };
     Ok(Strike {
         targets: vec![node.name.clone()],
-        cuts: Vec::new(),
         note: format!("kill {}", node.describe()),
         duration_ms,
+        ..Strike::default()
     })
 }

@@ -5,15 +5,24 @@
 //! most what leaves a majority of masters, prefers masters (so that elections happen), and takes a
 //! master only if a replica is there to replace it. The world carries the fault out.
 
+pub mod bump_epoch;
+pub mod failover;
+pub mod forget;
 pub mod kill;
+pub mod open_slot;
+pub mod order;
 pub mod partition;
 pub mod pause;
 pub mod picture;
+pub mod replicate;
+pub mod reset;
+pub mod reshard;
 
 use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::{FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
+pub use order::{Insist, Order};
 pub use picture::{Condition, NodePicture, Picture, Role};
 
 /// A fault as the command line and the report know it.
@@ -30,10 +39,10 @@ pub struct Nemesis {
 }
 
 /// What to break, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Strike {
-    /// Nodes killed, paused, or on the side cut off.
+    /// Nodes killed, paused, ordered about, or on the side cut off.
     pub targets: Vec<NodeName>,
     /// Directed pairs to cut (partitions only).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -43,6 +52,12 @@ pub struct Strike {
     pub note: String,
     /// From installed to heal, ms.
     pub duration_ms: u64,
+    /// Commands that are the fault (acts of an operator only).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub orders: Vec<Order>,
+    /// Commands that heal it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<Order>,
 }
 
 impl Strike {
@@ -69,7 +84,44 @@ impl Strike {
 pub struct Skip(pub &'static str);
 
 /// Every fault that can be drawn.
-pub const NEMESES: &[Nemesis] = &[kill::NEMESIS, pause::NEMESIS, partition::NEMESIS];
+pub const NEMESES: &[Nemesis] = &[
+    kill::NEMESIS,
+    pause::NEMESIS,
+    partition::NEMESIS,
+    failover::PLAIN,
+    failover::FORCE,
+    failover::TAKEOVER,
+    replicate::NEMESIS,
+    reshard::NEMESIS,
+    open_slot::NEMESIS,
+    bump_epoch::NEMESIS,
+    forget::NEMESIS,
+    reset::NEMESIS,
+];
+
+/// The faults of a run that names none: damage only, no acts of an operator.
+pub fn usual() -> impl Iterator<Item = &'static Nemesis> {
+    NEMESES
+        .iter()
+        .filter(|nemesis| !nemesis.kind.is_administrative())
+}
+
+/// Whether the targets of such a fault are out of action, so that nothing else may strike them.
+pub fn holds_targets(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::OpenSlot | FaultKind::BumpEpoch => false,
+        FaultKind::Kill
+        | FaultKind::Pause
+        | FaultKind::Partition
+        | FaultKind::Failover
+        | FaultKind::ForcedFailover
+        | FaultKind::Takeover
+        | FaultKind::Replicate
+        | FaultKind::Reshard
+        | FaultKind::Forget
+        | FaultKind::Reset => true,
+    }
+}
 
 /// The fault of this name.
 pub fn find(name: &str) -> Option<&'static Nemesis> {

@@ -8,7 +8,7 @@
 use slotquake_checkers::observation::{FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
-use super::picture::{Condition, NodePicture, Picture, Role};
+use super::picture::{NodePicture, Picture, Role};
 use super::{Nemesis, Skip, Strike};
 
 /// This fault's line in the registry.
@@ -25,11 +25,7 @@ const MASTER_PERCENT: u64 = 90;
 const SHORT_PERCENT: u64 = 15;
 
 fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
-    let has_struck = picture
-        .nodes
-        .iter()
-        .any(|node| node.condition == Condition::Struck);
-    if has_struck {
+    if picture.has_struck() {
         return Err(Skip("another fault is in force"));
     }
     let first = picture.pick(MASTER_PERCENT, rng)?;
@@ -48,6 +44,7 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         note: note(&side, first, shape),
         targets: side,
         duration_ms,
+        ..Strike::default()
     })
 }
 

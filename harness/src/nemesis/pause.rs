@@ -27,8 +27,8 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     };
     Ok(Strike {
         targets: vec![node.name.clone()],
-        cuts: Vec::new(),
         note: format!("pause {}", node.describe()),
         duration_ms,
+        ..Strike::default()
     })
 }

@@ -1,6 +1,6 @@
 //! The cluster as a nemesis sees it: who is what, and who may be struck.
 
-use slotquake_checkers::observation::NodeName;
+use slotquake_checkers::observation::{NodeName, SlotSet};
 use slotquake_workloads::rng::Rng;
 
 use super::Skip;
@@ -51,6 +51,8 @@ pub struct Picture {
     pub nodes: Vec<NodePicture>,
     /// cluster-node-timeout, ms.
     pub node_timeout_ms: u64,
+    /// Slots whose keys clients have used so far, in order.
+    pub busy_slots: Vec<u16>,
 }
 
 impl Picture {
@@ -70,6 +72,12 @@ impl Picture {
             Role::Master { .. } | Role::Other => false,
         };
         self.nodes.iter().filter(is_replica)
+    }
+
+    /// Whether any fault is in force on a node.
+    pub fn has_struck(&self) -> bool {
+        let mut nodes = self.nodes.iter();
+        nodes.any(|node| node.condition == Condition::Struck)
     }
 
     /// How many more masters may be struck so that a majority is left.
@@ -130,6 +138,14 @@ impl Picture {
 }
 
 impl NodePicture {
+    /// Its slots; none unless it is a master.
+    pub fn slots(&self) -> SlotSet {
+        match &self.role {
+            Role::Master { slots } => slots.parse().unwrap_or_default(),
+            Role::Replica { .. } | Role::Other => SlotSet::default(),
+        }
+    }
+
     /// `n1 (master of 0-5460)`.
     pub fn describe(&self) -> String {
         match &self.role {

@@ -70,6 +70,8 @@ pub enum ScriptProblem {
     Twice { node: NodeName },
     #[error("a partition without cuts cuts nothing: give pairs as in [[\"n1\",\"n2\"]]")]
     NoCuts,
+    #[error("acts of operators are made of orders, other faults have none")]
+    Orders,
     #[error("a cut leads from {node} to itself")]
     CutToItself { node: NodeName },
     #[error("it lasts {given} ms, outside 1 to {TIME_LIMIT_MS_MAX} ms")]
@@ -163,6 +165,9 @@ fn validate_nodes(step: &ScriptedStrike, count: u32) -> Result<(), Found> {
     }
     if kind == FaultKind::Partition && strike.cuts.is_empty() {
         return Err(("strike.cuts", ScriptProblem::NoCuts));
+    }
+    if kind.is_administrative() == strike.orders.is_empty() {
+        return Err(("strike.orders", ScriptProblem::Orders));
     }
     let is_plain =
         strike.note.chars().count() <= NOTE_CHARS_MAX && !strike.note.chars().any(char::is_control);

@@ -39,10 +39,6 @@ fn refuses_what_is_impossible_in_one_clear_line() {
         ),
         (refusal(|plan| plan.workloads = vec![]), "register, set"),
         (
-            refusal(|plan| plan.faults = vec![FaultKind::Failover]),
-            "kill",
-        ),
-        (
             refusal(|plan| plan.scenario = Some("x".into())),
             "double-manual-failover",
         ),
@@ -55,8 +51,10 @@ fn refuses_what_is_impossible_in_one_clear_line() {
 
 #[test]
 fn reads_fault_lists() {
+    let usual = Plan::default().faults;
+    assert_eq!(parse_faults("kill, pause,partition,kill"), Ok(usual));
     let all = parse_faults("all").expect("known");
-    assert_eq!(parse_faults("kill, pause,partition,kill"), Ok(all));
+    assert!(all.contains(&FaultKind::Kill) && all.contains(&FaultKind::Reshard));
     assert_eq!(parse_faults("none"), Ok(Vec::new()));
     let error = parse_faults("kil").expect_err("unknown").to_string();
     assert!(error.contains("kill, pause, partition"), "{error}");
@@ -141,7 +139,7 @@ fn a_bad_file_is_refused_with_line_and_field() {
             step(
                 r#"{"at_ms": 1, "kind": "failover", "strike": {"targets": ["n2"], "duration_ms": 5}}"#,
             ),
-            "line 6: script[1].kind: a fault of kind Failover cannot be scripted",
+            "line 6: script[1].strike.orders: acts of operators are made of orders",
         ),
         (
             step(

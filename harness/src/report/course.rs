@@ -97,7 +97,15 @@ fn ending(fault: &Fault) -> Option<Step> {
         FaultKind::Kill => format!("starts {names} again"),
         FaultKind::Pause => format!("lets {names} go on"),
         FaultKind::Partition => format!("connects {names} again"),
-        FaultKind::Failover => return None,
+        FaultKind::Replicate
+        | FaultKind::Reshard
+        | FaultKind::OpenSlot
+        | FaultKind::Forget
+        | FaultKind::Reset => format!("has undone or finished: {}", fault.note),
+        FaultKind::Failover
+        | FaultKind::ForcedFailover
+        | FaultKind::Takeover
+        | FaultKind::BumpEpoch => return None,
     };
     Some(Step {
         time: fault.time,

@@ -186,7 +186,17 @@ fn disturbances(bands: &[Band], node: usize) -> impl Iterator<Item = Outage> + '
         let state = match band.kind {
             FaultKind::Pause => ProcessState::Paused,
             FaultKind::Partition => ProcessState::Cut,
-            FaultKind::Kill | FaultKind::Failover => return None,
+            // A process that was killed is seen to end; one that was given an order goes on.
+            FaultKind::Kill
+            | FaultKind::Failover
+            | FaultKind::ForcedFailover
+            | FaultKind::Takeover
+            | FaultKind::Replicate
+            | FaultKind::Reshard
+            | FaultKind::OpenSlot
+            | FaultKind::BumpEpoch
+            | FaultKind::Forget
+            | FaultKind::Reset => return None,
         };
         let hits = band.nodes.contains(&node) && band.certainty != Certainty::Skipped;
         hits.then_some(Outage {

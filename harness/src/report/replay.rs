@@ -65,18 +65,8 @@ pub fn faults_text(faults: &[FaultKind]) -> String {
     if faults.is_empty() {
         return "none".to_string();
     }
-    let names: Vec<&str> = faults.iter().map(|kind| fault_name(*kind)).collect();
+    let names: Vec<&str> = faults.iter().map(|kind| kind.name()).collect();
     names.join(",")
-}
-
-/// Name of a kind of fault.
-pub fn fault_name(kind: FaultKind) -> &'static str {
-    match kind {
-        FaultKind::Kill => "kill",
-        FaultKind::Pause => "pause",
-        FaultKind::Partition => "partition",
-        FaultKind::Failover => "failover",
-    }
 }
 
 /// `30s`, `1500ms`.

@@ -118,6 +118,37 @@ fn a_manual_failover_excuses_no_loss() {
     assert_eq!(judged(manual()).verdict, Word::Held);
 }
 
+/// Proves MF-03: FORCE does not wait for what the master still had to pass on.
+#[test]
+fn a_forced_failover_excuses_what_was_not_replicated_yet_and_nothing_else() {
+    let forced = |written_at| {
+        let mut run = cluster();
+        run.add(300, 0, SET, 1, 1);
+        for (step, at) in (100..2000).step_by(100).enumerate() {
+            let offset = 100 + 10 * u64::try_from(step).unwrap();
+            run.node(1).offset = offset;
+            run.node(4).offset = offset;
+            run.beat(at);
+        }
+        run.node(1).offset += 50;
+        run.beat(1960);
+        run.fault(1990, 1, FaultKind::ForcedFailover, FaultPhase::Installed, 4);
+        run.elect(2000, 4, 4, &[2, 3]);
+        run.force_last_request();
+        run.calm(2100, 10_000);
+        run.add(written_at, 0, SET, 2, 1);
+        judged(run)
+    };
+    let late = forced(1950);
+    assert_eq!(late.verdict, Word::Held, "{late:#?}");
+    assert!(
+        late.why.contains("when a failover was forced"),
+        "{}",
+        late.why
+    );
+    assert_eq!(forced(1000).verdict, Word::Violated);
+}
+
 /// Proves HI-03 in the scenario C.1: each write of the promotion without votes is listed.
 #[test]
 fn writes_of_a_master_without_votes_are_listed_one_by_one() {

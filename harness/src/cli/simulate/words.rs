@@ -133,6 +133,12 @@ fn covered(out: &mut String, c: &Coverage) {
             grouped(c.faults_indeterminate)
         ),
     );
+    if !c.acts.is_empty() {
+        let acts = c.acts.iter();
+        let acts = acts.map(|(kind, count)| format!("{} {kind}", grouped(*count)));
+        let acts: Vec<String> = acts.collect();
+        line(out, format_args!("  acts        {}", acts.join(", ")));
+    }
     line(
         out,
         format_args!(

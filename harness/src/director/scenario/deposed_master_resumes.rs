@@ -76,9 +76,9 @@ impl DeposedMasterResumes {
     fn strike(&self) -> Strike {
         Strike {
             targets: vec![self.master.name.clone()],
-            cuts: Vec::new(),
             note: format!("stop {} for {} ms", self.master.describe(), self.pause_ms),
             duration_ms: self.pause_ms,
+            ..Strike::default()
         }
     }
 }

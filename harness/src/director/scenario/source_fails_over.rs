@@ -167,7 +167,6 @@ impl SourceFailsOver {
     fn strike(&self) -> Strike {
         Strike {
             targets: vec![self.source.name.clone()],
-            cuts: Vec::new(),
             note: format!(
                 "kill {} for {} ms, while slot {} is on its way to {}",
                 self.source.describe(),
@@ -176,6 +175,7 @@ impl SourceFailsOver {
                 self.target
             ),
             duration_ms: self.down_ms,
+            ..Strike::default()
         }
     }
 

@@ -92,7 +92,8 @@ pub fn slimmer_faults(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
     let mut proposals = Vec::new();
     for (index, step) in plan.script.iter().flatten().enumerate() {
         let slimmer = without_each_target(step).into_iter();
-        for step in slimmer.chain(in_one_direction(step)) {
+        let slimmer = slimmer.chain(in_one_direction(step));
+        for step in slimmer.chain(without_each_order(step)) {
             proposals.push(with_step(plan, index, step));
         }
     }
@@ -101,7 +102,8 @@ pub fn slimmer_faults(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
 
 fn without_each_target(step: &ScriptedStrike) -> Vec<ScriptedStrike> {
     let targets = &step.strike.targets;
-    if targets.len() < 2 {
+    // Whom an act of an operator concerns is what its orders say.
+    if targets.len() < 2 || !step.strike.orders.is_empty() {
         return Vec::new();
     }
     let without = |left_out| {
@@ -117,6 +119,20 @@ fn without_each_target(step: &ScriptedStrike) -> Vec<ScriptedStrike> {
         slimmer
     };
     targets.iter().map(without).collect()
+}
+
+/// An act of an operator that is interrupted earlier, or leaves out a step. All of its heal stays.
+fn without_each_order(step: &ScriptedStrike) -> Vec<ScriptedStrike> {
+    let count = step.strike.orders.len();
+    let without = |left_out| {
+        let mut slimmer = step.clone();
+        slimmer.strike.orders.remove(left_out);
+        slimmer
+    };
+    match count {
+        0 | 1 => Vec::new(),
+        _ => (0..count).map(without).collect(),
+    }
 }
 
 /// A partition that drops what its targets send, or what is sent to them.
@@ -149,7 +165,7 @@ pub fn note_of(step: &ScriptedStrike) -> String {
         .map(ToString::to_string)
         .collect();
     let names = names.join(", ");
-    let kind = crate::report::replay::fault_name(step.kind);
+    let kind = step.kind.name();
     let (mut sent, mut heard) = (false, false);
     for (from, _) in &step.strike.cuts {
         match step.strike.targets.contains(from) {

@@ -13,7 +13,7 @@ fn step(at_ms: u64, kind: FaultKind, node: usize, duration_ms: u64) -> ScriptedS
             (NodeName::numbered(node), NodeName::numbered(node % 3 + 1)),
             (NodeName::numbered(node % 3 + 1), NodeName::numbered(node)),
         ],
-        FaultKind::Kill | FaultKind::Pause | FaultKind::Failover => Vec::new(),
+        _ => Vec::new(),
     };
     ScriptedStrike {
         at_ms,
@@ -23,6 +23,7 @@ fn step(at_ms: u64, kind: FaultKind, node: usize, duration_ms: u64) -> ScriptedS
             cuts,
             note: format!("{kind:?} n{node}"),
             duration_ms,
+            ..Strike::default()
         },
     }
 }

@@ -40,8 +40,6 @@ pub(super) enum Job {
     },
     /// Say that a fault is healed once these nodes answer.
     AwaitUp { nodes: Vec<usize>, fault: Fault },
-    /// CLUSTER FAILOVER; tells how that went as the fault's step.
-    Failover { node: usize, fault: Fault },
     /// Say once that the node is a working part of a whole cluster.
     AwaitCluster {
         node: usize,
@@ -133,9 +131,6 @@ async fn serve(room: Rc<Room>, mut inbox: mpsc::UnboundedReceiver<Job>) {
             }),
             Job::AwaitUp { nodes, fault } => spawn_local(async move {
                 room.await_up(nodes, fault).await;
-            }),
-            Job::Failover { node, fault } => spawn_local(async move {
-                room.failover(node, fault).await;
             }),
             Job::AwaitCluster {
                 node,
@@ -261,16 +256,6 @@ impl Room {
                 sleep(UP_INTERVAL).await;
             }
         }
-        fault.time = nanos_since(self.start);
-        self.say(Happening::Fault(fault));
-    }
-
-    async fn failover(&self, node: usize, mut fault: Fault) {
-        fault.phase = match self.ask(node, command(&["CLUSTER", "FAILOVER"])).await {
-            Ok(RespValue::Error(refusal)) => FaultPhase::Skipped(refusal),
-            Ok(_) => FaultPhase::Installed,
-            Err(why) => FaultPhase::Indeterminate(why),
-        };
         fault.time = nanos_since(self.start);
         self.say(Happening::Fault(fault));
     }

@@ -106,12 +106,16 @@ impl LocalWorld {
                 Ok(pairs) => self.partitions.install(spec.id, pairs),
                 Err(why) => FaultPhase::Skipped(why),
             },
-            FaultKind::Failover => {
-                for node in targets {
-                    let fault = step(&spec, begun, begun, FaultPhase::Installed);
-                    self.desk.take(Job::Failover { node, fault });
-                }
-                return;
+            FaultKind::Failover
+            | FaultKind::ForcedFailover
+            | FaultKind::Takeover
+            | FaultKind::Replicate
+            | FaultKind::Reshard
+            | FaultKind::OpenSlot
+            | FaultKind::BumpEpoch
+            | FaultKind::Forget
+            | FaultKind::Reset => {
+                FaultPhase::Skipped("an act of an operator is ordered, not injected".to_owned())
             }
         };
         self.report(&spec, begun, phase);
@@ -138,7 +142,15 @@ impl LocalWorld {
             },
             FaultKind::Pause => self.resume(&targets),
             FaultKind::Partition => self.partitions.heal(spec.id),
-            FaultKind::Failover => FaultPhase::Healed,
+            FaultKind::Failover
+            | FaultKind::ForcedFailover
+            | FaultKind::Takeover
+            | FaultKind::Replicate
+            | FaultKind::Reshard
+            | FaultKind::OpenSlot
+            | FaultKind::BumpEpoch
+            | FaultKind::Forget
+            | FaultKind::Reset => FaultPhase::Healed,
         };
         self.report(&spec, begun, phase);
     }

@@ -14,7 +14,15 @@ impl SimWorld {
             FaultKind::Kill => self.each_target(&spec, SimWorld::kill),
             FaultKind::Pause => self.each_target(&spec, SimWorld::pause),
             FaultKind::Partition => self.cut(&spec),
-            FaultKind::Failover => Err("a failover is asked for, not injected".to_string()),
+            FaultKind::Failover
+            | FaultKind::ForcedFailover
+            | FaultKind::Takeover
+            | FaultKind::Replicate
+            | FaultKind::Reshard
+            | FaultKind::OpenSlot
+            | FaultKind::BumpEpoch
+            | FaultKind::Forget
+            | FaultKind::Reset => Err("an act of an operator is ordered, not injected".to_string()),
         };
         let phase = match done {
             Ok(()) => FaultPhase::Installed,
@@ -28,7 +36,15 @@ impl SimWorld {
             FaultKind::Kill => self.each_target(&spec, SimWorld::restart),
             FaultKind::Pause => self.each_target(&spec, SimWorld::unpause),
             FaultKind::Partition => self.mend(&spec),
-            FaultKind::Failover => Ok(()),
+            FaultKind::Failover
+            | FaultKind::ForcedFailover
+            | FaultKind::Takeover
+            | FaultKind::Replicate
+            | FaultKind::Reshard
+            | FaultKind::OpenSlot
+            | FaultKind::BumpEpoch
+            | FaultKind::Forget
+            | FaultKind::Reset => Ok(()),
         };
         let phase = match done {
             Ok(()) => FaultPhase::Healed,

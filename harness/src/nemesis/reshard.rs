@@ -1,0 +1,154 @@
+//! A slot in use moves to another master, and the tool that moves it stops at any step.
+//!
+//! Nothing else strikes the two shards meanwhile: a failover of either end in the middle may lose
+//! keys (MG-05, MG-06), which is another story. At the heal the move is finished, as the
+//! documents tell an operator to do: what was moved must not be moved back under load. In between
+//! no acknowledged key may be lost (MG-01).
+
+use slotquake_checkers::observation::{FaultKind, NodeName, SlotSet};
+use slotquake_workloads::rng::Rng;
+
+use super::order::Order;
+use super::picture::{Condition, NodePicture, Picture};
+use super::{Nemesis, Skip, Strike};
+
+/// This fault's line in the registry.
+pub const NEMESIS: Nemesis = Nemesis {
+    name: "reshard",
+    help: "move a slot in use to another master, interrupted at any step, finished at the heal",
+    kind: FaultKind::Reshard,
+    plan,
+};
+
+/// Share of moves whose steps are in another order than the documented one, percent.
+const ODD_PERCENT: u64 = 25;
+/// Share of moves that are not interrupted, percent.
+const WHOLE_PERCENT: u64 = 40;
+
+fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
+    if picture.has_struck() {
+        return Err(Skip("another fault is in force"));
+    }
+    let is_whole = |node: &&NodePicture| {
+        let mut shard = picture.replicas_of(&node.name).chain([*node]);
+        shard.all(|node| node.condition == Condition::Settled)
+    };
+    let mut masters: Vec<&NodePicture> = picture.masters().filter(is_whole).collect();
+    let busy = |node: &NodePicture| -> Vec<u16> {
+        let slots: SlotSet = node.slots();
+        let used = picture.busy_slots.iter().copied();
+        used.filter(|slot| slots.contains(*slot)).collect()
+    };
+    let sources: Vec<&NodePicture> = masters
+        .iter()
+        .copied()
+        .filter(|node| node.slots().len() > 1 && !busy(node).is_empty())
+        .collect();
+    let source = rng.pick(&sources).copied();
+    let source = source.ok_or(Skip("no settled master has a slot in use"))?;
+    masters.retain(|node| node.name != source.name);
+    let target = rng.pick(&masters).copied();
+    let target = target.ok_or(Skip("no other master is settled"))?;
+    let slots = busy(source);
+    let slot = *rng.pick(&slots).expect("a source has slots in use");
+    let ends = Ends {
+        slot,
+        source: &source.name,
+        target: &target.name,
+    };
+    let mut steps = ends.steps();
+    if rng.chance(ODD_PERCENT) {
+        let first = [0, 5][rng.below(2) as usize];
+        steps.swap(first, first + 1);
+    }
+    if !rng.chance(WHOLE_PERCENT) {
+        steps.truncate(1 + rng.below(steps.len() as u64) as usize);
+    }
+    let shards = picture
+        .replicas_of(&source.name)
+        .chain(picture.replicas_of(&target.name));
+    let names = [&source.name, &target.name];
+    Ok(Strike {
+        targets: names
+            .into_iter()
+            .chain(shards.map(|node| &node.name))
+            .cloned()
+            .collect(),
+        note: format!(
+            "move slot {slot} from {} to {}: {} of 7 steps",
+            source.name,
+            target.name,
+            steps.len()
+        ),
+        duration_ms: 200 + rng.below(2_000),
+        orders: steps,
+        undo: ends.finish(picture),
+        ..Strike::default()
+    })
+}
+
+struct Ends<'a> {
+    slot: u16,
+    source: &'a NodeName,
+    target: &'a NodeName,
+}
+
+impl Ends<'_> {
+    fn setslot(&self, to: &NodeName, what: &str, peer: &NodeName) -> Order {
+        let slot = self.slot;
+        Order::once(to, format!("CLUSTER SETSLOT {slot} {what} {{id:{peer}}}"))
+    }
+
+    fn move_keys(&self, replaces: &str) -> [Order; 2] {
+        let (slot, source, target) = (self.slot, self.source, self.target);
+        let migrate = format!(
+            "MIGRATE {{ip:{target}}} {{port:{target}}} \"\" 0 2000{replaces} KEYS {{keys}}"
+        );
+        [
+            Order::once(source, format!("CLUSTER GETKEYSINSLOT {slot} 1000")),
+            Order::once(source, migrate),
+        ]
+    }
+
+    /// The documented course, but for the word to bystanders, who learn it by gossip.
+    fn steps(&self) -> Vec<Order> {
+        let (source, target) = (self.source, self.target);
+        let mut steps = vec![
+            self.setslot(target, "IMPORTING", source),
+            self.setslot(source, "MIGRATING", target),
+        ];
+        steps.extend(self.move_keys(""));
+        steps.push(Order::once(
+            source,
+            format!("CLUSTER COUNTKEYSINSLOT {}", self.slot),
+        ));
+        steps.push(self.setslot(target, "NODE", target));
+        steps.push(self.setslot(source, "NODE", target));
+        steps
+    }
+
+    /// From any step to the end. What is done already is refused, and that is well.
+    fn finish(&self, picture: &Picture) -> Vec<Order> {
+        let (source, target) = (self.source, self.target);
+        let mut orders = vec![
+            self.setslot(target, "IMPORTING", source),
+            self.setslot(source, "MIGRATING", target),
+        ];
+        // A key whose transfer was cut short may be on both sides; the source's is the one in use.
+        orders.extend(self.move_keys(" REPLACE"));
+        orders.extend(self.move_keys(" REPLACE"));
+        orders.push(Order {
+            insist: super::order::Insist::Accepted,
+            ..self.setslot(target, "NODE", target)
+        });
+        orders.push(self.setslot(source, "NODE", target));
+        let masters = picture.masters().map(|node| &node.name);
+        let bystanders = masters.filter(|name| *name != source && *name != target);
+        orders.extend(bystanders.map(|name| self.setslot(name, "NODE", target)));
+        for name in [source, target] {
+            let close = format!("CLUSTER SETSLOT {} STABLE", self.slot);
+            orders.push(Order::once(name, close));
+        }
+        orders
+    }
+}
