@@ -4,7 +4,7 @@
 //! [`sample`] makes recordings whose verdict is known, [`live`] runs servers on loopback, and
 //! [`histories`] draws what clients did, [`dataset`] fills servers with keys of all types. [`sources`] reads the tree for the guards, and
 //! [`clauses`] says which clauses it implements and proves. [`voting`] is a small model, explored
-//! exhaustively.
+//! exhaustively, and [`properties`] plays random plans.
 
 pub mod bare;
 pub mod browser;
@@ -14,6 +14,7 @@ pub mod fuzz;
 pub mod histories;
 pub mod live;
 pub mod paper;
+pub mod properties;
 pub mod run;
 pub mod sample;
 pub mod sources;
