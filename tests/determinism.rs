@@ -71,3 +71,34 @@ fn another_seed_records_something_else() {
     let [one, other] = ["one", "other"].map(|store| recorded(folder.path(), store, "bus.jsonl"));
     assert!(one != other, "the seed decides the run");
 }
+
+/// What `--check-determinism` prints of a few drawn plans.
+fn trace_hash(jobs: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "simulate",
+        "--check-determinism",
+        "--seed",
+        "1..4",
+        "--time-limit",
+        "5s",
+        "--rate",
+        "20",
+        "--json",
+        "--jobs",
+        jobs,
+    ];
+    let called = HARNESS.call(folder.path(), &arguments);
+    assert!(matches!(called.status, 0 | 4), "{called:?}");
+    let object: serde_json::Value = serde_json::from_str(&called.stdout).unwrap();
+    assert_eq!(object["stumbled"], 0, "{object}");
+    object["trace_hash"].as_str().unwrap().to_string()
+}
+
+#[test]
+fn a_campaign_has_the_same_trace_hash_in_each_process_and_on_any_number_of_threads() {
+    let hash = trace_hash("1");
+    assert_eq!(hash.len(), 16, "{hash}");
+    assert_ne!(hash, "0000000000000000");
+    assert_eq!(hash, trace_hash("3"));
+}

@@ -223,3 +223,84 @@ fn a_campaign_that_is_interrupted_sums_up_what_was_played() {
     assert!(told.contains("interrupted by a signal"), "{told}");
     assert!(text.contains("rare events"), "{text}");
 }
+
+/// The shards of a campaign, one file each.
+fn shards(folder: &Path, of: u64, arguments: &[&str]) -> Vec<String> {
+    let shards = (1..=of).map(|number| {
+        let shard = format!("{number}/{of}");
+        let all = [
+            &["--seed", "1..5", "--json", "--shard", &shard],
+            &SHORT[..],
+            arguments,
+        ];
+        let called = simulate(folder, &all.concat());
+        let file = format!("{number}.json");
+        fs::write(folder.join(&file), called.stdout).unwrap();
+        file
+    });
+    shards.collect()
+}
+
+#[test]
+fn merged_shards_say_what_the_whole_campaign_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = shards(folder.path(), 2, &[]);
+    let arguments = ["report", "merge", "--json", &files[1], &files[0]];
+    let merged = HARNESS.call(folder.path(), &arguments);
+    let mut merged_object: Value = serde_json::from_str(&merged.stdout).unwrap();
+    let all = [&["--seed", "1..5", "--json"], &SHORT[..]].concat();
+    let whole = simulate(folder.path(), &all);
+    let mut whole_object: Value = serde_json::from_str(&whole.stdout).unwrap();
+    assert_eq!(merged.status, whole.status, "{merged:?}");
+    for object in [&mut merged_object, &mut whole_object] {
+        object.as_object_mut().unwrap().remove("speed");
+        for failed in object["failed"].as_array_mut().unwrap() {
+            // Where a recording lies.
+            failed.as_object_mut().unwrap().remove("folder");
+            failed.as_object_mut().unwrap().remove("shrunk");
+        }
+    }
+    assert_eq!(merged_object, whole_object);
+}
+
+#[test]
+fn shards_that_do_not_add_up_are_bad_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = shards(folder.path(), 2, &["--masters", "3"]);
+    let merge = |arguments: &[&str]| {
+        HARNESS.call(folder.path(), &[&["report", "merge"], arguments].concat())
+    };
+    merge(&[&files[0]]).assert_bad_input(&["shard 2/2 is missing"]);
+    merge(&[&files[0], &files[0]]).assert_bad_input(&["1.json", "line 1", "shard", "twice"]);
+    let other = tempfile::tempdir().unwrap();
+    let others = shards(other.path(), 2, &["--masters", "4"]);
+    let other = other.path().join(&others[1]).display().to_string();
+    merge(&[&files[0], &other]).assert_bad_input(&["line 1", "campaign", "other options"]);
+    fs::write(
+        folder.path().join("broken.json"),
+        "{\n\"seeds\": \"many\"\n}",
+    )
+    .unwrap();
+    merge(&["broken.json"]).assert_bad_input(&["broken.json", "line 2", "seeds"]);
+    merge(&["nowhere.json"]).assert_bad_input(&["nowhere.json"]);
+}
+
+#[test]
+fn a_campaign_leaves_a_junit_file_with_a_case_for_each_seed_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "--seed",
+        "4..5",
+        "--rate",
+        "0",
+        "--faults",
+        "none",
+        "--junit",
+        "seeds.xml",
+    ];
+    let called = simulate(folder.path(), &arguments);
+    assert_eq!(called.status, 4, "{called:?}");
+    let document = fs::read_to_string(folder.path().join("seeds.xml")).unwrap();
+    assert!(document.contains("errors=\"2\""), "{document}");
+    assert!(document.contains("<testcase name=\"seed 4\""), "{document}");
+}

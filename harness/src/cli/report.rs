@@ -1,4 +1,7 @@
-//! `slotquake report`: where the newest report is, or the store served on loopback.
+//! `slotquake report`: where the newest report is, the store served on loopback, or the shards of a
+//! campaign added up.
+
+mod merge;
 
 use std::path::PathBuf;
 
@@ -29,6 +32,8 @@ enum Action {
         #[arg(long, value_name = "PORT", default_value_t = 0)]
         port: u16,
     },
+    /// Add up what the shards of a campaign printed
+    Merge(merge::MergeArgs),
 }
 
 /// Prints or serves.
@@ -39,6 +44,7 @@ pub fn run(args: &ReportArgs) -> Result<Exit, Failure> {
             console::result(&format!("{}\n", run.join("report.html").display()));
             Ok(Exit::Held)
         }
+        Some(Action::Merge(args)) => merge::run(args),
         Some(Action::Serve { port }) => serve::serve(&args.store, *port),
     }
 }

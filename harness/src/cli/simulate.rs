@@ -5,18 +5,18 @@
 //! replays.
 
 mod bench;
+mod junit;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod options;
 mod shrunk;
-mod words;
+pub(super) mod words;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
-use slotquake_checkers::verdict::Word;
 
 use self::options::{CampaignOptions, PlanOptions};
 use super::console::{self, Form};
@@ -51,7 +51,7 @@ pub struct SimulateArgs {
 }
 
 /// The standard scenario has its own plan and seeds, and leaves nothing.
-const NOT_OF_A_BENCH: [&str; 20] = [
+const NOT_OF_A_BENCH: [&str; 22] = [
     "profile",
     "masters",
     "replicas",
@@ -71,6 +71,8 @@ const NOT_OF_A_BENCH: [&str; 20] = [
     "no_shrink",
     "shrink_tries",
     "strict",
+    "junit",
+    "check_determinism",
     "plan_file",
 ];
 
@@ -90,18 +92,28 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
     }
     let selection = args.campaign.selection(&source)?;
     options::refuse_impossible(&source, &selection)?;
+    if let Some(file) = &args.campaign.junit {
+        // Better now than after the campaign.
+        check::write(file, "")?;
+    }
     let store = Store::open(&args.campaign.store).map_err(Failure::bad_input)?;
     let campaign = Campaign {
         source,
         selection,
         jobs: args.campaign.jobs(),
+        play: match args.campaign.check_determinism {
+            true => Trial::of_twice,
+            false => Trial::of,
+        },
     };
+    let name = words::name(&campaign.source);
     stop::watch();
     let opening = words::opening(&selection, campaign.source.variety);
     console::words(form, &opening);
     let mut session = Session {
         options: &args.campaign,
         form,
+        name,
         store,
         selection,
         summary: Summary::default(),
@@ -122,7 +134,7 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
     if let Err(End::Failed(failure)) = ended {
         return Err(failure);
     }
-    Ok(session.conclude(campaign.jobs))
+    session.conclude(campaign.jobs)
 }
 
 /// Why a campaign did not come to its last seed.
@@ -135,6 +147,8 @@ enum End {
 struct Session<'a> {
     options: &'a CampaignOptions,
     form: Form,
+    /// The same for all shares of a campaign.
+    name: String,
     store: Store,
     selection: Selection,
     summary: Summary,
@@ -238,7 +252,7 @@ impl Session<'_> {
         Ok(again.folder)
     }
 
-    fn conclude(mut self, jobs: usize) -> Exit {
+    fn conclude(mut self, jobs: usize) -> Result<Exit, Failure> {
         self.progress.close();
         let wall = self.begun.elapsed();
         let left = self.selection.count().saturating_sub(self.summary.seeds);
@@ -250,16 +264,24 @@ impl Session<'_> {
             ));
         }
         console::words(self.form, &words::summary(&self.selection, &self.summary));
+        if self.options.check_determinism {
+            let traces = words::traces(&self.summary);
+            console::words(self.form, &traces);
+        }
         console::aside(&words::speed(&self.summary, wall, jobs));
         shrunk::tell_cpu(self.shrink_cpu);
         if self.form == Form::Json {
             let mut object = json!(self.summary);
-            object["verdict"] = json!(self.word());
+            object["verdict"] = json!(self.summary.word());
+            object["campaign"] = json!(self.name);
             object["first"] = json!(self.selection.first);
             object["last"] = json!(self.selection.last);
             object["shard"] = json!(self.selection.shard.to_string());
             object["failed"] = json!(self.failed);
             object["not_played"] = json!(left);
+            if self.options.check_determinism {
+                object["trace_hash"] = json!(format!("{:016x}", self.summary.trace_hash));
+            }
             let marks = Mark::ALL.map(|mark| (mark.told(), self.summary.marks.of(mark)));
             object["rare_events"] = json!(BTreeMap::from(marks));
             object["speed"] = json!({
@@ -270,19 +292,11 @@ impl Session<'_> {
             });
             console::result(&check::json_line(&object));
         }
-        self.worst
-    }
-
-    /// The worst word of all seeds; a seed without verdict proved nothing.
-    fn word(&self) -> Word {
-        let summary = &self.summary;
-        let unjudged = summary.stumbled + summary.undecided;
-        match (summary.violated, unjudged, summary.known) {
-            (0, 0, 0) => Word::Held,
-            (0, 0, _) => Word::Known,
-            (0, _, _) => Word::Undecided,
-            (_, _, _) => Word::Violated,
+        if let Some(file) = &self.options.junit {
+            let document = junit::document(&self.selection, &self.summary, &self.failed);
+            check::write(file, &document)?;
         }
+        Ok(self.worst)
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use super::selection::Selection;
 use super::swarm::Source;
 use super::trial::Trial;
+use crate::plan::Plan;
 
 /// Many seeds.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Campaign {
     pub selection: Selection,
     /// Threads.
     pub jobs: usize,
+    /// How a seed is played.
+    pub play: fn(Plan) -> Trial,
 }
 
 impl Campaign {
@@ -57,7 +60,7 @@ impl Campaign {
             let Some(seed) = self.selection.at(position) else {
                 return;
             };
-            let trial = Trial::of(self.source.plan(seed));
+            let trial = (self.play)(self.source.plan(seed));
             if sender.send((position, trial)).is_err() {
                 return;
             }
@@ -91,6 +94,7 @@ mod tests {
                 shard: Shard::WHOLE,
             },
             jobs,
+            play: Trial::of,
         }
     }
 

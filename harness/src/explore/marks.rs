@@ -114,6 +114,11 @@ impl Tally {
         self.0[mark as usize] += 1;
     }
 
+    /// Sees a mark that many times more.
+    pub fn see_often(&mut self, mark: Mark, times: u64) {
+        self.0[mark as usize] += times;
+    }
+
     /// How often it was seen.
     pub fn of(&self, mark: Mark) -> u64 {
         self.0[mark as usize]

@@ -14,6 +14,19 @@ impl Shard {
     /// All of it.
     pub const WHOLE: Shard = Shard { number: 1, of: 1 };
 
+    /// How many shares there are.
+    pub fn of(self) -> u64 {
+        self.of
+    }
+
+    /// Every share of as many as this is one of.
+    pub fn all(self) -> impl Iterator<Item = Shard> {
+        (1..=self.of).map(move |number| Shard {
+            number,
+            of: self.of,
+        })
+    }
+
     /// Reads `3/10`.
     ///
     /// # Errors

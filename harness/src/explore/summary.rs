@@ -32,6 +32,9 @@ pub struct Summary {
     pub events: u64,
     /// What all runs put their clusters through.
     pub coverage: Coverage,
+    /// All trace hashes together, in the order of the seeds; 0 if none was asked for.
+    #[serde(skip)]
+    pub trace_hash: u64,
     /// How often each rare event happened.
     #[serde(skip)]
     pub marks: Tally,
@@ -46,6 +49,9 @@ impl Summary {
         self.seeds += 1;
         self.cpu += trial.cpu;
         self.stumbled += u64::from(trial.trouble.is_some());
+        if let Some(hash) = trial.trace_hash {
+            self.trace_hash = (self.trace_hash ^ hash).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        }
         let Some(judged) = &trial.judged else {
             return;
         };
@@ -59,6 +65,32 @@ impl Summary {
         self.events += judged.events;
         self.marks.add(&judged.marks);
         add_coverage(&mut self.coverage, &judged.coverage);
+    }
+
+    /// Adds the sums of other seeds.
+    pub fn add_sums(&mut self, other: &Summary) {
+        self.seeds += other.seeds;
+        self.held += other.held;
+        self.known += other.known;
+        self.undecided += other.undecided;
+        self.violated += other.violated;
+        self.stumbled += other.stumbled;
+        self.virtual_ns += other.virtual_ns;
+        self.events += other.events;
+        self.marks.add(&other.marks);
+        self.cpu += other.cpu;
+        add_coverage(&mut self.coverage, &other.coverage);
+    }
+
+    /// The worst word of all seeds; a seed without verdict proved nothing.
+    pub fn word(&self) -> Word {
+        let unjudged = self.stumbled + self.undecided;
+        match (self.violated, unjudged, self.known) {
+            (0, 0, 0) => Word::Held,
+            (0, 0, _) => Word::Known,
+            (0, _, _) => Word::Undecided,
+            (_, _, _) => Word::Violated,
+        }
     }
 
     /// The rare events that never happened.
@@ -151,6 +183,7 @@ mod tests {
             }),
             trouble: None,
             ordered: Default::default(),
+            trace_hash: None,
             cpu: Duration::from_millis(1),
         }
     }

@@ -11,6 +11,7 @@ use slotquake_checkers::availability::coverage::Coverage;
 use slotquake_checkers::judge::{Check, Judge};
 use slotquake_checkers::verdict::Word;
 
+use super::divergence::{self, Trace};
 use super::marks::{Marks, Tally};
 use crate::director::{Ordered, play};
 use crate::plan::Plan;
@@ -27,6 +28,8 @@ pub struct Trial {
     pub trouble: Option<String>,
     /// What was done to the cluster and by its clients; nothing of a run that panicked.
     pub ordered: Ordered,
+    /// The trace hash, of a seed that was played once more to see whether it is the same.
+    pub trace_hash: Option<u64>,
     /// CPU time of this thread that it took.
     pub cpu: Duration,
 }
@@ -73,9 +76,35 @@ impl Trial {
             judged: attempted.judged,
             trouble: attempted.trouble,
             ordered: attempted.ordered,
+            trace_hash: None,
             cpu: thread_cpu().saturating_sub(begun),
             plan,
         }
+    }
+}
+
+impl Trial {
+    /// As [`Trial::of`], and then twice more, for its trace: that the two are not the same is
+    /// trouble, told with their first difference.
+    pub fn of_twice(plan: Plan) -> Trial {
+        let mut trial = Trial::of(plan);
+        if trial.trouble.is_some() {
+            return trial;
+        }
+        let begun = thread_cpu();
+        let compared = Trace::of_plan(&trial.plan).and_then(|trace| {
+            let parting = divergence::parting(&trace, &trial.plan, &trial.plan)?;
+            Ok((trace.hash, parting))
+        });
+        match compared {
+            Ok((hash, None)) => trial.trace_hash = Some(hash),
+            Ok((_, Some(parting))) => {
+                trial.trouble = Some(format!("it is not deterministic: {parting}"));
+            }
+            Err(why) => trial.trouble = Some(why),
+        }
+        trial.cpu += thread_cpu().saturating_sub(begun);
+        trial
     }
 }
 

@@ -47,7 +47,8 @@ pub fn read(text: &str) -> Result<Plan, FileProblem> {
     Ok(plan)
 }
 
-fn refused(text: &str, error: &serde_json::Error) -> FileProblem {
+/// Where a text was refused by serde.
+pub fn refused(text: &str, error: &serde_json::Error) -> FileProblem {
     let told = error.to_string();
     let why = told.split(" at line ").next().unwrap_or_default();
     let begins = text.split_inclusive('\n').map(str::len);
@@ -67,7 +68,7 @@ fn refused(text: &str, error: &serde_json::Error) -> FileProblem {
 }
 
 /// Where the field is, or what is nearest around it; a field that was left out is nowhere.
-fn line_of(text: &str, field: &str) -> usize {
+pub fn line_of(text: &str, field: &str) -> usize {
     let places = places(text);
     let is_around = |place: &&Place| {
         field.strip_prefix(place.path.as_str()).is_some_and(|rest| {

@@ -91,6 +91,12 @@ pub struct CampaignOptions {
     /// Print one JSON object on stdout and everything else on stderr
     #[arg(long)]
     pub json: bool,
+    /// Play each seed again and compare everything that is recorded; the first difference is told
+    #[arg(long)]
+    pub check_determinism: bool,
+    /// Write a JUnit XML file, for CI systems: a case for each seed that failed
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Known upstream weaknesses fail a seed too
     #[arg(long)]
     pub strict: bool,

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use slotquake_checkers::availability::coverage::Coverage;
 use slotquake_checkers::verdict::Word;
+use slotquake_workloads::rng::Rng;
 
 use crate::explore::marks::Mark;
-use crate::explore::{Selection, Shard, Summary, Trial, Variety};
+use crate::explore::{Selection, Shard, Source, Summary, Trial, Variety};
 use crate::report::model::{grouped, plan_line};
 use crate::report::replay::replay_command;
 use crate::report::text::{Paint, painted};
@@ -24,8 +25,15 @@ pub fn opening(selection: &Selection, variety: Variety) -> String {
     format!("{}: {count} seeds, {plans}\n", range(selection))
 }
 
+/// A name that campaigns have in common if they play the same plans: those with other options, or
+/// by another version, have another one.
+pub fn name(source: &Source) -> String {
+    let told = format!("{} {source:?}", env!("CARGO_PKG_VERSION"));
+    format!("{:016x}", Rng::named(0, &told).next_u64())
+}
+
 /// `seeds 1..1000`, with the share of them if it is one.
-fn range(selection: &Selection) -> String {
+pub fn range(selection: &Selection) -> String {
     let share = match selection.shard {
         Shard::WHOLE => String::new(),
         shard => format!(", shard {shard}"),
@@ -165,6 +173,16 @@ fn covered(out: &mut String, c: &Coverage) {
             grouped(c.losses_outside_windows),
         ),
     );
+}
+
+/// The trace hash of a campaign: the same in each process and build.
+pub fn traces(summary: &Summary) -> String {
+    let same = summary.seeds.saturating_sub(summary.stumbled);
+    format!(
+        "  traces      {} seeds played again, the same each time; trace hash {:016x}\n",
+        grouped(same),
+        summary.trace_hash
+    )
 }
 
 /// How fast it went; differs each time.
