@@ -4,8 +4,10 @@
 //! histories as that; without it, few enough for every build.
 
 use slotquake_checkers::consistency::linear::judges::{JUDGES, ObjectJudge, Scope, judge_of};
+use slotquake_checkers::consistency::linear::models::Register;
 use slotquake_checkers::consistency::linear::ruling::Ruling;
-use slotquake_checkers::consistency::linear::{Budget, Decision};
+use slotquake_checkers::consistency::linear::search::decide;
+use slotquake_checkers::consistency::linear::{Budget, Decision, Initial};
 use slotquake_checkers::history::compact::{Log, Op};
 use slotquake_tests::histories::{brute, log, small};
 use slotquake_workloads::rng::Rng;
@@ -66,6 +68,33 @@ fn every_judge_agrees_with_trying_all_orders() {
             "{name} draws only one kind"
         );
     }
+}
+
+/// Proves HI-01: a piece of a history may begin with any value.
+#[test]
+fn a_register_that_begins_unknown_agrees_with_trying_all_values() {
+    let mut rng = Rng::new(12);
+    let mut held = 0;
+    for case in 0..cases() / 4 {
+        let name = ["register", "cas-register"][(case % 2) as usize];
+        let log = log(&small::draw(name, 6, &mut rng));
+        for ops in &log.ops {
+            let expected = brute::is_register_from_anything(&log, ops);
+            let budget = Budget::steps(1_000_000);
+            let decision = decide(&Register, Initial::Unknown, &log, ops, budget);
+            let told: Vec<_> = ops
+                .iter()
+                .map(|op| (op.invoked, op.completed, log.told(op)))
+                .collect();
+            assert_eq!(
+                decision == Decision::Linearizable,
+                expected,
+                "{decision:?} {told:#?}"
+            );
+            held += u64::from(expected);
+        }
+    }
+    assert!(held > 0 && held < cases() / 4, "only one kind was drawn");
 }
 
 #[test]

@@ -16,7 +16,9 @@ use slotquake_checkers::history::compact::{Collector, Log};
 use slotquake_checkers::history::edn::Keys;
 use slotquake_checkers::history::format::{Format, read};
 use slotquake_checkers::history::jsonl::HistoryWriter;
-use slotquake_tests::histories::large::{Shape, registers, with_phantom, with_stale_read};
+use slotquake_tests::histories::large::{
+    Shape, registers, with_phantom, with_stale_read, with_wrong_reads,
+};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
@@ -173,10 +175,28 @@ const CASES: &[Case] = &[
         },
     ),
     (
-        "cas of 5 values, 1k ops, 25 clients, one stale read",
+        "cas of 5 values, 1k ops, 25 clients, wrong reads",
         "cas-register",
         Way::Search,
-        || with_stale_read(registers(CAS, 9)),
+        || with_wrong_reads(registers(CAS, 9), 5),
+    ),
+    ("the same, 5 % unknown", "cas-register", Way::Search, || {
+        with_wrong_reads(
+            registers(
+                Shape {
+                    unknown_percent: 5,
+                    ..CAS
+                },
+                9,
+            ),
+            5,
+        )
+    }),
+    (
+        "cas of 5 values, 1k ops, 10 clients, wrong reads",
+        "cas-register",
+        Way::Search,
+        || with_wrong_reads(registers(Shape { clients: 10, ..CAS }, 9), 5),
     ),
     (
         "cas, unique values, 10k ops, 25 clients, 5 % unknown",

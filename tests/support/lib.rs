@@ -2,7 +2,8 @@
 //!
 //! [`run`] calls the harness as a user would, [`browser`] opens a report in headless Chromium,
 //! [`sample`] makes recordings whose verdict is known, [`live`] runs servers on loopback, and
-//! [`histories`] draws what clients did, [`dataset`] fills servers with keys of all types. [`sources`] reads the tree for the guards, and
+//! [`histories`] draws what clients did, [`dataset`] fills servers with keys of all types.
+//! [`sources`] reads the tree for the guards, and
 //! [`clauses`] says which clauses it implements and proves. [`voting`] is a small model, explored
 //! exhaustively, and [`properties`] plays random plans.
 

@@ -4,8 +4,8 @@
 //! register's history is cut at the times in which its slot was unsettled: from the trouble that
 //! led to a takeover (or from the last time the promoted replica provably had everything, if that
 //! was earlier) until the deposed owner no longer claims the slot; and around the restart of an
-//! owner. Each piece between is judged strictly, by [`super::linear`], which decides or says that it
-//! cannot:
+//! owner. Each piece between is judged strictly, by [`super::linear`], which decides or says that
+//! it cannot:
 //! - what lies wholly within the piece must have happened there;
 //! - what reaches over its edge, and what is unknown since before, may have happened there or not;
 //! - the first piece begins with no value, a later one with whatever its first observer saw.

@@ -10,7 +10,7 @@
 //!
 //! All numbers are LEB128. An error names the event, counted from 1.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 
 use super::event::{Event, EventKind, Function};
@@ -216,13 +216,22 @@ impl<R: Read> BinaryReader<R> {
         Ok(filled.map_err(LineProblem::Io)?)
     }
 
+    fn byte(&mut self) -> Result<u8, HistoryProblem> {
+        if let Some(byte) = self.input.buffer().first().copied() {
+            self.input.consume(1);
+            return Ok(byte);
+        }
+        let mut byte = [0];
+        self.fill(&mut byte)?;
+        Ok(byte[0])
+    }
+
     fn leb(&mut self) -> Result<u64, HistoryProblem> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
-            let mut byte = [0];
-            self.fill(&mut byte)?;
-            number |= u64::from(byte[0] & 0x7f) << shift;
-            if byte[0] < 0x80 {
+            let byte = self.byte()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
                 return Ok(number);
             }
         }

@@ -4,8 +4,8 @@ use slotquake_checkers::consistency::linear::models::{
     AppendList, Counter, GrowSet, MultiRegister, Mutex, Queue, Register, Stack,
 };
 use slotquake_checkers::consistency::linear::{Call, Model};
-use slotquake_checkers::history::Outcome;
 use slotquake_checkers::history::compact::{Log, Op};
+use slotquake_checkers::history::{Outcome, Value};
 
 /// Whether these operations on the object of this name are linearizable.
 pub fn is_linearizable(name: &str, log: &Log, ops: &[Op]) -> bool {
@@ -20,6 +20,23 @@ pub fn is_linearizable(name: &str, log: &Log, ops: &[Op]) -> bool {
         "stack" => decide(&Stack, log, ops),
         other => panic!("no object is called {other}"),
     }
+}
+
+/// Whether these operations on a register are linearizable from some value on.
+pub fn is_register_from_anything(log: &Log, ops: &[Op]) -> bool {
+    let fresh = Value::Text("what nobody observes".into());
+    let mut observed = vec![Value::Nil, fresh];
+    for op in ops {
+        observed.push(log.atoms.value(op.result).into_owned());
+        if let Value::List(pair) = &*log.atoms.value(op.argument) {
+            observed.extend(pair.iter().cloned());
+        }
+    }
+    let mut open: Vec<Op> = ops.to_vec();
+    open.retain(|op| op.outcome != Outcome::Fail);
+    observed
+        .iter()
+        .any(|value| place(&Register, log, value, &mut open))
 }
 
 fn decide<M: Model>(model: &M, log: &Log, ops: &[Op]) -> bool {

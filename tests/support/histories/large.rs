@@ -189,6 +189,17 @@ pub fn with_stale_read(mut events: Vec<Event>) -> Vec<Event> {
     events
 }
 
+/// Spoils a history of few values: in its last quarter every tenth read is off by one.
+pub fn with_wrong_reads(mut events: Vec<Event>, values: i64) -> Vec<Event> {
+    let from = events.len() * 3 / 4;
+    let is_read = |event: &&mut Event| event.f == Function::Read && event.kind == EventKind::Ok;
+    for read in events[from..].iter_mut().filter(is_read).step_by(10) {
+        let shown = read.value.as_int().unwrap_or_default();
+        read.value = Value::Int((shown + 1) % values);
+    }
+    events
+}
+
 fn spoil(events: &mut [Event], value: impl Fn(&Event) -> Option<Value>) {
     let from = events.len() * 3 / 4;
     let mut late = events[from..].iter_mut();

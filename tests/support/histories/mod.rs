@@ -2,7 +2,8 @@
 //!
 //! [`small`] draws a few operations that overlap and touch, most of which were really carried out
 //! one after the other, and then tampers with some: some of them are not linearizable.
-//! [`large`] has the histories of the benchmarks. [`brute`] decides small ones by trying every order.
+//! [`large`] has the histories of the benchmarks. [`brute`] decides small ones by trying every
+//! order.
 
 pub mod brute;
 pub mod large;

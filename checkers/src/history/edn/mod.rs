@@ -1,5 +1,5 @@
-//! Jepsen's own histories, in and out: maps of `:type`, `:f`, `:value`, `:process`, one a line or all
-//! in one vector.
+//! Jepsen's own histories, in and out: maps of `:type`, `:f`, `:value`, `:process`, one a line or
+//! all in one vector.
 //!
 //! `:index` and `:time` may be missing: the place in the history stands for them. Events of the
 //! nemesis and of other processes that have no number are left out. Values of `independent` tests

@@ -5,7 +5,8 @@ use super::super::edn;
 use super::*;
 use crate::history::{EventKind, Function, Value};
 
-const JSON: &str = r#"{"index":0,"time":5,"process":1,"type":"invoke","f":"write","key":"k","value":7}
+const JSON: &str = r#"
+{"index":0,"time":5,"process":1,"type":"invoke","f":"write","key":"k","value":7}
 {"index":1,"time":6,"process":2,"type":"invoke","f":"cas","key":"k","value":[7,-8]}
 {"index":4,"time":9,"process":1,"type":"ok","f":"write","key":"k","value":7}
 {"index":5,"time":9,"process":2,"type":"info","f":"cas","key":"k"}
@@ -50,7 +51,7 @@ fn binary_and_edn_give_back_what_they_took() {
 
 #[test]
 fn reads_the_vectors_and_records_that_jepsen_writes() {
-    let text = "[#jepsen.history.Op{:index 0, :time 3, :type :invoke, :process 0, :f :w, :value 4}\n\
+    let text = "[#jepsen.history.Op{:index 0, :time 3, :type :invoke, :process 0, :f :w,\n:value 4}\n\
                 {:type :info, :process :nemesis, :f :start, :value nil} ; the nemesis\n\
                 {:type :ok, :process 0, :f :w, :value 4, :error #{:a}, #_ :gone}]";
     let read = events(Format::Edn, Keys::Apart, text.as_bytes());

@@ -1,8 +1,8 @@
 //! Queues with unique elements: no pair of them may overtake.
 //!
 //! By Henzinger, Sezgin and Vafeiadis a history of a queue, in which nobody found it empty, is
-//! linearizable unless something was taken that was never put, taken twice, taken before it was put,
-//! or overtook: `a` was put before `b`, and `b` taken before `a` was (or `a` never was).
+//! linearizable unless something was taken that was never put, taken twice, taken before it was
+//! put, or overtook: `a` was put before `b`, and `b` taken before `a` was (or `a` never was).
 
 use super::super::ruling::Ruling;
 use super::broken;

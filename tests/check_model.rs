@@ -1,0 +1,148 @@
+//! `slotquake check --model` as a user meets it: verdicts, reasons, pictures and exit statuses.
+
+use std::path::PathBuf;
+
+use slotquake_tests::run::{Called, Harness};
+
+const HARNESS: Harness<'_> = Harness {
+    path: env!("CARGO_BIN_EXE_slotquake-under-test"),
+};
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Files {
+        Files(tempfile::tempdir().expect("a folder of one's own"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn call(&self, arguments: &[&str]) -> Called {
+        HARNESS.call(self.0.path(), arguments)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        std::fs::write(self.path(name), text).expect("a file in it");
+        self.path(name).display().to_string()
+    }
+}
+
+const STALE: &str = "\
+{:process 0, :type :invoke, :f :write, :value 1}
+{:process 0, :type :ok, :f :write, :value 1}
+{:process 0, :type :invoke, :f :write, :value 2}
+{:process 0, :type :ok, :f :write, :value 2}
+{:process 1, :type :invoke, :f :read, :value nil}
+{:process 1, :type :ok, :f :read, :value 1}
+";
+
+#[test]
+fn a_stale_read_is_told_and_drawn() {
+    let files = Files::new();
+    let history = files.write("stale.edn", STALE);
+    let picture = files.path("stale.svg").display().to_string();
+    let ended = files.call(&["check", &history, "--model", "register", "--svg", &picture]);
+    assert_eq!(ended.status, 1, "{ended:?}");
+    let told = &ended.stdout;
+    assert!(told.contains("read -> 1 (op 4) fits no order"), "{told}");
+    assert!(
+        told.contains("2 was written and gone again in between"),
+        "{told}"
+    );
+    let svg = std::fs::read_to_string(&picture).expect("a picture");
+    assert!(
+        svg.starts_with("<svg") && svg.contains("read -&gt; 1"),
+        "{svg}"
+    );
+}
+
+#[test]
+fn a_history_survives_every_form() {
+    let files = Files::new();
+    let edn = files.write(
+        "good.edn",
+        &STALE.replace(":ok, :f :read, :value 1", ":ok, :f :read, :value 2"),
+    );
+    let binary = files.path("good.slqh").display().to_string();
+    let jsonl = files.path("good.jsonl").display().to_string();
+    for (from, to) in [(&edn, &binary), (&binary, &jsonl)] {
+        let ended = files.call(&["check", from, "--convert", to]);
+        assert_eq!(ended.status, 0, "{ended:?}");
+    }
+    for history in [&edn, &binary, &jsonl] {
+        let ended = files.call(&["check", history, "--model", "cas-register"]);
+        assert_eq!(ended.status, 0, "{ended:?}");
+    }
+}
+
+#[test]
+fn bad_histories_end_with_2_the_line_and_the_reason() {
+    let files = Files::new();
+    let deep = format!(
+        "{{:process 0, :type :invoke, :f :read, :value {}",
+        "[".repeat(50_000)
+    );
+    let cases = [
+        (deep.as_str(), "line 1: edn: forms nested too deep"),
+        (
+            "{:process 0, :type :ok, :f :read}",
+            "line 1: process 0 completes",
+        ),
+        (
+            "{:index 3, :process 0, :type :invoke, :f :read}\n\
+             {:index 3, :process 0, :type :ok, :f :read}",
+            "line 2: index 3 follows index 3",
+        ),
+        (
+            "{:time 9, :process 0, :type :invoke, :f :read}\n\
+             {:time 8, :process 0, :type :ok, :f :read}",
+            "line 2: time 8 is before 9",
+        ),
+    ];
+    for (text, reason) in cases {
+        let history = files.write("bad.edn", text);
+        let ended = files.call(&["check", &history, "--model", "register"]);
+        assert_eq!(ended.status, 2, "{ended:?}");
+        assert!(ended.stderr.contains(reason), "{}", ended.stderr);
+    }
+}
+
+/// A stack of many pushes and pops at once, of which one popped what nobody pushed so late.
+#[test]
+fn a_budget_ends_a_search_with_4_and_names_the_window() {
+    let files = Files::new();
+    let mut text = String::new();
+    for process in 0..40 {
+        text += &format!("{{:process {process}, :type :invoke, :f :push, :value {process}}}\n");
+    }
+    for process in 0..40 {
+        text += &format!("{{:process {process}, :type :ok, :f :push, :value {process}}}\n");
+    }
+    for process in 0..40 {
+        text += &format!("{{:process {process}, :type :invoke, :f :pop, :value nil}}\n");
+    }
+    for process in 0..40 {
+        let taken = if process == 39 { 0 } else { process };
+        text += &format!("{{:process {process}, :type :ok, :f :pop, :value {taken}}}\n");
+    }
+    let history = files.write("stack.edn", &text);
+    let arguments = [
+        "check",
+        &history,
+        "--model",
+        "stack",
+        "--budget-time",
+        "300ms",
+    ];
+    let ended = files.call(&arguments);
+    assert_eq!(ended.status, 4, "{ended:?}");
+    assert!(
+        ended
+            .stdout
+            .contains("the time allowed ran out in the window"),
+        "{}",
+        ended.stdout
+    );
+}
