@@ -1,11 +1,11 @@
 //! Failover safety as properties: strategies over plans, and a run of each in virtual time.
 //!
 //! ```text
-//! plans() ──Tale──► play(&tale) ──Run──► run.keeps("VT-01")?   proptest shrinks the tale that fails
+//! plans() ──Tale──► play(&tale) ──Run──► run.keeps("VT-01")?   what fails is shrunk by proptest
 //! ```
 //!
 //! A [`Tale`] is a small plan with its faults one by one. It prints as a short text, which is what
-//! proptest shows of the smallest one that fails. `docs/properties.md` shows how to write one's own.
+//! proptest shows of the smallest one that fails. `docs/properties.md`: how to write one's own.
 
 use std::fmt;
 

@@ -16,7 +16,8 @@ use slotquake_tests::voting::story;
 use slotquake_tests::voting::{Delivery, Scope};
 
 const USAGE: &str = "usage: voting-model [--elections N] [--crashes N] [--states N] \
-                     [--delivery once|any-number] [--profile default|upstream-7.0] [--sabotage NAME]";
+                     [--delivery once|any-number] [--profile default|upstream-7.0] \
+                     [--sabotage NAME]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,7 +1,7 @@
 //! What must hold in every state of the model, and the little history that it takes to say so.
 //!
 //! Clauses: INV-01 (one vote per voter and epoch), INV-02 (one winner per epoch), INV-03 (promoted
-//! by a majority), INV-05 and EP-06 (the logical clock of a node never goes back, restarts included).
+//! by a majority), INV-05 and EP-06 (a node's logical clock never goes back, restarts included).
 
 use std::fmt;
 
