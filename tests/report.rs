@@ -2,6 +2,7 @@
 //!
 //! Set `SLOTQUAKE_PICTURE` to a file name to get a picture of the sample report.
 
+use slotquake::report::spacetime::Subject;
 use slotquake::report::{About, Model, html, junit, text};
 use slotquake_checkers::availability::coverage::Coverage;
 use slotquake_checkers::judge::{Check, Judgement, Timing};
@@ -101,6 +102,45 @@ fn the_page_renders_in_a_browser_without_script_errors() {
     ] {
         assert!(dom.contains(words), "{words:?} is not on the page");
     }
+}
+
+#[test]
+fn the_diagram_shows_who_voted_for_whom_around_the_breach() {
+    let model = model();
+    let diagram = model.diagram.as_ref().expect("something broke");
+    assert_eq!(
+        (diagram.breach.clause.as_str(), diagram.left_out),
+        ("VT-01", 0)
+    );
+    assert!((diagram.from..=diagram.to).contains(&16_950_000_000));
+    let votes = diagram
+        .messages
+        .iter()
+        .filter(|message| message.subject == Subject::Vote);
+    let to_n5 = votes.filter(|message| message.to == 4).count();
+    assert_eq!(to_n5, 2, "{:?}", diagram.messages);
+    let markup = html::html(&model);
+    let drawn = markup
+        .split("id=\"spacetime\"")
+        .nth(1)
+        .expect("it is on the page");
+    for words in [
+        "votes for epoch 8?",
+        "yes, epoch 8",
+        "master, epoch 8",
+        "breaks VT-01",
+    ] {
+        assert!(drawn.contains(words), "{words:?} is not drawn");
+    }
+}
+
+#[test]
+fn a_run_in_which_nothing_broke_has_no_diagram() {
+    let mut held = judged();
+    held.checks.retain(|check| check.verdict == Word::Held);
+    let model = Model::build(&sample::failover(), &held, About::default());
+    assert!(model.diagram.is_none());
+    assert!(!html::html(&model).contains("id=\"spacetime\""));
 }
 
 #[test]

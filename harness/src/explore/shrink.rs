@@ -59,7 +59,9 @@ pub struct Shrunk {
 impl Shrunk {
     /// Faults and acts of its script; none if its faults are drawn, or a scenario's.
     pub fn steps(&self) -> Option<usize> {
-        self.plan.script.as_ref().map(Vec::len)
+        let is_undisturbed = self.plan.scenario.is_none() && self.plan.faults.is_empty();
+        let script = self.plan.script.as_ref().map(Vec::len);
+        script.or(is_undisturbed.then_some(0))
     }
 }
 

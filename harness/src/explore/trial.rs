@@ -184,8 +184,11 @@ fn broken(checks: &[Check]) -> Vec<Broken> {
 fn told(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("it panicked: {}", text.unwrap_or("without a word"))
+    format!("{PANIC}: {}", text.unwrap_or("without a word"))
 }
+
+/// How the trouble of a run that panicked begins.
+pub const PANIC: &str = "it panicked";
 
 /// CPU time that this thread has used.
 pub fn thread_cpu() -> Duration {

@@ -118,9 +118,8 @@ fn renamed(mut smaller: Plan, kept: &[bool], seats: &[Seat]) -> Plan {
                 strike,
                 ..step.clone()
             };
-            if renamed.strike.targets != step.strike.targets {
-                renamed.strike.note = note_of(&renamed);
-            }
+            // The note may name slots, which are others now.
+            renamed.strike.note = note_of(&renamed);
             Some(renamed)
         });
         renamed.collect()

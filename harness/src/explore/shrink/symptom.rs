@@ -1,7 +1,7 @@
 //! What is wrong with a run, in words that two runs can have in common.
 
 use super::Sight;
-use crate::explore::trial::Trial;
+use crate::explore::trial::{PANIC, Trial};
 
 /// What has to stay while a plan shrinks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,9 @@ impl Symptom {
             clause: broken.clause.clone(),
         });
         broken.or_else(|| match (&trial.judged, &trial.trouble) {
-            (None, Some(trouble)) => Some(Symptom::Panicked(without_numbers(trouble))),
+            (None, Some(trouble)) if trouble.starts_with(PANIC) => {
+                Some(Symptom::Panicked(without_numbers(trouble)))
+            }
             (_, _) => None,
         })
     }
