@@ -403,14 +403,26 @@ fn dots(sources: Sources<'_>, from: u64, to: u64) -> Vec<Dot> {
             is_lost: lost.contains(&operation.invoke.index),
         })
     });
-    let dots: Vec<Dot> = ended.collect();
-    match dots.len() > DOTS_MAX {
-        true => dots
-            .into_iter()
-            .filter(|dot| dot.is_lost)
-            .take(DOTS_MAX)
-            .collect(),
-        false => dots,
+    let mut dots: Vec<Dot> = ended.collect();
+    if dots.len() > DOTS_MAX {
+        dots.retain(|dot| dot.is_lost);
+        thin(&mut dots);
+    }
+    dots
+}
+
+/// Keeps the first lost writes and the last one, which says how many lie between.
+fn thin(lost: &mut Vec<Dot>) {
+    let Some(hidden) = lost
+        .len()
+        .checked_sub(LOST_MAX)
+        .filter(|hidden| *hidden > 0)
+    else {
+        return;
+    };
+    lost.drain(LOST_MAX - 1..LOST_MAX - 1 + hidden);
+    if let Some(last) = lost.last_mut() {
+        last.what = format!("{} and {hidden} before it", last.what);
     }
 }
 
