@@ -196,13 +196,15 @@ fn finding(
         .iter()
         .position(|op| op.index == ops[broken.stuck].index);
     let mut order = Vec::new();
-    if let Decision::NotLinearizable {
-        stuck: at, prefix, ..
-    } = judge.search(log, &witness, budget)
-    {
-        if broken.witness.is_empty() {
-            stuck = Some(at);
-        }
+    if broken.witness.is_empty() {
+        // The witness ends where it first became impossible.
+        let acknowledged = witness.iter().enumerate();
+        let acknowledged = acknowledged.filter(|(_, op)| op.outcome == Outcome::Ok);
+        stuck = acknowledged
+            .max_by_key(|(_, op)| op.completed)
+            .map(|(at, _)| at);
+    }
+    if let Decision::NotLinearizable { prefix, .. } = judge.search(log, &witness, budget) {
         let placed: Vec<Op> = prefix.iter().map(|at| witness[*at]).collect();
         order = prefix.into_iter().zip(judge.states(log, &placed)).collect();
     }
