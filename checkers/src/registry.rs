@@ -4,7 +4,9 @@
 //! the documentation and the report are made from this list.
 
 use crate::checker::Entry;
-use crate::consistency::{invented_values, linearizable, lost_writes};
+use crate::consistency::{
+    bank, counter, invented_values, isolation, lineage, linearizable, lost_writes, queue_delivery,
+};
 use crate::invariants::{
     config_epoch_never_above_current, config_epoch_never_decreases, current_epoch_never_decreases,
     election_epoch_is_unique, full_recovery, minority_stops_writing, one_master_per_slot_and_epoch,
@@ -14,8 +16,13 @@ use crate::invariants::{
 /// The checkers, in the order in which they are reported.
 pub const CHECKERS: &[Entry] = &[
     linearizable::ENTRY,
+    isolation::ENTRY,
+    bank::ENTRY,
     lost_writes::ENTRY,
+    counter::ENTRY,
+    queue_delivery::ENTRY,
     invented_values::ENTRY,
+    lineage::ENTRY,
     current_epoch_never_decreases::ENTRY,
     config_epoch_never_decreases::ENTRY,
     config_epoch_never_above_current::ENTRY,

@@ -19,4 +19,5 @@ pub mod properties;
 pub mod run;
 pub mod sample;
 pub mod sources;
+pub mod transactional;
 pub mod voting;

@@ -6,9 +6,15 @@
 //!
 //! [`registry`] lists the workloads, one line each; name, help and default live in their files.
 
+pub mod append;
+pub mod bank;
 pub mod client;
+pub mod counter;
+pub mod list_append;
+pub mod queue;
 pub mod register;
 pub mod registry;
 pub mod rng;
 pub mod set;
+pub mod txn;
 pub mod workload;

@@ -1,7 +1,7 @@
 //! The list of workloads, one line each.
 
 use crate::workload::Workload;
-use crate::{register, set};
+use crate::{append, bank, counter, list_append, queue, register, set, txn};
 
 /// A workload as the command line and the report know it.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +17,16 @@ pub struct Entry {
 }
 
 /// Every workload.
-pub const WORKLOADS: &[Entry] = &[register::ENTRY, set::ENTRY];
+pub const WORKLOADS: &[Entry] = &[
+    register::ENTRY,
+    set::ENTRY,
+    append::ENTRY,
+    counter::ENTRY,
+    queue::ENTRY,
+    bank::ENTRY,
+    list_append::ENTRY,
+    txn::ENTRY,
+];
 
 /// The workload of this name.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -89,6 +89,9 @@ impl Checker for InventedValues {
 
 impl InventedValues {
     fn keep(&mut self, operation: &Operation) {
+        for part in operation.parts() {
+            self.keep(&part);
+        }
         let value = match operation.f.object() {
             None => {
                 if operation.outcome == Outcome::Ok {

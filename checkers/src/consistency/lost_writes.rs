@@ -106,6 +106,9 @@ impl Checker for LostWrites {
 
 impl LostWrites {
     fn keep(&mut self, operation: &Operation) {
+        for part in operation.parts() {
+            self.keep(&part);
+        }
         let is_list = matches!(operation.result, Value::List(_));
         self.sets.keep(operation);
         let is_register = match operation.f.object() {

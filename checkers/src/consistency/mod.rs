@@ -1,13 +1,19 @@
 //! What clients may believe: checkers of histories.
 //!
-//! [`linear`] decides linearizability; [`timeline`] and
-//! [`windows`] tell when a slot failed over and which losses the documentation allows; the checkers
-//! are [`linearizable`] (HI-01), [`lost_writes`] (HI-03 to HI-08) and [`invented_values`] (HI-09).
+//! [`linear`] decides linearizability; [`timeline`] and [`windows`] tell when a slot failed over and
+//! which losses the documentation allows; the checkers are [`linearizable`] (HI-01), [`isolation`]
+//! and [`bank`] (HI-02), [`lost_writes`] (HI-03 to HI-08), [`counter`], [`queue_delivery`],
+//! [`invented_values`] (HI-09) and [`lineage`] (HI-10).
 
+pub mod bank;
+pub mod counter;
 pub mod invented_values;
+pub mod isolation;
+pub mod lineage;
 pub mod linear;
 pub mod linearizable;
 pub mod lost_writes;
+pub mod queue_delivery;
 pub mod set_full;
 pub mod timeline;
 pub mod windows;

@@ -38,7 +38,7 @@ impl Sets {
         if operation.outcome != Outcome::Ok {
             return;
         }
-        if operation.f == Function::Add {
+        if matches!(operation.f, Function::Add | Function::Append) {
             let set = self.sets.entry(operation.key.clone()).or_default();
             set.acknowledged.push(operation.clone());
         } else if operation.f == Function::Read && operation.final_read {

@@ -88,6 +88,43 @@ impl Operation {
         }
     }
 
+    /// The micro-operations of a transaction, each as an operation on its own key; nothing for
+    /// any other operation.
+    pub fn parts(&self) -> Vec<Operation> {
+        let told = match self.outcome {
+            Outcome::Ok => &self.result,
+            Outcome::Fail | Outcome::Unknown => &self.argument,
+        };
+        let micros: &[Value] = match (told, self.f) {
+            (Value::List(micros), Function::Txn) => micros,
+            (_, _) => &[],
+        };
+        micros.iter().filter_map(|micro| self.part(micro)).collect()
+    }
+
+    fn part(&self, micro: &Value) -> Option<Operation> {
+        let Value::List(parts) = micro else {
+            return None;
+        };
+        let [Value::Text(kind), Value::Text(key), value] = parts.as_slice() else {
+            return None;
+        };
+        let (f, argument) = match &**kind {
+            "append" => (Function::Append, value.clone()),
+            "w" => (Function::Write, value.clone()),
+            "r" => (Function::Read, Value::Nil),
+            _ => return None,
+        };
+        Some(Operation {
+            f,
+            argument,
+            key: key.clone(),
+            result: value.clone(),
+            node: self.node.clone(),
+            ..*self
+        })
+    }
+
     /// One line for people.
     pub fn told(&self) -> String {
         let name = self.f.name();

@@ -2,6 +2,7 @@
 
 mod histories;
 mod losses;
+mod workloads;
 
 use crate::judge::{Check, judge};
 use crate::recording::Recording;
