@@ -89,7 +89,6 @@ fn what_a_file_leaves_out_is_as_usual() {
 
 #[test]
 fn a_bad_file_is_refused_with_line_and_field() {
-    let step = |step: &str| file_of(&format!("{KILL},\n{step}"));
     let cases = [
         ("".to_string(), "line 1: EOF"),
         (
@@ -112,6 +111,14 @@ fn a_bad_file_is_refused_with_line_and_field() {
             "{\n\"faults\": [\"kill\"],\n\"fault_interval_ms\": 0}".into(),
             "line 3: fault_interval_ms: ",
         ),
+    ];
+    assert_refused(&cases);
+}
+
+#[test]
+fn a_bad_script_is_refused_with_line_and_field() {
+    let step = |step: &str| file_of(&format!("{KILL},\n{step}"));
+    let cases = [
         (
             step(
                 r#"{"at_ms": 1, "kind": "kill", "strike": {"targets": ["n9"], "duration_ms": 5}}"#,
@@ -136,21 +143,15 @@ fn a_bad_file_is_refused_with_line_and_field() {
             "line 8: script[1].strike: missing field `duration_ms`",
         ),
         (
-            step(
-                r#"{"at_ms": 1, "kind": "failover", "strike": {"targets": ["n2"], "duration_ms": 5}}"#,
-            ),
+            step(r#"{"at_ms":1,"kind":"failover","strike":{"targets":["n2"],"duration_ms":5}}"#),
             "line 6: script[1].strike.orders: acts of operators are made of orders",
         ),
         (
-            step(
-                r#"{"at_ms": 1, "kind": "partition", "strike": {"targets": ["n2"], "duration_ms": 5}}"#,
-            ),
+            step(r#"{"at_ms":1,"kind":"partition","strike":{"targets":["n2"],"duration_ms":5}}"#),
             "line 6: script[1].strike.cuts: a partition without cuts",
         ),
         (
-            step(
-                r#"{"at_ms": 99999, "kind": "kill", "strike": {"targets": ["n2"], "duration_ms": 5}}"#,
-            ),
+            step(r#"{"at_ms":99999,"kind":"kill","strike":{"targets":["n2"],"duration_ms":5}}"#),
             "line 6: script[1].at_ms: at 99999 ms, but the run is disturbed for 30000 ms only",
         ),
         (
@@ -161,8 +162,12 @@ fn a_bad_file_is_refused_with_line_and_field() {
             "line 6: script[1].at_ms: at 0 ms, after a step at 9 ms",
         ),
     ];
+    assert_refused(&cases);
+}
+
+fn assert_refused(cases: &[(String, &str)]) {
     for (text, expected) in cases {
-        let told = file::read(&text).expect_err(&text).to_string();
+        let told = file::read(text).expect_err(text).to_string();
         assert!(told.contains(expected), "{told}\nfor {text}");
     }
 }

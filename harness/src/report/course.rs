@@ -1,8 +1,8 @@
 //! The course of a run in plain words, second by second: what was done to the cluster, who asked
 //! for votes, who became and who ceased to be a master, which acknowledged writes are gone.
 //!
-//! For scenarios and scripts, whose few events are the story. Judges nothing: a step that breaks a clause is
-//! marked with it by what the checkers found at that instant.
+//! For scenarios and scripts, whose few events are the story. Judges nothing: a step that breaks a
+//! clause is marked with it by what the checkers found at that instant.
 
 use std::collections::BTreeSet;
 

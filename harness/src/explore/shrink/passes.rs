@@ -1,5 +1,6 @@
-//! What is tried to make a plan smaller, the boldest first. Each proposal is smaller in some way, so
-//! that taking them one after the other ends.
+//! What is tried to make a plan smaller, the boldest first.
+//!
+//! Each proposal is smaller in some way, so that taking them one after the other ends.
 
 use slotquake_checkers::observation::NodeName;
 

@@ -151,7 +151,8 @@ fn times(out: &mut String, diagram: &Diagram, rows: &Rows) {
     push(
         out,
         format_args!(
-            "<text class=\"soft\" x=\"4\" y=\"{}\">{rest}Distances in time are not to scale.</text>",
+            "<text class=\"soft\" x=\"4\" y=\"{}\">{rest}Distances in time are \
+             not to scale.</text>",
             rows.bottom() + FOOT - 8
         ),
     );
@@ -211,7 +212,8 @@ fn draw_messages(out: &mut String, diagram: &Diagram, rows: &Rows) {
                 push(
                     out,
                     format_args!(
-                        "<path class=\"arrow lost {class}\" d=\"M{x0} {y0}L{x} {y}m-4 -4l8 8m0 -8l-8 8\"/>"
+                        "<path class=\"arrow lost {class}\" d=\"M{x0} {y0}L{x} {y}\
+                         m-4 -4l8 8m0 -8l-8 8\"/>"
                     ),
                 );
             }
@@ -228,7 +230,8 @@ fn draw_messages(out: &mut String, diagram: &Diagram, rows: &Rows) {
             push(
                 out,
                 format_args!(
-                    "<text class=\"words {class}\" x=\"{x}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
+                    "<text class=\"words {class}\" x=\"{x}\" y=\"{}\" \
+                     text-anchor=\"{anchor}\">{}</text>",
                     y0 - 3,
                     escaped(&message.words)
                 ),
