@@ -5,6 +5,7 @@
 //! replays.
 
 mod bench;
+mod growth;
 mod junit;
 #[cfg(feature = "mutants")]
 mod mutants;
@@ -48,6 +49,11 @@ pub struct SimulateArgs {
     /// a fault in 10s, 20 operations a second; with packets as types and as bytes
     #[arg(long, conflicts_with_all = NOT_OF_A_BENCH)]
     bench: bool,
+    /// Measure clusters of these sizes: they form, lose a tenth of their masters at once, and heal;
+    /// virtual time, CPU time and memory of each step
+    #[arg(long, value_name = "NODES", value_delimiter = ',', conflicts_with = "bench")]
+    #[arg(value_parser = clap::value_parser!(u16).range(6..=1000))]
+    grow: Option<Vec<u16>>,
 }
 
 /// The standard scenario has its own plan and seeds, and leaves nothing.
@@ -84,6 +90,10 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
     };
     if args.bench {
         return bench::run(args.campaign.seeds, form);
+    }
+    if let Some(sizes) = &args.grow {
+        let timeout_ms = args.plan.node_timeout_ms().unwrap_or(GROWTH_TIMEOUT_MS);
+        return growth::run(sizes, timeout_ms, args.campaign.first_seed(), form);
     }
     let source = args.plan.source()?;
     #[cfg(feature = "mutants")]
@@ -300,5 +310,7 @@ impl Session<'_> {
     }
 }
 
+/// Node timeout of growing clusters unless told otherwise, ms: that of redis.conf.
+const GROWTH_TIMEOUT_MS: u64 = 15_000;
 /// From one line of progress to the next.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);

@@ -103,6 +103,11 @@ pub struct CampaignOptions {
 }
 
 impl PlanOptions {
+    /// cluster-node-timeout, ms, if it was given.
+    pub fn node_timeout_ms(&self) -> Option<u64> {
+        self.node_timeout
+    }
+
     /// Where the plans come from.
     ///
     /// # Errors
@@ -158,6 +163,11 @@ impl PlanOptions {
 }
 
 impl CampaignOptions {
+    /// The first seed.
+    pub fn first_seed(&self) -> u64 {
+        self.seed.map_or(1, |seeds| seeds.first)
+    }
+
     /// The seeds.
     ///
     /// # Errors

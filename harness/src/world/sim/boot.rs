@@ -39,7 +39,7 @@ fn ip_of(index: u32) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, (index / 250) as u8, (index % 250 + 1) as u8)
 }
 
-/// Hosts with their first nodes.conf on disk.
+/// Hosts whose first nodes.conf names all nodes.
 ///
 /// # Errors
 /// A directive that no node knows, or its value.
@@ -48,8 +48,44 @@ pub fn hosts(
     settings: &[NodeSetting],
     directives: &BTreeMap<String, String>,
 ) -> anyhow::Result<Vec<Host>> {
-    let mut id_rng = Rng::named(plan.seed, "ids");
-    let ids: Vec<String> = settings.iter().map(|_| random_id(&mut id_rng)).collect();
+    let ids = random_ids(plan, settings.len());
+    let text = |myself| nodes_conf(plan, settings, &ids, myself);
+    hosts_with(plan, settings, directives, text)
+}
+
+/// Hosts whose first nodes.conf names only themselves: masters, the first ones with their slots.
+///
+/// # Errors
+/// As [`hosts`].
+pub fn strangers(plan: &Plan, settings: &[NodeSetting]) -> anyhow::Result<Vec<Host>> {
+    let ids = random_ids(plan, settings.len());
+    let masters = usize::from(plan.masters);
+    let text = |myself: usize| {
+        let (address, bus) = (settings[myself].address, settings[myself].bus_port);
+        let slots = match myself < masters {
+            true => {
+                let (first, last) = slots_of(myself, masters);
+                format!(" {first}-{last}")
+            }
+            false => String::new(),
+        };
+        // Epochs that differ, as after `redis-cli --cluster create`.
+        let epoch = myself + 1;
+        format!(
+            "{} {address}@{bus} myself,master - 0 0 {epoch} connected{slots}\n\
+             vars currentEpoch {epoch} lastVoteEpoch 0\n",
+            ids[myself]
+        )
+    };
+    hosts_with(plan, settings, &BTreeMap::new(), text)
+}
+
+fn hosts_with(
+    plan: &Plan,
+    settings: &[NodeSetting],
+    directives: &BTreeMap<String, String>,
+    nodes_conf: impl Fn(usize) -> String,
+) -> anyhow::Result<Vec<Host>> {
     let mut hosts = Vec::new();
     for (index, setting) in settings.iter().enumerate() {
         let mut config = Config {
@@ -65,16 +101,20 @@ pub fn hosts(
         let name = setting.name.clone();
         let rng = Rng::named(plan.seed, &format!("node {name}"));
         let mut host = Host::new(name, IpAddr::V4(*setting.address.ip()), config, rng);
-        let text = nodes_conf(plan, settings, &ids, index);
         host.disk.write(
             File::NodesConf,
-            Bytes::from(text),
+            Bytes::from(nodes_conf(index)),
             Durability::Synced,
             Delay::None,
         );
         hosts.push(host);
     }
     Ok(hosts)
+}
+
+fn random_ids(plan: &Plan, count: usize) -> Vec<String> {
+    let mut rng = Rng::named(plan.seed, "ids");
+    (0..count).map(|_| random_id(&mut rng)).collect()
 }
 
 fn random_id(rng: &mut Rng) -> String {

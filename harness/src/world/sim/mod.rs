@@ -23,6 +23,7 @@ mod net;
 mod outputs;
 mod queue;
 pub mod seeded;
+mod strangers;
 #[cfg(test)]
 mod tests;
 mod wires;
@@ -62,6 +63,7 @@ pub struct SimWorld {
     codec: Codec,
     adapter: Adapter,
     packets: Vec<Packet>,
+    bus: Bus,
     happenings: VecDeque<Happening>,
     /// When the director is to be woken.
     armed: Option<u64>,
@@ -77,6 +79,13 @@ pub enum Codec {
     InTheLoop,
     /// As types: faster.
     Typed,
+}
+
+/// Whether bus packets are kept for the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bus {
+    Recorded,
+    Unrecorded,
 }
 
 impl SimWorld {
@@ -117,23 +126,8 @@ impl SimWorld {
         codec: Codec,
     ) -> anyhow::Result<SimWorld> {
         let settings = boot::settings(plan);
-        let mut world = SimWorld {
-            now: 0,
-            queue: Queue::default(),
-            net: Net::new(settings.len(), Rng::named(plan.seed, "network")),
-            hosts: boot::hosts(plan, &settings, directives)?,
-            callers: Callers::default(),
-            settings,
-            node_timeout_ms: plan.node_timeout_ms,
-            codec,
-            adapter: Adapter::default(),
-            packets: Vec::new(),
-            happenings: VecDeque::new(),
-            armed: None,
-            disk_rng: Rng::named(plan.seed, "disk"),
-            cluster_ok_ms: 0,
-            bugs: Bugs::of(plan)?,
-        };
+        let hosts = boot::hosts(plan, &settings, directives)?;
+        let mut world = SimWorld::bare(plan, settings, hosts, codec)?;
         for host in 0..world.hosts.len() {
             world
                 .start(host)
@@ -141,6 +135,33 @@ impl SimWorld {
         }
         world.await_cluster()?;
         Ok(world)
+    }
+
+    /// Hosts that are down, and nothing happening.
+    fn bare(
+        plan: &Plan,
+        settings: Vec<NodeSetting>,
+        hosts: Vec<Host>,
+        codec: Codec,
+    ) -> anyhow::Result<SimWorld> {
+        Ok(SimWorld {
+            now: 0,
+            queue: Queue::default(),
+            net: Net::new(settings.len(), Rng::named(plan.seed, "network")),
+            hosts,
+            callers: Callers::default(),
+            settings,
+            node_timeout_ms: plan.node_timeout_ms,
+            codec,
+            adapter: Adapter::default(),
+            packets: Vec::new(),
+            bus: Bus::Recorded,
+            happenings: VecDeque::new(),
+            armed: None,
+            disk_rng: Rng::named(plan.seed, "disk"),
+            cluster_ok_ms: 0,
+            bugs: Bugs::of(plan)?,
+        })
     }
 
     /// Runs until every node would say ok, looked at again and again.

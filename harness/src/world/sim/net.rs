@@ -78,7 +78,7 @@ pub enum Service {
 #[derive(Debug)]
 pub enum Payload {
     /// A bus packet; its place in the record.
-    Packet(Box<Packet>, usize),
+    Packet(Box<Packet>, Option<usize>),
     /// Commands of a client.
     Commands(Vec<Vec<Bytes>>),
     /// Bytes of the replication stream, or replies.

@@ -15,7 +15,7 @@ use super::disk::Crash;
 use super::host::{Arrival, Gait};
 use super::net::{ConnId, End, Handle, Payload, Service, Way};
 use super::queue::Event;
-use super::{Codec, SimWorld};
+use super::{Bus, Codec, SimWorld};
 
 impl SimWorld {
     /// Carries out all outputs in order; those after an exit are lost with the process.
@@ -150,10 +150,15 @@ impl SimWorld {
                 Err(reason) => panic!("a node's own packet does not decode: {reason}"),
             },
         };
-        let ends = (&self.settings[from], &self.settings[to]);
-        let place = self.packets.len();
-        let seen = self.adapter.observed(&packet, self.now, ends);
-        self.packets.push(seen);
+        let place = match self.bus {
+            Bus::Recorded => {
+                let ends = (&self.settings[from], &self.settings[to]);
+                let seen = self.adapter.observed(&packet, self.now, ends);
+                self.packets.push(seen);
+                Some(self.packets.len() - 1)
+            }
+            Bus::Unrecorded => None,
+        };
         self.put(conn, way, Payload::Packet(packet, place));
     }
 
@@ -213,7 +218,7 @@ impl SimWorld {
             return;
         };
         let receiver = *self.net.conn(conn).receiver(way);
-        if let Payload::Packet(_, place) = payload
+        if let Payload::Packet(_, Some(place)) = payload
             && receiver != End::Gone
         {
             self.packets[place].delivered = Some(self.now);

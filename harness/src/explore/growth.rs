@@ -1,0 +1,152 @@
+//! How time and memory grow with the number of nodes.
+//!
+//! Clusters of growing size form from nodes that know only themselves, get their replicas, lose a
+//! tenth of their masters at one instant, heal themselves and take the lost ones back. Nothing is
+//! recorded and no client is at work: what is measured is the protocol between nodes.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+use slotquake_checkers::observation::NodeName;
+
+use super::trial::thread_cpu;
+use crate::plan::{Plan, WorldKind};
+use crate::world::World;
+use crate::world::sim::SimWorld;
+
+/// What a phase of one cluster took.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What had to come true.
+    pub name: &'static str,
+    /// Virtual time until it had, ns.
+    pub virtual_ns: u64,
+    /// Events of the simulation.
+    pub events: u64,
+    /// CPU time of this thread.
+    pub cpu: Duration,
+}
+
+/// One cluster.
+#[derive(Debug, Clone)]
+pub struct Growth {
+    /// Nodes, half of them replicas.
+    pub nodes: u16,
+    /// Masters killed at once.
+    pub lost: usize,
+    /// Its phases, in order.
+    pub steps: Vec<Step>,
+    /// The most memory that this process has had so far, kB.
+    pub memory_kb_max: i64,
+}
+
+/// Longest wait for a phase, virtual ms.
+const PATIENCE_MS: u64 = 900_000;
+
+/// Puts one cluster through it.
+///
+/// # Errors
+/// A phase that does not come to its end.
+pub fn measure(nodes: u16, node_timeout_ms: u64, seed: u64) -> anyhow::Result<Growth> {
+    let plan = Plan {
+        seed,
+        world: WorldKind::Sim,
+        masters: nodes / 2,
+        replicas: 1,
+        node_timeout_ms,
+        ..Plan::default()
+    };
+    plan.validate()?;
+    let masters = usize::from(plan.masters);
+    let lost = masters.div_ceil(10);
+    let mut steps = Vec::new();
+    let mut world = SimWorld::strangers(&plan)?;
+    let names: Vec<NodeName> = world.nodes().iter().map(|node| node.name.clone()).collect();
+    let first = world.nodes()[0].address;
+
+    let mut clock = Clock::of(&world);
+    let (ip, port) = (first.ip().to_string(), first.port().to_string());
+    for name in &names[1..] {
+        world.tell(name, &["CLUSTER", "MEET", &ip, &port])?;
+    }
+    world
+        .pass_until(PATIENCE_MS, SimWorld::is_acquainted)
+        .context("not every node knows every other")?;
+    steps.push(clock.step("every node knows every other", &world));
+
+    for (replica, name) in names[masters..].iter().enumerate() {
+        let master = world.id_of(&names[replica % masters]).context("a master is down")?;
+        world.tell(name, &["CLUSTER", "REPLICATE", &master])?;
+    }
+    world
+        .pass_until(PATIENCE_MS, SimWorld::agrees)
+        .context("no agreement on the formed cluster")?;
+    ensure!(world.roles() == (masters, names.len() - masters), "roles are not as ordered");
+    steps.push(clock.step("replicas attached, all maps equal", &world));
+
+    let victims: Vec<NodeName> = names[..lost].to_vec();
+    world.kill_all(&victims);
+    world
+        .pass_until(PATIENCE_MS, SimWorld::agrees)
+        .context("the lost masters are not replaced")?;
+    steps.push(clock.step("a tenth of the masters killed and replaced", &world));
+
+    world.restart_all(&victims);
+    world
+        .pass_until(PATIENCE_MS, |world| {
+            world.agrees() && world.roles() == (masters, names.len() - masters)
+        })
+        .context("the lost masters do not come back as replicas")?;
+    steps.push(clock.step("the killed are back as replicas", &world));
+    Ok(Growth {
+        nodes: nodes / 2 * 2,
+        lost,
+        steps,
+        memory_kb_max: getrusage(UsageWho::RUSAGE_SELF)?.max_rss(),
+    })
+}
+
+/// What was used up to the last step.
+struct Clock {
+    virtual_ns: u64,
+    events: u64,
+    cpu: Duration,
+}
+
+impl Clock {
+    fn of(world: &SimWorld) -> Clock {
+        Clock {
+            virtual_ns: world.now(),
+            events: world.events_played(),
+            cpu: thread_cpu(),
+        }
+    }
+
+    fn step(&mut self, name: &'static str, world: &SimWorld) -> Step {
+        let now = Clock::of(world);
+        let step = Step {
+            name,
+            virtual_ns: now.virtual_ns - self.virtual_ns,
+            events: now.events - self.events,
+            cpu: now.cpu.saturating_sub(self.cpu),
+        };
+        *self = now;
+        step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Proves HS-01 and EL-01 at a size that no hand-made table has.
+    #[test]
+    fn strangers_form_a_cluster_that_survives_the_loss_of_a_tenth_of_its_masters() {
+        let growth = measure(20, 2_000, 1).expect("it converges");
+        assert_eq!((growth.nodes, growth.lost, growth.steps.len()), (20, 1, 4));
+        assert!(growth.steps.iter().all(|step| step.events > 0));
+        // Nobody is replaced before the node timeout is over.
+        assert!(growth.steps[2].virtual_ns > 2_000_000_000);
+    }
+}
