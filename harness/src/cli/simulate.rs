@@ -51,7 +51,12 @@ pub struct SimulateArgs {
     bench: bool,
     /// Measure clusters of these sizes: they form, lose a tenth of their masters at once, and heal;
     /// virtual time, CPU time and memory of each step
-    #[arg(long, value_name = "NODES", value_delimiter = ',', conflicts_with = "bench")]
+    #[arg(
+        long,
+        value_name = "NODES",
+        value_delimiter = ',',
+        conflicts_with = "bench"
+    )]
     #[arg(value_parser = clap::value_parser!(u16).range(6..=1000))]
     grow: Option<Vec<u16>>,
 }

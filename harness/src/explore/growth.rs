@@ -76,13 +76,18 @@ pub fn measure(nodes: u16, node_timeout_ms: u64, seed: u64) -> anyhow::Result<Gr
     steps.push(clock.step("every node knows every other", &world));
 
     for (replica, name) in names[masters..].iter().enumerate() {
-        let master = world.id_of(&names[replica % masters]).context("a master is down")?;
+        let master = world
+            .id_of(&names[replica % masters])
+            .context("a master is down")?;
         world.tell(name, &["CLUSTER", "REPLICATE", &master])?;
     }
     world
         .pass_until(PATIENCE_MS, SimWorld::agrees)
         .context("no agreement on the formed cluster")?;
-    ensure!(world.roles() == (masters, names.len() - masters), "roles are not as ordered");
+    ensure!(
+        world.roles() == (masters, names.len() - masters),
+        "roles are not as ordered"
+    );
     steps.push(clock.step("replicas attached, all maps equal", &world));
 
     let victims: Vec<NodeName> = names[..lost].to_vec();

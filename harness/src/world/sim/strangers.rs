@@ -101,7 +101,10 @@ impl SimWorld {
     /// Whether every node is known to every other, by handshakes that are over.
     pub fn is_acquainted(&self) -> bool {
         let count = self.hosts.len();
-        let knows_all = |host| self.outline(host).is_some_and(|seen| is_whole(&seen, count));
+        let knows_all = |host| {
+            self.outline(host)
+                .is_some_and(|seen| is_whole(&seen, count))
+        };
         (0..count).all(knows_all)
     }
 
@@ -115,7 +118,7 @@ impl SimWorld {
                 return false;
             };
             let is_down = |member: &MemberOutline| {
-                member.flags.contains(NodeFlags::FAIL) && !member.slots.is_empty()
+                member.flags.has(NodeFlags::FAIL) && !member.slots.is_empty()
             };
             if seen.members.iter().any(is_down) || !is_whole(&seen, self.hosts.len()) {
                 return false;
@@ -153,7 +156,7 @@ fn map_of(seen: Outline) -> Map {
 }
 
 fn is_whole(seen: &Outline, count: usize) -> bool {
-    let is_known = |member: &&MemberOutline| !member.flags.contains(NodeFlags::HANDSHAKE);
+    let is_known = |member: &&MemberOutline| !member.flags.has(NodeFlags::HANDSHAKE);
     seen.members.iter().filter(is_known).count() == count
 }
 
