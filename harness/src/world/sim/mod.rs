@@ -32,6 +32,7 @@ use std::collections::{BTreeMap, VecDeque};
 use anyhow::{Context, bail};
 use slotquake_checkers::observation::{NodeName, NodeSetting, Packet, Setting};
 use slotquake_checkers::recording::RECORDING_FORMAT;
+use slotquake_core::Outputs;
 use slotquake_workloads::rng::Rng;
 
 use self::adapter::Adapter;
@@ -63,6 +64,8 @@ pub struct SimWorld {
     adapter: Adapter,
     packets: Vec<Packet>,
     happenings: VecDeque<Happening>,
+    /// An empty list, kept for its memory.
+    outputs: Outputs,
     /// When the director is to be woken.
     armed: Option<u64>,
     disk_rng: Rng,
@@ -129,6 +132,7 @@ impl SimWorld {
             adapter: Adapter::default(),
             packets: Vec::new(),
             happenings: VecDeque::new(),
+            outputs: Outputs::new(),
             armed: None,
             disk_rng: Rng::named(plan.seed, "disk"),
             cluster_ok_ms: 0,

@@ -3,11 +3,11 @@
 //! A row says what the way through the node must know before the handler runs: arity, flags and
 //! where the keys are (RD-18).
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 
+use crate::commands::name_index::NameIndex;
 use crate::commands::parts::{Answer, Call};
 use crate::resp::errors::Refusal;
 
@@ -185,7 +185,11 @@ pub fn find(name: &[u8]) -> Option<&'static Command> {
     if name.len() > NAME_LEN_MAX {
         return None;
     }
-    index().get(name.to_ascii_lowercase().as_slice()).copied()
+    let mut lower = [0; NAME_LEN_MAX];
+    let lower = &mut lower[..name.len()];
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    index().get(lower).copied()
 }
 
 /// Every row, by name.
@@ -211,13 +215,11 @@ pub fn unknown(args: &[Bytes]) -> Refusal {
     Refusal::UnknownCommand { name, args: shown }
 }
 
-fn index() -> &'static BTreeMap<&'static [u8], &'static Command> {
-    static INDEX: OnceLock<BTreeMap<&'static [u8], &'static Command>> = OnceLock::new();
+fn index() -> &'static NameIndex<&'static Command> {
+    static INDEX: OnceLock<NameIndex<&'static Command>> = OnceLock::new();
     INDEX.get_or_init(|| {
         let groups = super::GROUPS.iter().flat_map(|group| group.iter());
-        groups
-            .map(|command| (command.name.as_bytes(), command))
-            .collect()
+        NameIndex::new(groups.map(|command| (command.name, command)))
     })
 }
 
