@@ -184,7 +184,7 @@ impl Cluster {
             self.note_arrival(sender, &header.slots);
         }
         let is_orphan = !is_master && self.members[sender].master().is_none();
-        let is_news = !is_orphan && !self.shares_slots(claimant, header);
+        let is_news = !is_orphan && !self.shows_slots(sender, claimant, header);
         if is_master && (is_news || self.is_reclaim(header)) {
             let claim = Claim {
                 by: sender,
@@ -198,15 +198,15 @@ impl Cluster {
         }
     }
 
-    /// Whether the header shows the slots bound to the claimant. Equal sets become one, so that
-    /// those of the next header are known to be equal at a glance.
-    fn shares_slots(&mut self, claimant: MemberIndex, header: &Header) -> bool {
+    /// Whether the header shows the slots bound to the claimant. The set a master shows itself
+    /// is kept where it is equal, so that the next one is known to be equal at a glance.
+    fn shows_slots(&mut self, sender: MemberIndex, claimant: MemberIndex, header: &Header) -> bool {
         let known = &mut self.members[claimant].slots;
         if Arc::ptr_eq(known, &header.slots) {
             return true;
         }
         let is_equal = **known == *header.slots;
-        if is_equal {
+        if is_equal && sender == claimant {
             *known = Arc::clone(&header.slots);
         }
         is_equal

@@ -160,8 +160,8 @@ impl Command {
     pub fn key_places(&self, args: &[Bytes]) -> Vec<usize> {
         match self.keys {
             Keys::None => Vec::new(),
-            Keys::Range(first, last, step) => range(first, last, step, args.len()),
-            Keys::ShardChannels(first, last) => range(first, last, 1, args.len()),
+            Keys::Range(first, last, step) => range(first, last, step, args.len()).collect(),
+            Keys::ShardChannels(first, last) => range(first, last, 1, args.len()).collect(),
             Keys::Counted(place, extra) => counted(args, place, extra),
             Keys::Movable(places) => {
                 let mut found = places(args);
@@ -173,10 +173,18 @@ impl Command {
 
     /// Its keys.
     pub fn keys<'a>(&self, args: &'a [Bytes]) -> Vec<&'a Bytes> {
-        self.key_places(args)
-            .into_iter()
-            .map(|place| &args[place])
-            .collect()
+        match self.keys {
+            Keys::None => Vec::new(),
+            // By far the most: without a list of places first.
+            Keys::Range(first, last, step) => {
+                let places = range(first, last, step, args.len());
+                places.map(|place| &args[place]).collect()
+            }
+            Keys::ShardChannels(..) | Keys::Counted(..) | Keys::Movable(_) => {
+                let places = self.key_places(args).into_iter();
+                places.map(|place| &args[place]).collect()
+            }
+        }
     }
 }
 
@@ -223,10 +231,10 @@ fn index() -> &'static NameIndex<&'static Command> {
     })
 }
 
-fn range(first: usize, last: i64, step: usize, count: usize) -> Vec<usize> {
+fn range(first: usize, last: i64, step: usize, count: usize) -> impl Iterator<Item = usize> {
     let last = if last < 0 { count as i64 + last } else { last };
     let end = usize::try_from(last + 1).unwrap_or(0).min(count);
-    (first..end).step_by(step).collect()
+    (first..end).step_by(step)
 }
 
 fn counted(args: &[Bytes], place: usize, extra: usize) -> Vec<usize> {
