@@ -171,8 +171,7 @@ impl Timeline {
 
     fn observe_packet(&mut self, packet: &Packet) {
         self.is_bus_seen = true;
-        let incarnation = self.incarnations.life(&packet.from).incarnation;
-        let link = self.links.number(packet, incarnation);
+        let (link, incarnation) = self.links.number(packet, &self.incarnations);
         let voters_before = self.ownership.voters();
         let promotion = self.promotions.observe(packet, link, incarnation);
         self.latest = Latest {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
-use crate::observation::{NodeId, Packet};
+use crate::observation::{Incarnations, NodeId, Packet};
 
 /// Number of a link, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,22 +28,22 @@ struct Link {
 pub struct Links {
     numbers: BTreeMap<Link, LinkNumber>,
     links: Vec<Link>,
-    /// The last link between two addresses: nearly always that of the next packet, too.
-    last: BTreeMap<(SocketAddrV4, SocketAddrV4), LinkNumber>,
+    /// The last link between two addresses: nearly always that of the next packet, too. With it,
+    /// how many lives had begun or ended by then.
+    last: BTreeMap<(SocketAddrV4, SocketAddrV4), (LinkNumber, u64)>,
 }
 
 impl Links {
-    /// The link this packet came on; `incarnation` is its sender's.
-    pub fn number(&mut self, packet: &Packet, incarnation: u32) -> LinkNumber {
+    /// The link this packet came on, and the incarnation of its sender.
+    pub fn number(&mut self, packet: &Packet, lives: &Incarnations) -> (LinkNumber, u32) {
         let ends = (packet.source, packet.target);
-        let last = self.last.get(&ends).copied();
-        let is_same = |number: &LinkNumber| {
+        if let Some((number, changes)) = self.last.get(&ends).copied() {
             let link = &self.links[number.0];
-            link.incarnation == incarnation && link.sender == packet.header.sender
-        };
-        if let Some(number) = last.filter(is_same) {
-            return number;
+            if changes == lives.changes() && link.sender == packet.header.sender {
+                return (number, link.incarnation);
+            }
         }
+        let incarnation = lives.life(&packet.from).incarnation;
         let link = Link {
             source: packet.source,
             target: packet.target,
@@ -55,8 +55,8 @@ impl Links {
         if number == next {
             self.links.push(link);
         }
-        self.last.insert(ends, number);
-        number
+        self.last.insert(ends, (number, lives.changes()));
+        (number, incarnation)
     }
 }
 

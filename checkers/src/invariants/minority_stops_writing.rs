@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
+use super::links::ByLink;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Operation, Outcome};
 use crate::observation::bounds::{CRON, MILLISECOND, seconds};
@@ -35,10 +36,19 @@ pub const ENTRY: Entry = Entry {
 /// The checker of ST-02.
 #[derive(Debug, Default)]
 pub struct MinorityStopsWriting {
-    /// When the second heard the first last, ns.
-    heard: BTreeMap<NodeName, BTreeMap<NodeName, u64>>,
+    receivers: Vec<Receiver>,
+    /// Whom a link leads to, and who sends on it there: places in `receivers` and in `heard`.
+    places: ByLink<Option<(usize, usize)>>,
     pauses: BTreeMap<NodeName, Vec<(u64, u64)>>,
     answers: Vec<Answer>,
+}
+
+/// A node that is sent packets.
+#[derive(Debug)]
+struct Receiver {
+    name: NodeName,
+    /// When it heard each other node last, ns.
+    heard: Vec<(NodeName, u64)>,
 }
 
 /// An answer of a master that had been hearing less than a majority for a while.
@@ -53,7 +63,7 @@ struct Answer {
 impl Checker for MinorityStopsWriting {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Packet(packet) => self.observe_packet(packet),
+            Happening::Packet(packet) => self.observe_packet(packet, scene),
             Happening::Op(_) => {
                 if let Some(operation) = scene.operation() {
                     self.observe_operation(operation, scene);
@@ -100,19 +110,33 @@ impl Checker for MinorityStopsWriting {
 }
 
 impl MinorityStopsWriting {
-    fn observe_packet(&mut self, packet: &Packet) {
-        let heard = match self.heard.get_mut(&packet.to) {
-            Some(heard) => heard,
-            None => self.heard.entry(packet.to.clone()).or_default(),
-        };
+    fn observe_packet(&mut self, packet: &Packet, scene: &Scene) {
+        let place = *self.places.entry(scene.link());
+        let (receiver, sender) = place.unwrap_or_else(|| self.place_of(packet));
+        *self.places.entry(scene.link()) = Some((receiver, sender));
         // R2: the receiver knows what was delivered; what was only seen leaving may be known.
         let time = packet.delivered.unwrap_or(packet.time);
-        match heard.get_mut(&packet.from) {
-            Some(last) => *last = time.max(*last),
-            None => {
-                heard.insert(packet.from.clone(), time);
-            }
-        }
+        let (_, last) = &mut self.receivers[receiver].heard[sender];
+        *last = time.max(*last);
+    }
+
+    fn place_of(&mut self, packet: &Packet) -> (usize, usize) {
+        let mut known = self.receivers.iter();
+        let receiver = known.position(|receiver| receiver.name == packet.to);
+        let receiver = receiver.unwrap_or_else(|| {
+            self.receivers.push(Receiver {
+                name: packet.to.clone(),
+                heard: Vec::new(),
+            });
+            self.receivers.len() - 1
+        });
+        let heard = &mut self.receivers[receiver].heard;
+        let sender = heard.iter().position(|(name, _)| *name == packet.from);
+        let sender = sender.unwrap_or_else(|| {
+            heard.push((packet.from.clone(), 0));
+            heard.len() - 1
+        });
+        (receiver, sender)
     }
 
     fn observe_operation(&mut self, operation: &Operation, scene: &Scene) {
@@ -136,11 +160,12 @@ impl MinorityStopsWriting {
     fn last_majority(&self, node: &NodeName, scene: &Scene) -> Option<u64> {
         let ownership = scene.ownership();
         let others_needed = (ownership.voters() / 2 + 1).checked_sub(2)?;
-        let heard = self.heard.get(node)?;
+        let mut receivers = self.receivers.iter();
+        let heard = &receivers.find(|receiver| receiver.name == *node)?.heard;
         // Anyone who ever claimed slots counts, so that old and new owners of a slot both do.
         let mut times: Vec<u64> = heard
             .iter()
-            .filter(|(name, _)| *name != node && ownership.has_claimed(name))
+            .filter(|(name, _)| name != node && ownership.has_claimed(name))
             .map(|(_, time)| *time)
             .collect();
         times.sort_unstable_by(|a, b| b.cmp(a));

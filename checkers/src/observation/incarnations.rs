@@ -25,11 +25,13 @@ pub struct Life {
 #[derive(Debug, Clone, Default)]
 pub struct Incarnations {
     lives: BTreeMap<NodeName, Life>,
+    changes: u64,
 }
 
 impl Incarnations {
     /// Takes in a beginning or an end.
     pub fn observe(&mut self, lifecycle: &Lifecycle) {
+        self.changes += 1;
         let unseen = Life {
             incarnation: lifecycle.incarnation,
             since: 0,
@@ -49,6 +51,11 @@ impl Incarnations {
                 life.end = Some(lifecycle.what);
             }
         }
+    }
+
+    /// How many beginnings and ends were taken in.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The node's current or last life; nodes never reported are in their first.

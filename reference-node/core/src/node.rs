@@ -38,6 +38,8 @@ pub struct Node {
     server: Server,
     rng: Rng,
     effects: Vec<Effect>,
+    /// An empty list, kept for its memory.
+    spare: Vec<Effect>,
     published: Vec<Message>,
 }
 
@@ -192,9 +194,12 @@ impl Node {
         let mut has_slept = !self.config.cluster_enabled;
         loop {
             if !self.effects.is_empty() {
-                for effect in std::mem::take(&mut self.effects) {
+                let mut effects =
+                    std::mem::replace(&mut self.effects, std::mem::take(&mut self.spare));
+                for effect in effects.drain(..) {
                     self.carry_out(effect, now, out);
                 }
+                self.spare = effects;
             } else if !self.published.is_empty() {
                 for Message {
                     kind,

@@ -45,16 +45,17 @@ fn hash_tag(key: &[u8]) -> &[u8] {
 }
 
 /// A set of slots as on the wire: slot s is bit s & 7 of byte s >> 3 (BUS-11).
+///
+/// It knows its size: sets of different size are unequal at a glance.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SlotSet {
+    count: usize,
     words: [u64; SLOT_COUNT / 64],
 }
 
 impl Default for SlotSet {
     fn default() -> Self {
-        SlotSet {
-            words: [0; SLOT_COUNT / 64],
-        }
+        SlotSet::of([0; SLOT_COUNT / 64])
     }
 }
 
@@ -65,13 +66,23 @@ impl std::fmt::Debug for SlotSet {
 }
 
 impl SlotSet {
+    fn of(words: [u64; SLOT_COUNT / 64]) -> SlotSet {
+        let counts = words.iter().map(|word| word.count_ones() as usize);
+        SlotSet {
+            count: counts.sum(),
+            words,
+        }
+    }
+
     /// Adds a slot.
     pub fn insert(&mut self, slot: Slot) {
+        self.count += usize::from(!self.contains(slot));
         self.words[slot.index() / 64] |= 1 << (slot.index() % 64);
     }
 
     /// Takes a slot out.
     pub fn remove(&mut self, slot: Slot) {
+        self.count -= usize::from(self.contains(slot));
         self.words[slot.index() / 64] &= !(1 << (slot.index() % 64));
     }
 
@@ -82,15 +93,12 @@ impl SlotSet {
 
     /// Number of slots in the set.
     pub fn len(&self) -> usize {
-        self.words
-            .iter()
-            .map(|word| word.count_ones() as usize)
-            .sum()
+        self.count
     }
 
     /// Whether the set has no slot.
     pub fn is_empty(&self) -> bool {
-        self.words.iter().all(|word| *word == 0)
+        self.count == 0
     }
 
     /// Adds the slots from one to another, both included.
@@ -103,6 +111,7 @@ impl SlotSet {
             let high = (last.index() - word * 64).min(63);
             self.words[word] |= (u64::MAX << low) & (u64::MAX >> (63 - high));
         }
+        *self = SlotSet::of(self.words);
     }
 
     /// The slots of this set that are not in the other.
@@ -111,7 +120,7 @@ impl SlotSet {
         for (word, theirs) in words.iter_mut().zip(other.words) {
             *word &= !theirs;
         }
-        SlotSet { words }
+        SlotSet::of(words)
     }
 
     /// The slots that are in both sets.
@@ -120,7 +129,7 @@ impl SlotSet {
         for (word, theirs) in words.iter_mut().zip(other.words) {
             *word &= theirs;
         }
-        SlotSet { words }
+        SlotSet::of(words)
     }
 
     /// Adds all slots of another set.
@@ -128,13 +137,17 @@ impl SlotSet {
         for (word, theirs) in self.words.iter_mut().zip(other.words) {
             *word |= theirs;
         }
+        *self = SlotSet::of(self.words);
     }
 
     /// Takes out all slots of another set.
     pub fn remove_all(&mut self, other: &SlotSet) {
-        for (word, theirs) in self.words.iter_mut().zip(other.words) {
-            *word &= !theirs;
-        }
+        *self = self.difference(other);
+    }
+
+    /// The lowest slot in the set.
+    pub fn first(&self) -> Option<Slot> {
+        self.first_from(0, 0).map(|slot| Slot(slot as u16))
     }
 
     /// The slots in ascending order.
@@ -190,10 +203,10 @@ impl SlotSet {
 
     /// From the 2048 bytes of the wire.
     pub fn from_wire(bytes: &[u8; SLOT_COUNT / 8]) -> SlotSet {
-        let mut set = SlotSet::default();
-        for (word, chunk) in set.words.iter_mut().zip(bytes.chunks_exact(8)) {
+        let mut words = [0; SLOT_COUNT / 64];
+        for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
             *word = u64::from_le_bytes(chunk.try_into().expect("chunks of 8"));
         }
-        set
+        SlotSet::of(words)
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use slotquake_checkers::observation::{Lifecycle, LifecycleKind, NodeName};
 use slotquake_core::config::Config;
-use slotquake_core::output::{File, Output};
+use slotquake_core::output::File;
 use slotquake_core::time::Millis;
 use slotquake_core::{Boot, BootError, Input, Node};
 use slotquake_workloads::rng::Rng;
@@ -149,7 +149,7 @@ impl SimWorld {
         let mut outputs = Vec::new();
         place.node = Some(Node::boot(boot, now, &mut outputs)?);
         self.record_lifecycle(host, LifecycleKind::Started, String::new());
-        self.carry_out(host, outputs);
+        self.carry_out(host, &mut outputs);
         Ok(())
     }
 
@@ -203,9 +203,10 @@ impl SimWorld {
         let Some(node) = &mut self.hosts[host].node else {
             return;
         };
-        let mut outputs: Vec<Output> = Vec::new();
+        let mut outputs = std::mem::take(&mut self.outputs);
         node.step(now, input, &mut outputs);
-        self.carry_out(host, outputs);
+        self.carry_out(host, &mut outputs);
+        self.outputs = outputs;
     }
 
     /// Arranges the node's next wake-up, if it is earlier than the one arranged.

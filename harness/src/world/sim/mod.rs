@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, VecDeque};
 use anyhow::{Context, bail};
 use slotquake_checkers::observation::{NodeName, NodeSetting, Packet, Setting};
 use slotquake_checkers::recording::RECORDING_FORMAT;
+use slotquake_core::Outputs;
 use slotquake_workloads::rng::Rng;
 
 use self::adapter::Adapter;
@@ -65,6 +66,8 @@ pub struct SimWorld {
     packets: Vec<Packet>,
     bus: Bus,
     happenings: VecDeque<Happening>,
+    /// An empty list, kept for its memory.
+    outputs: Outputs,
     /// When the director is to be woken.
     armed: Option<u64>,
     disk_rng: Rng,
@@ -157,6 +160,7 @@ impl SimWorld {
             packets: Vec::new(),
             bus: Bus::Recorded,
             happenings: VecDeque::new(),
+            outputs: Outputs::new(),
             armed: None,
             disk_rng: Rng::named(plan.seed, "disk"),
             cluster_ok_ms: 0,

@@ -19,8 +19,8 @@ use super::{Bus, Codec, SimWorld};
 
 impl SimWorld {
     /// Carries out all outputs in order; those after an exit are lost with the process.
-    pub(super) fn carry_out(&mut self, host: usize, outputs: Outputs) {
-        for output in outputs {
+    pub(super) fn carry_out(&mut self, host: usize, outputs: &mut Outputs) {
+        for output in outputs.drain(..) {
             self.carry_out_one(host, output);
             if self.hosts[host].node.is_none() {
                 return;

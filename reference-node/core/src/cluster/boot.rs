@@ -120,9 +120,7 @@ impl Cluster {
                 continue;
             };
             self.restore_master(index, line, now);
-            for slot in line.slots.iter() {
-                self.slots.bind(&mut self.members, slot, index);
-            }
+            self.slots.bind_all(&mut self.members, &line.slots, index);
             for open in &line.open {
                 self.restore_open_slot(*open, now);
             }

@@ -80,15 +80,21 @@ impl Cluster {
         let mut losses = Losses::default();
         let mut losers = BTreeSet::new();
         let mut rebound = 0;
-        for slot in claim.slots.difference(&bound).iter() {
+        let news = claim.slots.difference(&bound);
+        for part in self.slots.alike(&self.members, &news) {
+            let Some(slot) = part.first() else {
+                continue;
+            };
+            // What holds for one slot of the part holds for all.
             if first_objection(CLAIM_RULES, &self.claim_facts(slot, claim), self.mutant).is_some() {
                 continue;
             }
-            self.note_loss(slot, shard_master, turn, &mut losses);
+            self.note_loss(&part, shard_master, turn, &mut losses);
             losers.extend(self.slots.owner(slot));
-            self.slots.bind(&mut self.members, slot, claim.by);
-            rebound += 1;
+            self.slots.bind_all(&mut self.members, &part, claim.by);
+            rebound += part.len();
         }
+        losses.mine_with_keys.sort_unstable();
         for loser in losers {
             self.hand_over_marks(loser, claim.by);
         }
@@ -115,13 +121,24 @@ impl Cluster {
         }
     }
 
-    fn note_loss(&self, slot: Slot, shard_master: MemberIndex, turn: &Turn, losses: &mut Losses) {
-        let Some(owner) = self.slots.owner(slot) else {
-            return;
-        };
-        losses.of_my_shard += usize::from(owner == shard_master);
-        if owner == self.members.my_index() && turn.keys.count_in_slot(slot) > 0 {
-            losses.mine_with_keys.push(slot);
+    /// Notes slots of one owner that are about to be rebound.
+    fn note_loss(
+        &self,
+        part: &SlotSet,
+        shard_master: MemberIndex,
+        turn: &Turn,
+        losses: &mut Losses,
+    ) {
+        let owner = part.first().and_then(|slot| self.slots.owner(slot));
+        if owner == Some(shard_master) {
+            losses.of_my_shard += part.len();
+        }
+        if owner == Some(self.members.my_index()) {
+            let mut slots = part.iter();
+            let with_keys = slots
+                .by_ref()
+                .filter(|slot| turn.keys.count_in_slot(*slot) > 0);
+            losses.mine_with_keys.extend(with_keys);
         }
     }
 

@@ -267,8 +267,7 @@ impl Cluster {
         if let Some(durability) = self.pending.save.take() {
             turn.persist(self.nodes_conf_text(), durability);
         }
-        for (link, packet) in std::mem::take(&mut self.pending.packets) {
-            let packet = Box::new(packet);
+        for (link, packet) in self.pending.packets.drain(..) {
             turn.ask(Output::SendPacket { link, packet });
         }
         self.arrange_tick(turn);

@@ -19,17 +19,18 @@ impl Cluster {
         let known = self.members.len();
         // GO-07: a tenth of the nodes, at least 3; not the two ends of the link.
         let wanted = (known / 10).max(3).min(known.saturating_sub(2));
-        let mut chosen: Vec<MemberIndex> = Vec::with_capacity(wanted);
+        let mut entries: Vec<Gossip> = Vec::with_capacity(wanted);
         for _ in 0..wanted * 3 {
-            if chosen.len() == wanted {
+            if entries.len() == wanted {
                 break;
             }
             let index = self.members.random(&mut self.rng);
             // DEVIATION(GO-08): nothing about the receiver, as 7.4 does: it knows better.
             let is_receiver = Some(index) == to && self.profile == Profile::Reference;
-            let is_fresh = !is_receiver && !chosen.contains(&index);
+            let member = &self.members[index];
+            let is_fresh = !is_receiver && entries.iter().all(|entry| entry.id != member.id);
             if is_fresh && self.is_worth_telling(index) {
-                chosen.push(index);
+                entries.push(entry_about(member));
             }
         }
         // GO-09, FD-19: every suspect, at once.
@@ -39,12 +40,9 @@ impl Cluster {
                 .others()
                 .filter(|(_, member)| member.health == Health::Suspected && is_tellable(member));
             let counted = suspects.take(self.clockwork.suspects);
-            chosen.extend(counted.map(|(index, _)| index));
+            entries.extend(counted.map(|(_, member)| entry_about(member)));
         }
-        chosen
-            .iter()
-            .map(|index| entry_about(&self.members[*index]))
-            .collect()
+        entries
     }
 
     /// GO-08, GO-25: whether a random draw may be told.

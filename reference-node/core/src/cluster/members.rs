@@ -362,6 +362,12 @@ impl Members {
         self.order.iter().map(|index| (*index, &self[*index]))
     }
 
+    /// Where all nodes stand, in the order in which they became known; the table may be changed
+    /// meanwhile.
+    pub(super) fn indexes(&self) -> Vec<MemberIndex> {
+        self.order.clone()
+    }
+
     /// All nodes but this one.
     pub fn others(&self) -> impl Iterator<Item = (MemberIndex, &Member)> {
         self.iter().filter(|(index, _)| *index != self.me)

@@ -4,6 +4,8 @@
 //! Clauses: BUS-03, BUS-04, BUS-41, BUS-42, BUS-44, BUS-46, GO-04, GO-06, GO-18, GO-23, HS-07,
 //! HS-15, HS-16, UP-01, UP-12, EP-20, PU-03, PU-14.
 
+use std::sync::Arc;
+
 use super::claims::Claim;
 use super::handshake::Introduction;
 use super::heartbeat::Beat;
@@ -182,7 +184,7 @@ impl Cluster {
             self.note_arrival(sender, &header.slots);
         }
         let is_orphan = !is_master && self.members[sender].master().is_none();
-        let is_news = !is_orphan && self.members[claimant].slots != header.slots;
+        let is_news = !is_orphan && !self.shows_slots(sender, claimant, header);
         if is_master && (is_news || self.is_reclaim(header)) {
             let claim = Claim {
                 by: sender,
@@ -194,6 +196,20 @@ impl Cluster {
         if is_news {
             self.answer_stale_claim(sender, header, turn);
         }
+    }
+
+    /// Whether the header shows the slots bound to the claimant. The set a master shows itself
+    /// is kept where it is equal, so that the next one is known to be equal at a glance.
+    fn shows_slots(&mut self, sender: MemberIndex, claimant: MemberIndex, header: &Header) -> bool {
+        let known = &mut self.members[claimant].slots;
+        if Arc::ptr_eq(known, &header.slots) {
+            return true;
+        }
+        let is_equal = **known == *header.slots;
+        if is_equal && sender == claimant {
+            *known = Arc::clone(&header.slots);
+        }
+        is_equal
     }
 
     /// DEVIATION(UP-01): claiming again what was given up is news too, although the slots are the

@@ -14,6 +14,7 @@ use super::{Cluster, Effect, Profile};
 use crate::bus::packet::{Header, OpenSlots};
 use crate::mutants::Mutant;
 use crate::output::Durability;
+use crate::slot::SlotSet;
 
 /// What replication was last told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,11 +158,14 @@ impl Cluster {
         };
         self.leave_master(me);
         self.members.me_mut().role = Role::Master;
-        let slots = self.members[old].slots.clone();
-        let is_short = self.mutant.is(Mutant::SlotLeftBehind);
-        for slot in slots.iter().skip(usize::from(is_short)) {
-            self.slots.bind(&mut self.members, slot, me);
+        let mut slots = SlotSet::clone(&self.members[old].slots);
+        if let Some(first) = slots
+            .first()
+            .filter(|_| self.mutant.is(Mutant::SlotLeftBehind))
+        {
+            slots.remove(first);
         }
+        self.slots.bind_all(&mut self.members, &slots, me);
         self.inherit_open_slots();
         self.lead(turn);
         self.clockwork.slots_changed = true;

@@ -78,6 +78,60 @@ impl SlotTable {
         member.is_migration_target |= becomes_target;
     }
 
+    /// Gives many slots to a node, as [`SlotTable::bind`] does with each.
+    pub fn bind_all(&mut self, members: &mut Members, slots: &SlotSet, owner: MemberIndex) {
+        let fresh = slots.difference(&members[owner].slots);
+        self.unclaimed.remove_all(slots);
+        for index in members.indexes() {
+            let theirs = members[index].slots.intersection(&fresh);
+            if !theirs.is_empty() {
+                let member = &mut members[index];
+                Arc::make_mut(&mut member.slots).remove_all(&theirs);
+                member.slot_count -= theirs.len();
+                self.assigned -= theirs.len();
+            }
+        }
+        if fresh.is_empty() {
+            return;
+        }
+        for slot in fresh.iter() {
+            self.owners[slot.index()] = owner.number();
+        }
+        self.assigned += fresh.len();
+        // UP-19: as in `bind`.
+        let is_first = members[owner].slot_count == 0;
+        let becomes_target = is_first && members.masters_have_replicas();
+        let member = &mut members[owner];
+        Arc::make_mut(&mut member.slots).insert_all(&fresh);
+        member.slot_count += fresh.len();
+        member.is_migration_target |= becomes_target;
+    }
+
+    /// Parts of a set that no rule about claims tells apart: of one owner, which claims them or
+    /// does not, and all or none of them on their way here.
+    pub fn alike(&self, members: &Members, slots: &SlotSet) -> Vec<SlotSet> {
+        let mut rest = slots.clone();
+        let mut parts = Vec::new();
+        for (_, member) in members.iter().filter(|(_, member)| member.slot_count > 0) {
+            let owned = rest.intersection(&member.slots);
+            rest.remove_all(&owned);
+            parts.push(owned);
+        }
+        parts.push(rest);
+        let mut importing = SlotSet::default();
+        for slot in self.importing.keys() {
+            importing.insert(*slot);
+        }
+        for marked in [&self.unclaimed, &importing] {
+            if !marked.is_empty() {
+                let split = |part: SlotSet| [part.intersection(marked), part.difference(marked)];
+                parts = parts.into_iter().flat_map(split).collect();
+            }
+        }
+        parts.retain(|part| !part.is_empty());
+        parts
+    }
+
     /// Takes a slot from its owner.
     pub fn unbind(&mut self, members: &mut Members, slot: Slot) {
         let Some(owner) = self.owner(slot) else {
@@ -97,11 +151,14 @@ impl SlotTable {
 
     /// Takes all slots from a node; tells how many.
     pub fn unbind_all(&mut self, members: &mut Members, owner: MemberIndex) -> usize {
-        let slots = members[owner].slots.clone();
-        let count = members[owner].slot_count;
+        let member = &mut members[owner];
+        let slots = std::mem::take(Arc::make_mut(&mut member.slots));
+        let count = std::mem::take(&mut member.slot_count);
         for slot in slots.iter() {
-            self.unbind(members, slot);
+            self.owners[slot.index()] = NOBODY;
         }
+        self.assigned -= count;
+        self.unclaimed.remove_all(&slots);
         count
     }
 
@@ -140,5 +197,103 @@ impl SlotTable {
     pub fn close_towards(&mut self, node: NodeId) {
         self.migrating.retain(|_, peer| *peer != node);
         self.importing.retain(|_, peer| *peer != node);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cluster::members::{Member, Role};
+    use crate::rng::Rng;
+    use crate::time::Millis;
+
+    fn members(count: usize) -> (Members, Vec<MemberIndex>) {
+        let rng = &mut Rng::new(1);
+        let mut member = || {
+            let id = NodeId::random(rng);
+            Member::new(id, Role::Master, Millis(0), Arc::default())
+        };
+        let mut members = Members::new(member());
+        let mut indexes = vec![members.my_index()];
+        for _ in 1..count {
+            indexes.extend(members.add(member()));
+        }
+        (members, indexes)
+    }
+
+    fn set(slots: &[u64]) -> SlotSet {
+        let mut set = SlotSet::default();
+        slots
+            .iter()
+            .filter_map(|slot| Slot::new(*slot))
+            .for_each(|slot| set.insert(slot));
+        set
+    }
+
+    proptest! {
+        #[test]
+        fn slots_bound_at_once_are_bound_as_one_by_one(
+            steps in prop::collection::vec(
+                (0usize..4, prop::collection::vec(0u64..200, 0..60)), 0..12),
+            unclaimed in prop::collection::vec(0u64..200, 0..60),
+        ) {
+            let (mut one, mut all) = (SlotTable::default(), SlotTable::default());
+            let ((mut ones, indexes), (mut alls, _)) = (members(4), members(4));
+            for (position, (owner, slots)) in steps.iter().enumerate() {
+                let slots = set(slots);
+                slots.iter().for_each(|slot| one.bind(&mut ones, slot, indexes[*owner]));
+                all.bind_all(&mut alls, &slots, indexes[*owner]);
+                if position == steps.len() / 2 {
+                    for slot in set(&unclaimed).iter().filter(|slot| all.owner(*slot).is_some()) {
+                        one.unclaimed.insert(slot);
+                    }
+                    all.unclaimed = one.unclaimed.clone();
+                }
+            }
+            for slot in Slot::all() {
+                prop_assert_eq!(one.owner(slot), all.owner(slot));
+            }
+            prop_assert_eq!(one.assigned(), all.assigned());
+            prop_assert_eq!(&one.unclaimed, &all.unclaimed);
+            for index in indexes {
+                prop_assert_eq!(&ones[index].slots, &alls[index].slots);
+                prop_assert_eq!(ones[index].slot_count, alls[index].slot_count);
+                prop_assert_eq!(alls[index].slot_count, alls[index].slots.iter().count());
+            }
+        }
+
+        #[test]
+        fn parts_that_are_alike_make_up_the_whole_and_have_one_owner(
+            steps in prop::collection::vec(
+                (0usize..4, prop::collection::vec(0u64..200, 0..60)), 0..6),
+            wanted in prop::collection::vec(0u64..220, 0..90),
+            unclaimed in prop::collection::vec(0u64..200, 0..60),
+            importing in prop::collection::vec(0u64..200, 0..4),
+        ) {
+            let (mut table, (mut members, indexes)) = (SlotTable::default(), members(4));
+            for (owner, slots) in steps {
+                table.bind_all(&mut members, &set(&slots), indexes[owner]);
+            }
+            table.unclaimed = set(&unclaimed);
+            let peer = members.me().id;
+            table.importing = set(&importing).iter().map(|slot| (slot, peer)).collect();
+            let wanted = set(&wanted);
+            let mut whole = SlotSet::default();
+            for part in table.alike(&members, &wanted) {
+                let first = part.first().expect("no part is empty");
+                let facts = |slot| {
+                    let is_imported = table.importing.contains_key(&slot);
+                    (table.owner(slot), table.unclaimed.contains(slot), is_imported)
+                };
+                for slot in part.iter() {
+                    prop_assert_eq!(facts(slot), facts(first));
+                    prop_assert!(!whole.contains(slot));
+                }
+                whole.insert_all(&part);
+            }
+            prop_assert_eq!(whole, wanted);
+        }
     }
 }

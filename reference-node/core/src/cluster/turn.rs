@@ -75,7 +75,7 @@ pub struct Pending {
     /// Tell the replicas about open slots (SM-20).
     pub tell_open_slots: bool,
     /// Packets, in the order in which they were sent.
-    pub packets: Vec<(LinkId, Packet)>,
+    pub packets: Vec<(LinkId, Box<Packet>)>,
 }
 
 impl Pending {

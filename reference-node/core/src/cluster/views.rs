@@ -11,6 +11,7 @@ use super::nodes_conf::seal;
 use super::routing::ip_text;
 use crate::bus::codec::kind_of;
 use crate::bus::packet::{Body, NodeFlags};
+use crate::ids::NodeId;
 use crate::slot::{Slot, SlotSet};
 
 /// Names of the message types, by number (cluster-bus.md section 4).
@@ -79,7 +80,7 @@ impl Cluster {
         for (index, member) in self.members.iter() {
             // HS-18: handshakes are not saved.
             if member.is_known() {
-                text.push_str(&self.node_line(index));
+                self.append_node_line(index, &mut text);
                 text.push('\n');
             }
         }
@@ -96,19 +97,26 @@ impl Cluster {
 
     /// CLUSTER NODES.
     pub(super) fn nodes_text(&self) -> String {
-        let lines = self
-            .members
-            .iter()
-            .map(|(index, _)| self.node_line(index) + "\n");
-        lines.collect()
+        let mut text = String::new();
+        for (index, _) in self.members.iter() {
+            self.append_node_line(index, &mut text);
+            text.push('\n');
+        }
+        text
     }
 
     /// One node, without line feed.
     pub(super) fn node_line(&self, index: MemberIndex) -> String {
+        let mut line = String::new();
+        self.append_node_line(index, &mut line);
+        line
+    }
+
+    fn append_node_line(&self, index: MemberIndex, line: &mut String) {
         let member = &self.members[index];
         let is_me = index == self.members.my_index();
         let master = member.master().map(|master| self.members[master].id);
-        let master = master.map_or_else(|| "-".into(), |id| id.to_string());
+        let master = master.as_ref().map_or("-", NodeId::as_str);
         // PS-06: a replica shows its master's epoch.
         let epoch = self.members[member.master().unwrap_or(index)]
             .config_epoch
@@ -118,9 +126,10 @@ impl Cluster {
         } else {
             "disconnected"
         };
-        let mut line = format!(
-            "{} {}:{}@{}{} {} {master} {} {} {epoch} {link}",
-            member.id,
+        line.push_str(member.id.as_str());
+        let _ = write!(
+            line,
+            " {}:{}@{}{} {} {master} {} {} {epoch} {link}",
             ip_text(member),
             member.address.port,
             member.address.bus_port,
@@ -129,11 +138,10 @@ impl Cluster {
             member.ping_sent.unwrap_or_default().0,
             member.pong_received.unwrap_or_default().0,
         );
-        append_slots(&member.slots, &mut line);
+        append_slots(&member.slots, line);
         if is_me {
-            self.append_open_slots(&mut line);
+            self.append_open_slots(line);
         }
-        line
     }
 
     /// PS-05, SM-17: in ascending order of slots, on my line only.
@@ -237,6 +245,9 @@ pub fn flags_text(flags: NodeFlags) -> String {
 }
 
 fn append_slots(slots: &SlotSet, line: &mut String) {
+    if slots.is_empty() {
+        return;
+    }
     for (first, last) in slots.ranges() {
         let _ = match first == last {
             true => write!(line, " {}", first.number()),

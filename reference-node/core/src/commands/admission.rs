@@ -12,7 +12,7 @@ use crate::commands::info;
 use crate::commands::parts::{Parts, PauseKind};
 use crate::commands::session::Session;
 use crate::commands::table::{self, Command, Flag, Keys};
-use crate::config;
+use crate::config::directives::number;
 use crate::ids::ClientId;
 use crate::output::Protocol;
 use crate::replication::LoadState;
@@ -194,8 +194,7 @@ fn check_rights(
 
 // Nothing is evicted: what is too much is refused.
 fn check_memory(parts: &Parts, session: &Session, command: &Command) -> Result<(), Refusal> {
-    let limit = config::value(parts.config, "maxmemory").and_then(|limit| limit.parse().ok());
-    let limit: usize = limit.unwrap_or(0);
+    let limit = usize::try_from(number(parts.config, "maxmemory", 0)).unwrap_or(0);
     if limit == 0 || parts.is_replica() {
         return Ok(());
     }

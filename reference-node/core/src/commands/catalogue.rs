@@ -4,12 +4,12 @@
 //! table has a command of that name; what runs it, and how it is routed, is said there. Here a
 //! subcommand that does not exist, or has too few arguments, is refused before anything runs.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 
 use crate::commands::args;
+use crate::commands::name_index::NameIndex;
 use crate::commands::table;
 use crate::resp::errors::Refusal;
 
@@ -172,12 +172,12 @@ fn container(name: &'static str) -> &'static str {
     name.split('|').next().unwrap_or(name)
 }
 
-fn index() -> &'static BTreeMap<&'static [u8], Row> {
-    static INDEX: OnceLock<BTreeMap<&'static [u8], Row>> = OnceLock::new();
+fn index() -> &'static NameIndex<Row> {
+    static INDEX: OnceLock<NameIndex<Row>> = OnceLock::new();
     INDEX.get_or_init(|| {
         let lines = include_str!("catalogue.txt").lines();
         let rows = lines.filter(|line| !line.starts_with('#')).filter_map(row);
-        let mut index: BTreeMap<&[u8], Row> = rows.map(|row| (row.name.as_bytes(), row)).collect();
+        let mut index = NameIndex::new(rows.map(|row| (row.name, row)));
         let names: Vec<&'static str> = index.values().map(|row| row.name).collect();
         for name in names.into_iter().filter(|name| name.contains('|')) {
             if let Some(row) = index.get_mut(container(name).as_bytes()) {

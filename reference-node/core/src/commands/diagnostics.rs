@@ -13,7 +13,7 @@ use crate::commands::help;
 use crate::commands::monitor::redacted;
 use crate::commands::parts::{Answer, Call, Parts};
 use crate::commands::table::{Command, Flag, Keys, keyed, keyless};
-use crate::config::value as setting;
+use crate::config::directives::number;
 use crate::ids::ClientId;
 use crate::keyspace::Value;
 use crate::resp::Reply;
@@ -68,15 +68,10 @@ struct Peak {
 /// A command is over: it may have been slow.
 pub fn ran(parts: &mut Parts, client: ClientId, command: &Command, words: &[Bytes]) {
     let span = std::mem::take(&mut parts.server.diagnostics.stalled);
-    let number = |name: &str| -> i64 {
-        let text = setting(parts.config, name).unwrap_or_default();
-        text.parse().unwrap_or(0)
-    };
+    let number = |(name, usual)| number(parts.config, name, usual);
     let span_us = i64::try_from(span.0.saturating_mul(1000)).unwrap_or(i64::MAX);
-    let threshold_us = number("slowlog-log-slower-than");
-    let row = catalogue::called(command.name, words).ok().flatten();
-    let is_skipped = row.is_some_and(|row| row.flags.contains(&"skip_slowlog"));
-    let peak_ms = u64::try_from(number("latency-monitor-threshold")).unwrap_or(0);
+    let threshold_us = number(SLOWLOG_LOG_SLOWER_THAN);
+    let peak_ms = u64::try_from(number(LATENCY_MONITOR_THRESHOLD)).unwrap_or(0);
     if peak_ms > 0 && span.0 >= peak_ms {
         let peak = parts.server.diagnostics.peaks.entry("command").or_default();
         peak.samples.push_back((parts.now.0 / 1000, span.0));
@@ -85,10 +80,14 @@ pub fn ran(parts: &mut Parts, client: ClientId, command: &Command, words: &[Byte
         }
         peak.max_ms = peak.max_ms.max(span.0);
     }
-    if is_skipped || threshold_us < 0 || span_us < threshold_us {
+    if threshold_us < 0 || span_us < threshold_us {
         return;
     }
-    let len_max = usize::try_from(number("slowlog-max-len")).unwrap_or(0);
+    let row = catalogue::called(command.name, words).ok().flatten();
+    if row.is_some_and(|row| row.flags.contains(&"skip_slowlog")) {
+        return;
+    }
+    let len_max = usize::try_from(number(SLOWLOG_MAX_LEN)).unwrap_or(0);
     let Some(session) = parts.clients.get(client) else {
         return;
     };
@@ -104,6 +103,11 @@ pub fn ran(parts: &mut Parts, client: ClientId, command: &Command, words: &[Byte
     log.next_id += 1;
     log.slow.truncate(len_max);
 }
+
+/// Directives that each command asks for, and their defaults.
+const SLOWLOG_LOG_SLOWER_THAN: (&str, i64) = ("slowlog-log-slower-than", 10_000);
+const SLOWLOG_MAX_LEN: (&str, i64) = ("slowlog-max-len", 128);
+const LATENCY_MONITOR_THRESHOLD: (&str, i64) = ("latency-monitor-threshold", 0);
 
 fn shortened(mut words: Vec<Bytes>) -> Vec<Bytes> {
     if words.len() > SLOW_WORDS_MAX {
@@ -286,3 +290,22 @@ fn module(call: &mut Call) -> Answer {
 const SAMPLES_MAX: usize = 160;
 const SLOW_WORDS_MAX: usize = 32;
 const SLOW_WORD_BYTES_MAX: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, value};
+
+    #[test]
+    fn each_commands_directives_have_the_defaults_that_config_get_shows() {
+        let config = Config::default();
+        for (name, usual) in [
+            SLOWLOG_LOG_SLOWER_THAN,
+            SLOWLOG_MAX_LEN,
+            LATENCY_MONITOR_THRESHOLD,
+            ("maxmemory", 0),
+        ] {
+            assert_eq!(value(&config, name), Some(usual.to_string()), "{name}");
+        }
+    }
+}

@@ -28,6 +28,7 @@ pub mod introspection;
 pub mod lists;
 pub mod migrate;
 pub mod monitor;
+mod name_index;
 pub mod newer;
 pub mod notifications;
 pub mod parts;

@@ -3,11 +3,11 @@
 //! A row says what the way through the node must know before the handler runs: arity, flags and
 //! where the keys are (RD-18).
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 
+use crate::commands::name_index::NameIndex;
 use crate::commands::parts::{Answer, Call};
 use crate::resp::errors::Refusal;
 
@@ -160,8 +160,8 @@ impl Command {
     pub fn key_places(&self, args: &[Bytes]) -> Vec<usize> {
         match self.keys {
             Keys::None => Vec::new(),
-            Keys::Range(first, last, step) => range(first, last, step, args.len()),
-            Keys::ShardChannels(first, last) => range(first, last, 1, args.len()),
+            Keys::Range(first, last, step) => range(first, last, step, args.len()).collect(),
+            Keys::ShardChannels(first, last) => range(first, last, 1, args.len()).collect(),
             Keys::Counted(place, extra) => counted(args, place, extra),
             Keys::Movable(places) => {
                 let mut found = places(args);
@@ -173,10 +173,18 @@ impl Command {
 
     /// Its keys.
     pub fn keys<'a>(&self, args: &'a [Bytes]) -> Vec<&'a Bytes> {
-        self.key_places(args)
-            .into_iter()
-            .map(|place| &args[place])
-            .collect()
+        match self.keys {
+            Keys::None => Vec::new(),
+            // By far the most: without a list of places first.
+            Keys::Range(first, last, step) => {
+                let places = range(first, last, step, args.len());
+                places.map(|place| &args[place]).collect()
+            }
+            Keys::ShardChannels(..) | Keys::Counted(..) | Keys::Movable(_) => {
+                let places = self.key_places(args).into_iter();
+                places.map(|place| &args[place]).collect()
+            }
+        }
     }
 }
 
@@ -185,7 +193,11 @@ pub fn find(name: &[u8]) -> Option<&'static Command> {
     if name.len() > NAME_LEN_MAX {
         return None;
     }
-    index().get(name.to_ascii_lowercase().as_slice()).copied()
+    let mut lower = [0; NAME_LEN_MAX];
+    let lower = &mut lower[..name.len()];
+    lower.copy_from_slice(name);
+    lower.make_ascii_lowercase();
+    index().get(lower).copied()
 }
 
 /// Every row, by name.
@@ -211,20 +223,18 @@ pub fn unknown(args: &[Bytes]) -> Refusal {
     Refusal::UnknownCommand { name, args: shown }
 }
 
-fn index() -> &'static BTreeMap<&'static [u8], &'static Command> {
-    static INDEX: OnceLock<BTreeMap<&'static [u8], &'static Command>> = OnceLock::new();
+fn index() -> &'static NameIndex<&'static Command> {
+    static INDEX: OnceLock<NameIndex<&'static Command>> = OnceLock::new();
     INDEX.get_or_init(|| {
         let groups = super::GROUPS.iter().flat_map(|group| group.iter());
-        groups
-            .map(|command| (command.name.as_bytes(), command))
-            .collect()
+        NameIndex::new(groups.map(|command| (command.name, command)))
     })
 }
 
-fn range(first: usize, last: i64, step: usize, count: usize) -> Vec<usize> {
+fn range(first: usize, last: i64, step: usize, count: usize) -> impl Iterator<Item = usize> {
     let last = if last < 0 { count as i64 + last } else { last };
     let end = usize::try_from(last + 1).unwrap_or(0).min(count);
-    (first..end).step_by(step).collect()
+    (first..end).step_by(step)
 }
 
 fn counted(args: &[Bytes], place: usize, extra: usize) -> Vec<usize> {

@@ -67,6 +67,10 @@ pub struct Readers {
 }
 
 impl Readers {
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.changes.keys.is_empty() && !self.changes.is_flushed
+    }
+
     /// Number of keys that somebody is to be told of.
     pub fn keys_len(&self) -> usize {
         self.keys.len()
@@ -347,6 +351,10 @@ pub fn remember(parts: &mut Parts, client: ClientId, command: &Command, keys: &[
 
 /// A command of this client is over, and answered: those who are to know are told.
 pub fn tell(parts: &mut Parts, by: Option<ClientId>) {
+    // As nearly always: nobody tracks, and nothing was noted.
+    if !parts.keyspace.notes_changes() && parts.server.readers.is_empty() {
+        return;
+    }
     keep_changes(parts);
     let changes = std::mem::take(&mut parts.server.readers.changes);
     if changes.is_flushed {

@@ -97,6 +97,13 @@ pub fn value(config: &Config, name: &str) -> Option<String> {
     )
 }
 
+/// A number kept under this canonical name among the directives without a room of their own;
+/// `usual` is its default there. For the path of every command: it neither copies nor searches.
+pub fn number(config: &Config, name: &'static str, usual: i64) -> i64 {
+    let changed = config.other.get(name);
+    changed.map_or(usual, |text| text.parse().unwrap_or(0))
+}
+
 /// Every directive with its value, by name, aliases included (CF-21).
 pub fn all(config: &Config) -> Vec<(String, String)> {
     let names = SETTINGS.iter().map(|setting| setting.name);

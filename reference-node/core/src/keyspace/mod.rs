@@ -266,6 +266,11 @@ impl Keyspace {
         self.changes = None;
     }
 
+    /// Whether changes are noted.
+    pub fn notes_changes(&self) -> bool {
+        self.changes.is_some()
+    }
+
     /// What changed since last asked; none if nothing did.
     pub fn take_changes(&mut self) -> Option<Changes> {
         let changes = self.changes.as_mut()?;

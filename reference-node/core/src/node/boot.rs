@@ -83,6 +83,7 @@ impl Node {
             server,
             rng,
             effects,
+            spare: Vec::new(),
             published: Vec::new(),
         };
         for part in boot.append_only.unwrap_or_default().parts {
