@@ -6,8 +6,8 @@
 //! own slot hash and its own vocabulary. It does no I/O beyond `Read` and `Write`.
 //!
 //! Rooms: [`history`] (what clients did), [`observation`] (what was seen of the cluster),
-//! [`recording`] (both, merged), [`checker`] and [`registry`] (the judges), [`scene`] (what they all
-//! need to know), [`transactions`] (cycles of dependencies), [`judge`] (all of them over one
+//! [`recording`] (both, merged), [`checker`] and [`registry`] (the judges), [`scene`] (what they
+//! all need to know), [`transactions`] (cycles of dependencies), [`judge`] (all of them over one
 //! recording), [`verdict`] (what they may say).
 
 pub mod availability;

@@ -1,7 +1,7 @@
 //! HI-02 for banks: transfers never make or destroy money, whoever answers the read.
 //!
-//! A transfer takes from one account what it gives to another in one MULTI … EXEC, and a transaction
-//! is replicated whole. So even a stale read, and one after a failover that lost transfers, shows
+//! A transfer takes from one account what it gives to another in one MULTI … EXEC, and that is
+//! replicated whole. So even a stale read, and one after a failover that lost transfers, shows
 //! accounts whose sum is what it was at first: nothing.
 
 use std::collections::BTreeMap;

@@ -21,7 +21,8 @@ pub const ENTRY: Entry = Entry {
     need: Need::WhenItHappens,
     evidence: Evidence::History,
     help: "Whatever a failover loses, it invents nothing: each value read, of a register or in \
-           a set, list or queue, was written to that key by an operation that was invoked before the read \
+           a set, list or queue, was written to that key by an operation that was invoked \
+           before the read \
            ended and did not definitely fail. Elements of a set or a list appear once.",
     make: || Box::new(InventedValues::default()),
 };
