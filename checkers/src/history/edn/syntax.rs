@@ -55,7 +55,7 @@ impl<R: Read> Forms<R> {
                 Some(b'[' | b'(' | b']' | b')') => {
                     self.bump()?;
                 }
-                Some(_) => return self.form(0),
+                Some(_) => return self.form(0, None),
             }
         }
     }
@@ -87,14 +87,22 @@ impl<R: Read> Forms<R> {
         }
     }
 
-    fn form(&mut self, depth: usize) -> Result<Option<Form>, HistoryProblem> {
+    /// The next form; none at this bracket, or at the end of the input if there is none to come.
+    fn form(&mut self, depth: usize, close: Option<u8>) -> Result<Option<Form>, HistoryProblem> {
         if depth > DEPTH_MAX {
             return Err(bad("forms nested too deep"));
         }
         loop {
             let Some(byte) = self.next_token()? else {
-                return Ok(None);
+                return match close {
+                    None => Ok(None),
+                    Some(_) => Err(bad("the history ends within a form")),
+                };
             };
+            if close == Some(byte) {
+                self.bump()?;
+                return Ok(None);
+            }
             return Ok(Some(match byte {
                 b'[' | b'(' => self.items(depth)?,
                 b'{' => self.map(depth)?,
@@ -128,7 +136,7 @@ impl<R: Read> Forms<R> {
     }
 
     fn needed(&mut self, depth: usize) -> Result<Form, HistoryProblem> {
-        let form = self.form(depth + 1)?;
+        let form = self.form(depth + 1, None)?;
         form.ok_or_else(|| bad("the history ends within a form"))
     }
 
@@ -139,25 +147,19 @@ impl<R: Read> Forms<R> {
             _ => b'}',
         };
         let mut items = Vec::new();
-        loop {
-            if self.next_token()? == Some(close) {
-                self.bump()?;
-                return Ok(Form::Items(items));
-            }
-            items.push(self.needed(depth)?);
+        while let Some(item) = self.form(depth + 1, Some(close))? {
+            items.push(item);
         }
+        Ok(Form::Items(items))
     }
 
     fn map(&mut self, depth: usize) -> Result<Form, HistoryProblem> {
         self.bump()?;
         let mut entries = Vec::new();
-        loop {
-            if self.next_token()? == Some(b'}') {
-                self.bump()?;
-                return Ok(Form::Map(entries));
-            }
-            entries.push((self.needed(depth)?, self.needed(depth)?));
+        while let Some(key) = self.form(depth + 1, Some(b'}'))? {
+            entries.push((key, self.needed(depth)?));
         }
+        Ok(Form::Map(entries))
     }
 
     fn string(&mut self) -> Result<String, HistoryProblem> {

@@ -53,7 +53,7 @@ fn binary_and_edn_give_back_what_they_took() {
 fn reads_the_vectors_and_records_that_jepsen_writes() {
     let text = "[#jepsen.history.Op{:index 0, :time 3, :type :invoke, :process 0, :f :w,\n:value 4}\n\
                 {:type :info, :process :nemesis, :f :start, :value nil} ; the nemesis\n\
-                {:type :ok, :process 0, :f :w, :value 4, :error #{:a}, #_ :gone}]";
+                {:type :ok, :process 0, :f :w, :value 4, :error #{:a #_ 1}, #_ :gone}]";
     let read = events(Format::Edn, Keys::Apart, text.as_bytes());
     assert_eq!(read.len(), 2);
     assert_eq!((read[1].kind, read[1].f), (EventKind::Ok, Function::Write));

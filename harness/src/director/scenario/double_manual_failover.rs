@@ -6,8 +6,8 @@
 //! those writes are gone (MF-01, HI-03). One writer stays with each node of interest, so that R's
 //! short reign is met. A sound node passes.
 //!
-//! A master votes only for a node that it knows as a replica, and after a failover gossip needs some
-//! seconds to tell it so; each step waits until every master knows.
+//! A master votes only for a node that it knows as a replica, and after a failover gossip needs
+//! some seconds to tell it so; each step waits until every master knows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
