@@ -130,7 +130,7 @@ fn call(shape: Shape, next_value: &mut i64, rng: &mut Rng) -> (Function, Value) 
     let dice = below(rng, 100);
     if dice < shape.cas_percent {
         (Function::Cas, Value::List(vec![old, new]))
-    } else if dice % 2 == 0 {
+    } else if dice.is_multiple_of(2) {
         (Function::Write, new)
     } else {
         (Function::Read, Value::Nil)

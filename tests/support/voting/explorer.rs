@@ -202,10 +202,10 @@ impl Explorer {
 
     fn successors(&mut self, state: &State) -> Vec<(Step, Result<State, Broken>)> {
         let mut all = Vec::new();
-        for place in 0..LIVING.len() {
+        for (place, living) in LIVING.iter().enumerate() {
             let local = state.locals[place];
             let to_me = state.under_way.iter().copied();
-            let to_me = to_me.filter(|number| self.message(*number).to == LIVING[place]);
+            let to_me = to_me.filter(|number| self.message(*number).to == *living);
             let mut acts: Vec<Act> = to_me.map(Act::Deliver).collect();
             acts.extend(self.waits_of(local).iter());
             if state.crashes_left > 0 {

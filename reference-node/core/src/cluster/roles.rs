@@ -195,10 +195,10 @@ impl Cluster {
 
     /// Ends a manual failover, letting paused clients go (MF-11).
     pub(super) fn end_manual_failover(&mut self, turn: &mut Turn) {
-        if let ManualFailover::Pausing { .. } = self.manual {
-            if !self.mutant.is(Mutant::PauseNotEnded) {
-                turn.fx.push(Effect::ResumeWrites);
-            }
+        if let ManualFailover::Pausing { .. } = self.manual
+            && !self.mutant.is(Mutant::PauseNotEnded)
+        {
+            turn.fx.push(Effect::ResumeWrites);
         }
         self.manual = ManualFailover::None;
     }

@@ -117,8 +117,8 @@ impl Configuration {
     /// The beginning.
     pub fn new<M: Model>(course: &Course, states: &States<'_, M>, initial: StateId) -> Self {
         let slots = || Slots::new(course.slots);
-        let mut observers = vec![0; states.len()];
-        let mut producers = vec![0; states.len()];
+        let mut observers = vec![0; states.count()];
+        let mut producers = vec![0; states.count()];
         for task in &course.tasks {
             let form = states.form(task.class);
             form.needs()

@@ -116,7 +116,7 @@ impl Course {
     }
 
     fn note_needs<M: Model>(&mut self, states: &States<'_, M>) {
-        self.last_need = vec![0; states.len()];
+        self.last_need = vec![0; states.count()];
         let mut note = |form: Form, until: u32| {
             if let Some(state) = form.needs() {
                 let last = &mut self.last_need[state as usize];
@@ -144,7 +144,7 @@ fn drop_unobserved<M: Model>(
     tasks: &[Task],
     states: &States<'_, M>,
 ) {
-    let mut is_needed = vec![false; states.len()];
+    let mut is_needed = vec![false; states.count()];
     let mut newly: Vec<StateId> = Vec::new();
     let mut need = |form: Form, newly: &mut Vec<StateId>| {
         if let Some(state) = form.needs()

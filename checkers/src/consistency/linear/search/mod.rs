@@ -111,7 +111,7 @@ fn unfounded<M: Model>(
     if initial == Initial::Unknown {
         return None;
     }
-    let mut earliest = vec![u64::MAX; states.len()];
+    let mut earliest = vec![u64::MAX; states.count()];
     // The model begins in state 0.
     earliest[0] = 0;
     let tasks = course.tasks.iter().map(|task| (task.class, task.at));

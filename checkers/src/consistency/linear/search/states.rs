@@ -96,7 +96,7 @@ impl<'a, M: Model> States<'a, M> {
     }
 
     /// How many states are known.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.states.len()
     }
 
