@@ -151,7 +151,7 @@ impl Tally {
 
 /// The events of one piece. What lies wholly in it happened as its completion says.
 fn events_of(operations: &[Operation], begin: u64, end: u64) -> Vec<Event> {
-    let mut timed: Vec<(u64, u8, Event)> = Vec::new();
+    let mut timed: Vec<(Place, Event)> = Vec::new();
     for operation in operations.iter().filter(|op| op.invoked < end) {
         let is_within = operation.invoked >= begin && operation.completed < end;
         let is_before = operation.outcome == Outcome::Ok && operation.completed < begin;
@@ -176,17 +176,34 @@ fn events_of(operations: &[Operation], begin: u64, end: u64) -> Vec<Event> {
             final_read: false,
         };
         let asked = &operation.argument;
-        timed.push((invoked, 0, event(invoked, EventKind::Invoke, asked)));
+        let place = (invoked, Turn::Begins(operation.index));
+        timed.push((place, event(invoked, EventKind::Invoke, asked)));
         let completed = match kind {
             EventKind::Ok => operation.completed,
             // It stays open, whenever its client gave up.
             EventKind::Fail | EventKind::Info | EventKind::Invoke => invoked,
         };
-        timed.push((completed, 1, event(completed, kind, &operation.result)));
+        let turn = match completed > invoked {
+            true => Turn::Ends,
+            false => Turn::Begins(operation.index),
+        };
+        let place = (completed, turn);
+        timed.push((place, event(completed, kind, &operation.result)));
     }
-    // What ends when another begins may have been at the same moment.
-    timed.sort_by_key(|(time, order, _)| (*time, *order));
-    timed.into_iter().map(|(_, _, event)| event).collect()
+    // Stable: what begins and ends at one moment does so one after the other.
+    timed.sort_by_key(|(place, _)| *place);
+    timed.into_iter().map(|(_, event)| event).collect()
+}
+
+/// When an event is, and its turn at that moment.
+type Place = (u64, Turn);
+
+/// At one moment what ends comes before what begins: a client may begin its next transaction at
+/// the moment its last one ended, and one that ended had its effect before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    Ends,
+    Begins(u64),
 }
 
 fn violation(key: &Key, anomaly: &Anomaly, case: &Case) -> Violation {

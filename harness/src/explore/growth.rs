@@ -91,9 +91,15 @@ pub fn measure(nodes: u16, node_timeout_ms: u64, seed: u64) -> anyhow::Result<Gr
     steps.push(clock.step("replicas attached, all maps equal", &world));
 
     let victims: Vec<NodeName> = names[..lost].to_vec();
+    let ids: Vec<String> = victims
+        .iter()
+        .filter_map(|name| world.id_of(name))
+        .collect();
     world.kill_all(&victims);
     world
-        .pass_until(PATIENCE_MS, SimWorld::agrees)
+        .pass_until(PATIENCE_MS, |world| {
+            !world.own_slots(&ids) && world.agrees()
+        })
         .context("the lost masters are not replaced")?;
     steps.push(clock.step("a tenth of the masters killed and replaced", &world));
 

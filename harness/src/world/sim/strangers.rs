@@ -140,6 +140,14 @@ impl SimWorld {
         (owners.count(), replicas.count())
     }
 
+    /// Whether one of these owns slots, as the first node that is up sees it.
+    pub fn own_slots(&self, ids: &[String]) -> bool {
+        let mut hosts = (0..self.hosts.len()).filter_map(|host| self.outline(host));
+        let members = hosts.next().map(|seen| seen.members).unwrap_or_default();
+        let mut owners = members.iter().filter(|member| !member.slots.is_empty());
+        owners.any(|member| ids.contains(&member.id.to_string()))
+    }
+
     fn outline(&self, host: usize) -> Option<Outline> {
         self.hosts[host].node.as_ref().and_then(Node::outline)
     }
