@@ -57,6 +57,9 @@ pub enum Need {
     /// It judges what need not occur (votes, writes of some workload): nothing examined is no
     /// blemish of the run.
     WhenItHappens,
+    /// As [`Need::WhenItHappens`], and only where no operator acted on the cluster but to fail
+    /// over: other acts are free of the rules for a while (R8), and it is not said for how long.
+    WhenUnattended,
 }
 
 /// What a checker reads.

@@ -163,7 +163,14 @@ impl Judge {
         let mut figures = BTreeMap::new();
         let mut essential = Vec::new();
         for (entry, checker) in &mut self.benches {
-            let verdict = checker.finish(setting, &self.scene);
+            let verdict = match entry.need {
+                Need::WhenUnattended if self.scene.is_attended() => {
+                    Verdict::undecided(0, "an operator acted on the cluster (R8)")
+                }
+                Need::Essential | Need::WhenItHappens | Need::WhenUnattended => {
+                    checker.finish(setting, &self.scene)
+                }
+            };
             figures.extend(checker.figures());
             let counts = entry.need == Need::Essential
                 || verdict.word != Word::Undecided

@@ -8,9 +8,13 @@ use crate::consistency::{
     bank, counter, invented_values, isolation, lineage, linearizable, lost_writes, queue_delivery,
 };
 use crate::invariants::{
-    config_epoch_never_above_current, config_epoch_never_decreases, current_epoch_never_decreases,
-    election_epoch_is_unique, full_recovery, minority_stops_writing, one_master_per_slot_and_epoch,
-    one_vote_per_epoch, promotion_has_majority, slot_maps_agree, voter_owns_slots,
+    attempts_are_spaced, comes_back_late, config_epoch_never_above_current,
+    config_epoch_never_decreases, current_epoch_never_decreases, election_epoch_is_unique,
+    elections_wait, failure_is_kept, failure_is_told, full_recovery, minority_stops_writing,
+    offsets_settle, one_master_per_slot_and_epoch, one_vote_per_epoch, promotion_has_majority,
+    redirections_lead_on, restarts_keep_state, roles_settle, serves_own_slots, slot_maps_agree,
+    state_follows_view, suspicion_needs_silence, updates_are_truthful, voter_owns_slots,
+    votes_against_failed_masters, votes_are_for_the_present, votes_are_spaced,
 };
 
 /// The checkers, in the order in which they are reported.
@@ -30,10 +34,26 @@ pub const CHECKERS: &[Entry] = &[
     one_vote_per_epoch::ENTRY,
     voter_owns_slots::ENTRY,
     promotion_has_majority::ENTRY,
+    votes_against_failed_masters::ENTRY,
+    votes_are_spaced::ENTRY,
+    votes_are_for_the_present::ENTRY,
+    attempts_are_spaced::ENTRY,
+    elections_wait::ENTRY,
+    suspicion_needs_silence::ENTRY,
+    failure_is_told::ENTRY,
+    failure_is_kept::ENTRY,
     one_master_per_slot_and_epoch::ENTRY,
     slot_maps_agree::ENTRY,
+    roles_settle::ENTRY,
+    updates_are_truthful::ENTRY,
+    state_follows_view::ENTRY,
     minority_stops_writing::ENTRY,
+    comes_back_late::ENTRY,
     full_recovery::ENTRY,
+    redirections_lead_on::ENTRY,
+    serves_own_slots::ENTRY,
+    offsets_settle::ENTRY,
+    restarts_keep_state::ENTRY,
 ];
 
 /// The checkers that judge this clause, or go by this name.

@@ -10,7 +10,7 @@ use crate::history::{Operation, Pairing};
 use crate::invariants::links::LinkNumber;
 use crate::invariants::promotions::{Promotion, Promotions};
 use crate::observation::ownership::Claim;
-use crate::observation::{Incarnations, Ownership};
+use crate::observation::{Fault, FaultKind, FaultPhase, Incarnations, Ownership};
 
 /// A run so far.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub struct Scene {
     pairing: Pairing,
     operation: Option<Operation>,
     open: Vec<Operation>,
+    is_attended: bool,
 }
 
 impl Scene {
@@ -31,7 +32,22 @@ impl Scene {
             | Happening::Fault(_)
             | Happening::Lifecycle(_) => None,
         };
+        if let Happening::Fault(fault) = happening {
+            self.note_operator(fault);
+        }
         self.timeline.observe(happening);
+    }
+
+    fn note_operator(&mut self, fault: &Fault) {
+        use FaultKind::{Failover, Kill, Partition, Pause};
+        let is_act = !matches!(fault.kind, Kill | Pause | Partition | Failover);
+        let is_done = !matches!(fault.phase, FaultPhase::Skipped(_));
+        self.is_attended |= is_act && is_done;
+    }
+
+    /// Whether an operator acted on the cluster, other than by a manual failover (R8).
+    pub fn is_attended(&self) -> bool {
+        self.is_attended
     }
 
     /// The run is over: operations still open stay so.

@@ -11,8 +11,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use crate::history::{Event, EventKind, Function, Value};
 use crate::observation::bounds::MILLISECOND;
 use crate::observation::{
-    Body, Fault, FaultKind, FaultPhase, Header, Lifecycle, LifecycleKind, NodeId, NodeName,
-    NodeSetting, Packet, PacketKind, Server, Setting, SlotSet, View, ViewEntry,
+    Body, Fault, FaultKind, FaultPhase, GossipEntry, Header, Lifecycle, LifecycleKind, NodeId,
+    NodeName, NodeSetting, Packet, PacketKind, Server, Setting, SlotSet, View, ViewEntry,
 };
 use crate::recording::Recording;
 
@@ -27,6 +27,7 @@ pub(crate) struct Model {
     pub is_up: bool,
     pub incarnation: u32,
     pub is_state_ok: bool,
+    pub is_failed: bool,
 }
 
 /// The builder.
@@ -77,6 +78,7 @@ impl RecordingBuilder {
             is_up: true,
             incarnation: 1,
             is_state_ok: true,
+            is_failed: false,
         };
         let setting = |node: usize| NodeSetting {
             name: name(node),
@@ -106,17 +108,19 @@ impl RecordingBuilder {
     pub fn good() -> RecordingBuilder {
         let mut run = RecordingBuilder::cluster(Server::Reference);
         run.calm(0, 2000);
-        run.add(1000, 0, "set", 1, 2);
+        run.add(1000, 0, "set", 1, 1);
         run.write(1100, 1, "r{1}", 7, 2);
         run.kill(2000, 1);
-        run.calm(2100, 4000);
+        run.calm(2100, 3500);
+        run.fail(3450, 1, 2);
+        run.calm(3500, 4000);
         run.elect(4100, 4, 4, &[2, 3]);
         run.calm(4200, 5000);
         run.restart_as_replica(5000, 1, 4);
         run.op(5500, 100, 2, Function::Add, "set", int(2), Ends::Info);
         run.calm(5100, 20_000);
         run.read(19_000, 0, "r{1}", int(7), 2);
-        run.final_read(19_500, "set", ints(&[1, 2]), 2);
+        run.final_read(19_500, "set", ints(&[1, 2]), 4);
         run.final_read(19_600, "r{1}", int(7), 2);
         run.healed(6000);
         run
@@ -199,10 +203,11 @@ impl RecordingBuilder {
         let entry = |node: usize, model: &Model| ViewEntry {
             id: id(node),
             address: format!("127.0.0.{node}:7000@17000"),
-            flags: if model.master.is_some() {
-                "slave"
-            } else {
-                "master"
+            flags: match (model.master.is_some(), model.is_failed) {
+                (true, false) => "slave",
+                (true, true) => "slave,fail",
+                (false, false) => "master",
+                (false, true) => "master,fail",
             }
             .into(),
             master: model.master.map(id),
@@ -249,6 +254,31 @@ impl RecordingBuilder {
         }
     }
 
+    /// The other masters report a master to this one, which marks it and tells everybody.
+    pub fn fail(&mut self, at: u64, failed: usize, by: usize) {
+        let about = GossipEntry {
+            id: id(failed),
+            flags: 4,
+        };
+        for master in (1..=3).filter(|master| ![failed, by].contains(master)) {
+            self.packet(at - 10, master, by, PacketKind::Ping);
+            if let Some(report) = self.recording.packets.last_mut() {
+                report.body = Body::Gossip(vec![about.clone()]);
+            }
+        }
+        for to in (1..=6).filter(|to| *to != by) {
+            let before = self.recording.packets.len();
+            self.packet(at, by, to, PacketKind::Fail);
+            for packet in &mut self.recording.packets[before..] {
+                packet.body = Body::Failed(id(failed));
+            }
+        }
+        self.node(failed).is_failed = true;
+        for model in &mut self.nodes {
+            model.is_state_ok = false;
+        }
+    }
+
     /// The replica claims its master's slots with this epoch; others follow.
     pub fn promote(&mut self, at: u64, candidate: usize, epoch: u64) {
         let old = self.node(candidate).master.take().expect("a replica");
@@ -261,6 +291,9 @@ impl RecordingBuilder {
             }
         }
         self.node(candidate).config_epoch = epoch;
+        for model in &mut self.nodes {
+            model.is_state_ok = true;
+        }
         for to in (1..=6).filter(|to| *to != candidate) {
             self.packet(at, candidate, to, PacketKind::Pong);
         }
@@ -269,6 +302,8 @@ impl RecordingBuilder {
             model.master = Some(candidate);
             model.config_epoch = epoch;
             model.slots = slots;
+        } else {
+            self.node(old).slots = SlotSet::default();
         }
     }
 

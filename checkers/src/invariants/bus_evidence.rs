@@ -14,6 +14,8 @@ pub enum Completeness {
     Helpful,
     /// Each packet counts: with one lost, "held" cannot be said.
     Needed,
+    /// That a packet is missing proves the violation: with one lost, nothing can be said.
+    Proving,
 }
 
 /// The verdict of a checker of the bus.
@@ -29,13 +31,17 @@ pub fn conclude(
         false => NOT_CAPTURED,
     };
     let verdict = findings.conclude(examined, nothing);
-    if setting.bus_packets_lost == 0 || verdict.word != Word::Held {
+    let is_shaken = match completeness {
+        Completeness::Helpful | Completeness::Needed => verdict.word == Word::Held,
+        Completeness::Proving => verdict.word != Word::Undecided,
+    };
+    if setting.bus_packets_lost == 0 || !is_shaken {
         return verdict;
     }
     let lost = format!("the capture lost {} packets", setting.bus_packets_lost);
     match completeness {
         Completeness::Helpful => verdict.with_remark(lost),
-        Completeness::Needed => Verdict::undecided(examined.max(1), lost),
+        Completeness::Needed | Completeness::Proving => Verdict::undecided(examined.max(1), lost),
     }
 }
 

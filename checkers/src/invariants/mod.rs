@@ -1,25 +1,42 @@
 //! The invariants of the cluster, one file each, named by its claim.
 //!
 //! What they share: [`bus_evidence`] (what a capture allows to conclude), [`links`] (one direction
-//! of one TCP connection), [`promotions`] (replicas that became masters) and [`convergence`] (from
-//! when on all nodes said the same).
+//! of one TCP connection), [`promotions`] (replicas that became masters), [`convergence`] (from
+//! when on all nodes said the same) and [`evidence`] (last views, FAIL messages, who heard whom).
 
+pub mod attempts_are_spaced;
 pub mod bus_evidence;
+pub mod comes_back_late;
 pub mod config_epoch_never_above_current;
 pub mod config_epoch_never_decreases;
 pub mod convergence;
 pub mod current_epoch_never_decreases;
 pub mod election_epoch_is_unique;
+pub mod elections_wait;
+pub mod evidence;
+pub mod failure_is_kept;
+pub mod failure_is_told;
 pub mod full_recovery;
 pub mod links;
 pub mod minority_stops_writing;
+pub mod offsets_settle;
 pub mod one_master_per_slot_and_epoch;
 pub mod one_vote_per_epoch;
 mod ordered_takeovers;
 pub mod promotion_has_majority;
 pub mod promotions;
+pub mod redirections_lead_on;
+pub mod restarts_keep_state;
+pub mod roles_settle;
+pub mod serves_own_slots;
 pub mod slot_maps_agree;
+pub mod state_follows_view;
+pub mod suspicion_needs_silence;
+pub mod updates_are_truthful;
 pub mod voter_owns_slots;
+pub mod votes_against_failed_masters;
+pub mod votes_are_for_the_present;
+pub mod votes_are_spaced;
 
 #[cfg(test)]
 mod tests;

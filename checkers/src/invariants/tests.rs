@@ -3,6 +3,8 @@
 //! Every bad recording is the good one with a single thing changed; that the good one is green is
 //! shown in the tests of `judge`.
 
+mod conduct;
+
 use std::sync::Arc;
 
 use crate::judge::{Check, judge};

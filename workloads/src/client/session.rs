@@ -386,6 +386,11 @@ impl Session {
             self.map = Map::Stale;
         }
         if let Meaning::Moved { slot, to } = meaning {
+            let op = &self.busy().op;
+            // RD-02: a redirection for another slot is no answer to this command.
+            if Way::of(op) == Way::Single && slot != slot_of_key(op.key.as_bytes()) {
+                return self.finish_fail(error);
+            }
             self.route.learn(slot, to);
         }
         let busy = self.busy();

@@ -1,0 +1,170 @@
+//! VT-11: a replica stands only once its master failed, half a second later, and a second more for
+//! each sibling with newer data.
+//!
+//! Judged is the first failure of a master that a replica learns of in its life: later ones may
+//! find an election that was planned before. It learns it by a FAIL message it sends or gets.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::bus_evidence::{Completeness, conclude};
+use super::evidence::{FailWords, LastViews, finding};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::observation::{
+    NodeId, NodeName, Packet, PacketKind, Setting, View, bounds::CRON, bounds::MILLISECOND,
+    bounds::seconds,
+};
+use crate::scene::Scene;
+use crate::verdict::{Findings, Verdict};
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "VT-11",
+    title: "elections begin after their delay",
+    clauses: &["VT-11"],
+    need: Need::WhenUnattended,
+    evidence: Evidence::Cluster,
+    help: "A replica may ask for votes 500 ms after it learned that its master is FAIL, and 1 s \
+           later for each sibling whose offset, as delivered to it before that, is ahead of its \
+           own. A replica that asks without having learned of a failure at all is a violation \
+           as well.",
+    make: || Box::new(ElectionsWait::default()),
+};
+
+/// The checker of VT-11.
+#[derive(Debug, Default)]
+pub struct ElectionsWait {
+    views: LastViews,
+    words: FailWords,
+    /// Replicas as others last heard of them: master and offset.
+    offsets: BTreeMap<(NodeName, NodeName), Told>,
+    judged: BTreeSet<(NodeName, u32, NodeId)>,
+    /// When a replica last showed, in this life, that its master had not failed.
+    alive: BTreeMap<(NodeName, u32, NodeId), u64>,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for ElectionsWait {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
+        match happening {
+            Happening::Packet(packet) => {
+                self.words.observe(packet);
+                if packet.kind == PacketKind::AuthRequest {
+                    self.judge(packet, scene);
+                }
+                self.note_offset(packet);
+            }
+            Happening::View(view) => {
+                self.views.observe(view, scene);
+                self.note_alive(view, scene);
+            }
+            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no replica stood for election";
+        conclude(
+            setting,
+            Completeness::Proving,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl ElectionsWait {
+    fn note_alive(&mut self, view: &View, scene: &Scene) {
+        let Some(seen) = self.views.of(&view.node, scene) else {
+            return;
+        };
+        if let Some(master) = seen.my_master()
+            && seen.is_failed(master) == Some(false)
+        {
+            let key = (view.node.clone(), seen.incarnation, master.clone());
+            self.alive.insert(key, seen.time);
+        }
+    }
+
+    fn note_offset(&mut self, packet: &Packet) {
+        let (Some(delivered), Some(master)) = (packet.delivered, &packet.header.master) else {
+            return;
+        };
+        let key = (packet.to.clone(), packet.from.clone());
+        let offset = packet.header.offset;
+        let repeats = |told: &Told| told.master == *master && told.offset == offset;
+        if self.offsets.get(&key).is_some_and(repeats) {
+            return;
+        }
+        let told = Told {
+            delivered,
+            master: master.clone(),
+            offset,
+        };
+        self.offsets.insert(key, told);
+    }
+
+    fn judge(&mut self, request: &Packet, scene: &Scene) {
+        let header = &request.header;
+        let (Some(master), false) = (&header.master, header.has_force_ack()) else {
+            return;
+        };
+        let life = scene.incarnations().life(&request.from);
+        let key = (request.from.clone(), life.incarnation, master.clone());
+        if !self.judged.insert(key.clone()) {
+            return;
+        }
+        // A failure that nodes.conf remembered, or an earlier one, may have planned an election.
+        let Some(alive) = self.alive.get(&key).copied() else {
+            return;
+        };
+        let seen = self.views.of(&request.from, scene);
+        let first = self
+            .words
+            .first(&request.from, master, life.since, request.time)
+            .map(|word| word.sent);
+        let knew = seen.and_then(|seen| seen.is_failed(master));
+        let what = match (first, knew) {
+            (None, Some(false)) => "asks for votes although its master did not fail".to_string(),
+            (Some(first), Some(_)) if first >= alive => {
+                let rank = self.rank(request, master, first);
+                let wait = (500 + 1000 * rank) * MILLISECOND;
+                // The candidate counts from when it marked or read; a tick is allowed for that.
+                if request.time - first + CRON >= wait {
+                    self.examined += 1;
+                    return;
+                }
+                format!(
+                    "asks for votes {} after it learned of the failure; with {rank} siblings ahead \
+                     of it {} are due",
+                    seconds(request.time - first),
+                    seconds(wait)
+                )
+            }
+            (_, _) => return,
+        };
+        self.examined += 1;
+        self.findings
+            .push(finding("VT-11", request.time, &request.from, what));
+    }
+
+    /// Siblings that were ahead, as far as the candidate was told before this time.
+    fn rank(&self, request: &Packet, master: &NodeId, before: u64) -> u64 {
+        let told = self.offsets.iter();
+        let of_me = told.filter(|((to, _), _)| *to == request.from);
+        let ahead = of_me.filter(|(_, told)| {
+            told.master == *master && told.delivered < before && told.offset > request.header.offset
+        });
+        ahead.count() as u64
+    }
+}
+
+/// What a replica said of itself to another node, and when first.
+#[derive(Debug)]
+struct Told {
+    delivered: u64,
+    master: NodeId,
+    offset: u64,
+}

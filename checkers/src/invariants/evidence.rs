@@ -1,0 +1,192 @@
+//! What several invariants look up.
+//!
+//! The last view of each node, who was told of which failure, and who heard whom when. Nothing here
+//! judges.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::observation::{Body, NodeId, NodeName, Packet, View, ViewEntry};
+use crate::scene::Scene;
+use crate::verdict::Violation;
+use crate::witness::Witness;
+
+/// A violation told by one step.
+pub fn finding(clause: &str, time: u64, who: &NodeName, what: String) -> Violation {
+    Violation {
+        clause: clause.into(),
+        time,
+        message: format!("{who} {what}"),
+        witness: Witness::default().step(time, who, what),
+        known: None,
+    }
+}
+
+/// A view, as far as it is kept.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// When the question left, ns.
+    pub asked: u64,
+    /// When the answer was complete, ns.
+    pub time: u64,
+    /// Which life of the node answered.
+    pub incarnation: u32,
+    /// Its id.
+    pub id: NodeId,
+    /// Whether it believed the cluster ok.
+    pub state_ok: bool,
+    /// Its node table.
+    pub table: Arc<Vec<ViewEntry>>,
+}
+
+impl Seen {
+    /// The line of a node.
+    pub fn entry(&self, id: &NodeId) -> Option<&ViewEntry> {
+        self.table.iter().find(|entry| entry.id == *id)
+    }
+
+    /// Whether a node is FAIL here; none if it is not in the table.
+    pub fn is_failed(&self, id: &NodeId) -> Option<bool> {
+        self.entry(id).map(|entry| entry.has_flag("fail"))
+    }
+
+    /// The id of the node's master, if it is a replica.
+    pub fn my_master(&self) -> Option<&NodeId> {
+        self.entry(&self.id)?.master.as_ref()
+    }
+}
+
+/// The last view of each node, of the life that is running.
+#[derive(Debug, Default)]
+pub struct LastViews(BTreeMap<NodeName, Seen>);
+
+impl LastViews {
+    /// Takes in a view; gives the one before, if it is of the same life.
+    pub fn observe(&mut self, view: &View, scene: &Scene) -> Option<Seen> {
+        let life = scene.incarnations().life(&view.node);
+        if view.asked < life.since || life.ended.is_some() {
+            self.0.remove(&view.node);
+            return None;
+        }
+        let seen = Seen {
+            asked: view.asked,
+            time: view.time,
+            incarnation: life.incarnation,
+            id: view.id.clone(),
+            state_ok: view.state_ok,
+            table: Arc::clone(&view.table),
+        };
+        let before = self.0.insert(view.node.clone(), seen)?;
+        let is_same = before.incarnation == life.incarnation && before.id == view.id;
+        is_same.then_some(before)
+    }
+
+    /// The last view of a node, if it is of its present life.
+    pub fn of(&self, node: &NodeName, scene: &Scene) -> Option<&Seen> {
+        let incarnation = scene.incarnations().life(node).incarnation;
+        self.0
+            .get(node)
+            .filter(|seen| seen.incarnation == incarnation)
+    }
+}
+
+/// A FAIL message at a node that sent or got it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FailWord {
+    /// When it was sent: it was not known here earlier.
+    pub sent: u64,
+    /// When it was here for certain. A captured acknowledgement may come long after the data.
+    pub arrived: u64,
+}
+
+/// When each node sent, or was delivered, a FAIL message about another.
+#[derive(Debug, Default)]
+pub struct FailWords(BTreeMap<NodeName, BTreeMap<NodeId, Vec<FailWord>>>);
+
+impl FailWords {
+    /// Takes in a packet.
+    pub fn observe(&mut self, packet: &Packet) {
+        let Body::Failed(about) = &packet.body else {
+            return;
+        };
+        let sent = packet.time;
+        let mut note = |node: &NodeName, arrived: u64| {
+            let words = self.0.entry(node.clone()).or_default();
+            let word = FailWord { sent, arrived };
+            words.entry(about.clone()).or_default().push(word);
+        };
+        note(&packet.from, sent);
+        if let Some(delivered) = packet.delivered {
+            note(&packet.to, delivered);
+        }
+    }
+
+    /// The first word that may have come between these times, both included.
+    pub fn first(&self, node: &NodeName, about: &NodeId, from: u64, to: u64) -> Option<FailWord> {
+        let words = self.0.get(node)?.get(about)?;
+        let within = words
+            .iter()
+            .filter(|word| word.sent <= to && word.arrived >= from);
+        within.min().copied()
+    }
+}
+
+/// What a node heard of another.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    /// Last data, ns.
+    pub last: u64,
+    /// When the last of it was sent: it may have been here as early as that.
+    pub last_sent: u64,
+    /// Silences that were long enough: when data came again, and how long they lasted, ns.
+    pub silences: Vec<(u64, u64)>,
+}
+
+/// When each node heard each other one.
+#[derive(Debug, Default)]
+pub struct Hearing(BTreeMap<NodeName, BTreeMap<NodeName, Heard>>);
+
+impl Hearing {
+    /// Takes in a packet; silences of at least `silence` ns are noted.
+    pub fn observe(&mut self, packet: &Packet, silence: u64) {
+        // R2: only what was delivered was heard.
+        let Some(time) = packet.delivered else {
+            return;
+        };
+        if !self.0.contains_key(&packet.to) {
+            self.0.insert(packet.to.clone(), BTreeMap::new());
+        }
+        let Some(of) = self.0.get_mut(&packet.to) else {
+            return;
+        };
+        match of.get_mut(&packet.from) {
+            Some(heard) => {
+                if time > heard.last + silence {
+                    heard.silences.push((time, time - heard.last));
+                }
+                heard.last = heard.last.max(time);
+                heard.last_sent = heard.last_sent.max(packet.time);
+            }
+            None => {
+                let heard = Heard {
+                    last: time,
+                    last_sent: packet.time,
+                    silences: Vec::new(),
+                };
+                of.insert(packet.from.clone(), heard);
+            }
+        }
+    }
+
+    /// What a node heard of the others.
+    pub fn of(&self, node: &NodeName) -> impl Iterator<Item = (&NodeName, &Heard)> {
+        self.0.get(node).into_iter().flatten()
+    }
+}
+
+/// Whether a node stood still at some time between these two.
+pub fn is_paused_within(scene: &Scene, node: &NodeName, from: u64, to: u64) -> bool {
+    let pauses = scene.timeline().pauses.get(node);
+    let mut pauses = pauses.into_iter().flatten();
+    pauses.any(|(begin, end)| *begin <= to && *end >= from)
+}

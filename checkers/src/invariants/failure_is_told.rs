@@ -1,0 +1,129 @@
+//! FD-04: who marks FAIL tells everybody, and who is told believes it.
+//!
+//! A node's FAIL begins with a FAIL message that it sends or gets. It ends only at a PONG of the
+//! failed node, so without any packet from there the next view must show it. A node that was cut
+//! off may have had no links to tell anybody, and is left out.
+
+use std::collections::BTreeMap;
+
+use super::bus_evidence::{Completeness, conclude};
+use super::evidence::{FailWords, Hearing, LastViews, Seen, finding, is_paused_within};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::observation::{
+    Bounds, NodeId, NodeName, Setting, View, ViewEntry, bounds::CRON, bounds::MILLISECOND,
+};
+use crate::scene::Scene;
+use crate::verdict::{Findings, Verdict};
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "FD-04",
+    title: "FAIL spreads by FAIL messages",
+    clauses: &["FD-04"],
+    need: Need::WhenUnattended,
+    evidence: Evidence::Cluster,
+    help: "Judged in each pair of successive views of a node: a new FAIL without a FAIL message \
+           sent or received in between was told to nobody; a FAIL message received in between, \
+           with no packet of the failed node after it, must show in the second view.",
+    make: || Box::new(FailureIsTold::default()),
+};
+
+/// The checker of FD-04.
+#[derive(Debug, Default)]
+pub struct FailureIsTold {
+    views: LastViews,
+    words: FailWords,
+    hearing: Hearing,
+    names: BTreeMap<NodeId, NodeName>,
+    /// Who broke the rule, when and how, unless it had no links.
+    suspects: Vec<(NodeName, u64, String)>,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for FailureIsTold {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
+        match happening {
+            Happening::Packet(packet) => {
+                self.words.observe(packet);
+                self.hearing.observe(packet, u64::MAX / 2);
+            }
+            Happening::View(view) => {
+                if !self.names.contains_key(&view.id) {
+                    self.names.insert(view.id.clone(), view.node.clone());
+                }
+                if let Some(before) = self.views.observe(view, scene) {
+                    self.judge(&before, view, scene);
+                }
+            }
+            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
+        let links_are_back_after = 2 * Bounds::of(setting).node_timeout + 1000 * MILLISECOND;
+        let cuts = &scene.timeline().cuts;
+        for (node, time, what) in std::mem::take(&mut self.suspects) {
+            let is_cut_off = cuts.values().any(|cut| {
+                let end = cut.healed.saturating_add(links_are_back_after);
+                cut.touches(&node) && (cut.begun..=end).contains(&time)
+            });
+            if !is_cut_off {
+                self.findings.push(finding("FD-04", time, &node, what));
+            }
+        }
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no FAIL message was seen";
+        conclude(
+            setting,
+            Completeness::Proving,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl FailureIsTold {
+    fn judge(&mut self, before: &Seen, view: &View, scene: &Scene) {
+        if is_paused_within(scene, &view.node, before.asked, view.time) {
+            return;
+        }
+        for entry in view.table.iter().filter(|entry| entry.id != view.id) {
+            let Some(was_failed) = before.is_failed(&entry.id) else {
+                continue;
+            };
+            let is_failed = entry.has_flag("fail");
+            let word = self
+                .words
+                .first(&view.node, &entry.id, before.asked, view.time);
+            let what = match (was_failed, is_failed, word) {
+                (false, true, None) => {
+                    format!("marks {} as FAIL and tells nobody", entry.id)
+                }
+                (_, false, Some(word))
+                    if word.arrived + CRON / 2 < view.asked
+                        && !self.has_heard(view, entry, word.sent) =>
+                {
+                    format!("was told that {} failed and does not say so", entry.id)
+                }
+                (_, _, None) => continue,
+                (_, _, Some(_)) => {
+                    self.examined += 1;
+                    continue;
+                }
+            };
+            self.examined += 1;
+            self.suspects.push((view.node.clone(), view.time, what));
+        }
+    }
+
+    /// Whether the node may have had an answer of the other one since then.
+    fn has_heard(&self, view: &View, entry: &ViewEntry, since: u64) -> bool {
+        let Some(name) = self.names.get(&entry.id) else {
+            return true;
+        };
+        let mut heard = self.hearing.of(&view.node);
+        heard.any(|(other, heard)| other == name && heard.last + CRON / 2 >= since)
+    }
+}

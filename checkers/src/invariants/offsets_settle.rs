@@ -1,0 +1,136 @@
+//! RP-01: at rest a replica's offset is that of its master.
+//!
+//! Offsets are those of the headers. The replica's last one must not be below what its master
+//! showed a second and the slack earlier. What the bytes say is the business of the histories.
+
+use std::collections::BTreeMap;
+
+use super::bus_evidence::{Completeness, conclude};
+use super::convergence::Calm;
+use super::evidence::finding;
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::observation::{
+    Bounds, NodeId, NodeName, Packet, Setting, bounds::MILLISECOND, bounds::seconds,
+};
+use crate::scene::Scene;
+use crate::verdict::{Findings, Verdict};
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "RP-01",
+    title: "replicas catch up with their masters",
+    clauses: &["RP-01"],
+    need: Need::WhenUnattended,
+    evidence: Evidence::Cluster,
+    help: "Replication goes on in the background; once all faults are healed and the state had \
+           time to settle, the offset in a replica's last header must have reached what its \
+           master's headers showed a second and the slack before.",
+    make: || Box::new(OffsetsSettle::default()),
+};
+
+/// The checker of RP-01.
+#[derive(Debug, Default)]
+pub struct OffsetsSettle {
+    calm: Calm,
+    /// Offsets in the headers of masters, each when it was first shown.
+    masters: BTreeMap<NodeId, Vec<(u64, u64)>>,
+    replicas: BTreeMap<NodeName, Told>,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for OffsetsSettle {
+    fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
+        match happening {
+            Happening::Packet(packet) => self.note(packet),
+            Happening::Fault(_) | Happening::Lifecycle(_) => self.calm.observe(happening),
+            Happening::View(_) | Happening::Op(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
+        let bounds = Bounds::of(setting);
+        let last = scene
+            .ownership()
+            .takeovers()
+            .last()
+            .map_or(0, |last| last.time);
+        let since = match self.calm.since(setting) {
+            Ok(since) => since.max(last) + bounds.state_ok(),
+            Err(why) => return Verdict::undecided(0, why),
+        };
+        let lag = 1000 * MILLISECOND + bounds.slack;
+        let dead = self.calm.dead();
+        for (node, told) in &self.replicas {
+            let Some(at) = told.time.checked_sub(lag).filter(|at| *at >= since) else {
+                continue;
+            };
+            if dead.contains_key(node) || setting.too_slow_to_time().is_some() {
+                continue;
+            }
+            let mut shown = self.masters.get(&told.master).into_iter().flatten();
+            let Some((time, due)) = shown.rfind(|(time, _)| *time <= at) else {
+                continue;
+            };
+            self.examined += 1;
+            if told.offset < *due {
+                let what = format!(
+                    "is at offset {} of the stream, and its master was at {due} {} earlier",
+                    told.offset,
+                    seconds(told.time - time)
+                );
+                self.findings.push(finding("RP-01", told.time, node, what));
+            }
+        }
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "the run ended before replicas were due to catch up";
+        conclude(
+            setting,
+            Completeness::Helpful,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl OffsetsSettle {
+    fn note(&mut self, packet: &Packet) {
+        let header = &packet.header;
+        match &header.master {
+            None => {
+                let shown = self.masters.entry(header.sender.clone()).or_default();
+                if shown
+                    .last()
+                    .is_none_or(|(_, offset)| *offset != header.offset)
+                {
+                    shown.push((packet.time, header.offset));
+                }
+            }
+            Some(master) => {
+                let told = self
+                    .replicas
+                    .entry(packet.from.clone())
+                    .or_insert_with(|| Told {
+                        time: 0,
+                        master: master.clone(),
+                        offset: 0,
+                    });
+                if told.master != *master {
+                    told.master = master.clone();
+                }
+                (told.time, told.offset) = (packet.time, header.offset);
+                return;
+            }
+        }
+        self.replicas.remove(&packet.from);
+    }
+}
+
+/// What a replica said last.
+#[derive(Debug)]
+struct Told {
+    time: u64,
+    master: NodeId,
+    offset: u64,
+}

@@ -1,0 +1,136 @@
+//! RD-06: a node serves a key only if it owns the slot, in its own view.
+//!
+//! An operation that a node carried out is held against its last view before and its first view
+//! after: if both show another owner and no open slot, it served what was not its own. A deposed
+//! master that does not know it yet is within its rights (HI-05).
+
+use std::collections::BTreeMap;
+
+use super::bus_evidence::{Completeness, conclude};
+use super::evidence::{LastViews, finding};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::history::{Operation, Outcome};
+use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry, slots::slot_of_key};
+use crate::scene::Scene;
+use crate::verdict::{Findings, Verdict};
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "RD-06",
+    title: "a node serves only its own slots",
+    clauses: &["RD-06"],
+    need: Need::WhenUnattended,
+    evidence: Evidence::Cluster,
+    help: "Whoever executes a command with a key must own the key's slot in its own table. The \
+           table is known from the node's views: the last one before the operation began and \
+           the first one asked for after it ended. Where both name another owner, and no slot \
+           is open, the node broke the rule.",
+    make: || Box::new(ServesOwnSlots::default()),
+};
+
+/// The checker of RD-06.
+#[derive(Debug, Default)]
+pub struct ServesOwnSlots {
+    views: LastViews,
+    /// Operations that wait for the next view of their node.
+    waiting: BTreeMap<NodeName, Vec<Served>>,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for ServesOwnSlots {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
+        match happening {
+            Happening::Op(_) => {
+                if let Some(operation) = scene.operation() {
+                    self.note(operation, scene);
+                }
+            }
+            Happening::View(view) => {
+                self.judge(view);
+                self.views.observe(view, scene);
+            }
+            Happening::Lifecycle(lifecycle) => {
+                self.waiting.remove(&lifecycle.node);
+            }
+            Happening::Packet(_) | Happening::Fault(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no operation lay between two views of its node";
+        conclude(
+            setting,
+            Completeness::Helpful,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl ServesOwnSlots {
+    fn note(&mut self, operation: &Operation, scene: &Scene) {
+        let (Some(node), Outcome::Ok) = (&operation.node, operation.outcome) else {
+            return;
+        };
+        let seen = self
+            .views
+            .of(node, scene)
+            .filter(|seen| seen.time <= operation.completed);
+        let (Some(seen), false) = (seen, operation.key.is_empty()) else {
+            return;
+        };
+        self.examined += 1;
+        let slot = slot_of_key(operation.key.as_bytes());
+        let was_owner = owns(&seen.id, &seen.table, slot);
+        // A view during the operation does not show what was true before it.
+        if was_owner || seen.time > operation.invoked {
+            return;
+        }
+        let served = Served {
+            slot,
+            completed: operation.completed,
+            told: operation.told(),
+        };
+        self.waiting.entry(node.clone()).or_default().push(served);
+    }
+
+    fn judge(&mut self, view: &View) {
+        let Some(waiting) = self.waiting.get_mut(&view.node) else {
+            return;
+        };
+        let ripe = std::mem::take(waiting).into_iter();
+        let (ripe, rest): (Vec<Served>, Vec<Served>) =
+            ripe.partition(|served| served.completed < view.asked);
+        *waiting = rest;
+        for served in ripe {
+            if owns(&view.id, &view.table, served.slot) {
+                continue;
+            }
+            let what = format!(
+                "serves slot {} of another node: {}",
+                served.slot, served.told
+            );
+            self.findings
+                .push(finding("RD-06", served.completed, &view.node, what));
+        }
+    }
+}
+
+/// An operation that a node carried out for a slot that its last view gave to another.
+#[derive(Debug)]
+struct Served {
+    slot: u16,
+    completed: u64,
+    told: String,
+}
+
+/// Whether the table gives the node this slot, or shows any slot open.
+fn owns(id: &NodeId, table: &[ViewEntry], slot: u16) -> bool {
+    let has_it = |entry: &ViewEntry| entry.id == *id && entry.slots.contains(slot);
+    table
+        .iter()
+        .any(|entry| has_it(entry) || !entry.open_slots.is_empty())
+}

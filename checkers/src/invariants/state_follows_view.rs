@@ -1,0 +1,97 @@
+//! ST-01: a node that sees no majority, or a slot without a working owner, is not ok.
+//!
+//! State and table come from two commands; a node is at fault if two successive views show the same
+//! fault and it was ok in both (R1). Full coverage is required, as by default.
+
+use std::sync::Arc;
+
+use super::bus_evidence::{Completeness, conclude};
+use super::evidence::{LastViews, Seen, finding};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::observation::{Setting, View, ViewEntry, slots::SLOT_COUNT};
+use crate::scene::Scene;
+use crate::verdict::{Findings, Verdict};
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "ST-01",
+    title: "ok needs a majority and every slot served",
+    clauses: &["ST-01"],
+    need: Need::WhenUnattended,
+    evidence: Evidence::Cluster,
+    help: "A node's own table decides its state: it must be fail while fewer than a majority of \
+           the masters with slots are reachable there, or a slot has no owner, or one that is \
+           FAIL. A node that says ok in two successive views whose tables both show the same \
+           reason against it breaks the rule.",
+    make: || Box::new(StateFollowsView::default()),
+};
+
+/// The checker of ST-01.
+#[derive(Debug, Default)]
+pub struct StateFollowsView {
+    views: LastViews,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for StateFollowsView {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
+        match happening {
+            Happening::View(view) => {
+                if let Some(before) = self.views.observe(view, scene) {
+                    self.judge(&before, view);
+                }
+            }
+            Happening::Packet(_)
+            | Happening::Op(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no two views of one node were seen";
+        conclude(
+            setting,
+            Completeness::Helpful,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl StateFollowsView {
+    fn judge(&mut self, before: &Seen, view: &View) {
+        self.examined += 1;
+        let is_same = Arc::ptr_eq(&before.table, &view.table) || before.table == view.table;
+        if !before.state_ok || !view.state_ok || !is_same {
+            return;
+        }
+        if let Some(why) = objection(&view.table) {
+            let what = format!("says ok although {why}");
+            self.findings
+                .push(finding("ST-01", view.time, &view.node, what));
+        }
+    }
+}
+
+/// Why a node with this table is not ok.
+fn objection(table: &[ViewEntry]) -> Option<String> {
+    let is_suspect = |entry: &&ViewEntry| entry.has_flag("fail?") || entry.has_flag("fail");
+    let owners = || table.iter().filter(|entry| !entry.slots.is_empty());
+    let (all, lost) = (owners().count(), owners().filter(is_suspect).count());
+    if all - lost < all / 2 + 1 {
+        return Some(format!(
+            "only {} of {all} masters are reachable",
+            all - lost
+        ));
+    }
+    if let Some(failed) = owners().find(|entry| entry.has_flag("fail")) {
+        return Some(format!("{} failed and owns slots", failed.id));
+    }
+    let owned: usize = owners().map(|entry| entry.slots.len()).sum();
+    let missing = usize::from(SLOT_COUNT).saturating_sub(owned);
+    (missing > 0).then(|| format!("{missing} slots have no owner"))
+}

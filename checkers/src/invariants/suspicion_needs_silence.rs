@@ -1,0 +1,108 @@
+//! FD-01: a node is suspected only after a node timeout without data from it.
+//!
+//! Between two views of one node, the first without and the second with the suspicion, the silence
+//! was at most the time from the last data before the first view to the second.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::bus_evidence::{Completeness, conclude};
+use super::evidence::{Hearing, LastViews, Seen, finding, is_paused_within};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::observation::{Bounds, NodeId, NodeName, Setting, View, bounds::seconds};
+use crate::scene::Scene;
+use crate::verdict::{Findings, Verdict};
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "FD-01",
+    title: "PFAIL needs a node timeout of silence",
+    clauses: &["FD-01"],
+    need: Need::WhenUnattended,
+    evidence: Evidence::Cluster,
+    help: "A node marks another as PFAIL when it got no data from it for longer than the node \
+           timeout. Judged where a node's view shows a new suspicion: data that was delivered \
+           to it less than a node timeout before that view, and before the view without the \
+           suspicion, proves it wrong. Nodes that stood still meanwhile are left out.",
+    make: || Box::new(SuspicionNeedsSilence::default()),
+};
+
+/// The checker of FD-01.
+#[derive(Debug, Default)]
+pub struct SuspicionNeedsSilence {
+    views: LastViews,
+    hearing: Hearing,
+    /// New suspicions: when, by whom, of whom, and the longest possible silence.
+    suspicions: Vec<(u64, NodeName, NodeName, u64)>,
+    names: BTreeMap<NodeId, NodeName>,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for SuspicionNeedsSilence {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
+        match happening {
+            Happening::Packet(packet) => self.hearing.observe(packet, u64::MAX / 2),
+            Happening::View(view) => {
+                if !self.names.contains_key(&view.id) {
+                    self.names.insert(view.id.clone(), view.node.clone());
+                }
+                if let Some(before) = self.views.observe(view, scene) {
+                    self.judge(&before, view, scene);
+                }
+            }
+            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+        let timeout = Bounds::of(setting).node_timeout;
+        for (time, by, of, silence) in std::mem::take(&mut self.suspicions) {
+            if silence < timeout {
+                let what = format!(
+                    "suspects {of} although it had data from it {} before",
+                    seconds(silence)
+                );
+                self.findings.push(finding("FD-01", time, &by, what));
+            }
+        }
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "nobody was suspected";
+        conclude(
+            setting,
+            Completeness::Helpful,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl SuspicionNeedsSilence {
+    fn judge(&mut self, before: &Seen, view: &View, scene: &Scene) {
+        if Arc::ptr_eq(&before.table, &view.table) {
+            return;
+        }
+        for entry in view.table.iter().filter(|entry| entry.has_flag("fail?")) {
+            let was_alive = before
+                .entry(&entry.id)
+                .is_some_and(|entry| !entry.has_flag("fail?") && !entry.has_flag("fail"));
+            let Some(of) = self.names.get(&entry.id).filter(|_| was_alive) else {
+                continue;
+            };
+            let mut heard = self.hearing.of(&view.node).filter(|(name, _)| *name == of);
+            let Some((_, heard)) = heard.next() else {
+                continue;
+            };
+            // Data after the first view may have come before or after the mark.
+            let is_paused = is_paused_within(scene, &view.node, heard.last, view.time);
+            if heard.last > before.asked || is_paused {
+                continue;
+            }
+            self.examined += 1;
+            let silence = view.time - heard.last_sent;
+            let names = (view.node.clone(), of.clone());
+            self.suspicions.push((view.time, names.0, names.1, silence));
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The invariants of conduct: votes, marks of failure, states, roles, redirections.
+
+use super::*;
+use crate::observation::Body;
+
+/// Calm for two seconds, then n1 is killed and stays silent until then.
+fn silent_n1(until: u64) -> RecordingBuilder {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 2000);
+    run.kill(2000, 1);
+    run.calm(2100, until);
+    run
+}
+
+/// Proves VT-05, VT-06, VT-10, VT-11, FD-04, ST-01.
+#[test]
+fn a_good_run_breaks_no_rule_of_conduct() {
+    let good = judge(&RecordingBuilder::good().build());
+    assert_eq!(good.violations(), Vec::<&crate::verdict::Violation>::new());
+    let judged = [
+        "VT-05", "VT-06", "VT-07", "VT-10", "VT-11", "FD-04", "ST-01", "DU-02",
+    ];
+    for id in judged.iter().chain(&["CF-07", "RP-01"]) {
+        let check = good.checks.iter().find(|check| check.id == **id);
+        assert_eq!(check.map(|check| check.verdict), Some(Word::Held), "{id}");
+    }
+}
+
+/// Proves VT-05.
+#[test]
+fn a_vote_against_a_master_that_works_is_wrong() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 2000);
+    run.request_and_vote(2000, 4, 4, &[2]);
+    assert_eq!(word(&run.clone().build(), "VT-05"), Word::Violated);
+    run.force_last_request();
+    assert_eq!(word(&run.build(), "VT-05"), Word::Undecided);
+}
+
+/// Proves VT-06, VT-10.
+#[test]
+fn votes_and_attempts_of_one_shard_are_spaced() {
+    let twice = |second: u64| {
+        let mut run = silent_n1(1);
+        run.request_and_vote(3000, 4, 4, &[2]);
+        run.request_and_vote(second, 4, 5, &[2]);
+        run.build()
+    };
+    for clause in ["VT-06", "VT-10"] {
+        assert_eq!(word(&twice(4500), clause), Word::Violated, "{clause}");
+        assert_eq!(word(&twice(7100), clause), Word::Held, "{clause}");
+    }
+}
+
+/// Proves VT-07.
+#[test]
+fn a_vote_for_an_epoch_that_is_over_is_wrong() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.node(2).current_epoch = 9;
+    run.calm(100, 2000);
+    run.request_and_vote(2000, 4, 4, &[2]);
+    assert_eq!(word(&run.build(), "VT-07"), Word::Violated);
+}
+
+/// Proves VT-07.
+#[test]
+fn a_vote_for_an_outdated_claim_is_wrong() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 2000);
+    run.node(4).config_epoch = 0;
+    run.request_and_vote(2000, 4, 4, &[2]);
+    assert_eq!(word(&run.build(), "VT-07"), Word::Violated);
+}
+
+/// Proves VT-11.
+#[test]
+fn an_election_waits_for_its_delay_and_its_rank() {
+    let elected = |after: u64| {
+        let mut run = silent_n1(3000);
+        run.fail(3000, 1, 2);
+        run.calm(3100, 3200);
+        run.request_and_vote(3000 + after, 4, 4, &[2]);
+        run
+    };
+    assert_eq!(word(&elected(300).build(), "VT-11"), Word::Violated);
+    assert_eq!(word(&elected(600).build(), "VT-11"), Word::Held);
+    // A sibling is ahead.
+    let mut ahead = elected(600).build();
+    for packet in ahead
+        .packets
+        .iter_mut()
+        .filter(|packet| packet.from == name(5))
+    {
+        packet.header.master = Some(id(1));
+        packet.header.offset = 101;
+    }
+    assert_eq!(word(&ahead, "VT-11"), Word::Violated);
+}
+
+/// Proves FD-01.
+#[test]
+fn a_suspicion_needs_a_node_timeout_of_silence() {
+    let suspected_at = |at: u64| {
+        let mut recording = silent_n1(4000).build();
+        let late = |view: &&mut crate::observation::View| view.time >= at * MILLISECOND;
+        for view in recording.views.iter_mut().filter(late) {
+            Arc::make_mut(&mut view.table)[0].flags = "master,fail?".into();
+        }
+        recording
+    };
+    assert_eq!(word(&suspected_at(2500), "FD-01"), Word::Violated);
+    assert_eq!(word(&suspected_at(3200), "FD-01"), Word::Held);
+}
+
+/// Proves FD-04.
+#[test]
+fn a_failure_is_told_and_believed() {
+    let mut untold = RecordingBuilder::good().build();
+    untold
+        .packets
+        .retain(|packet| packet.kind != PacketKind::Fail);
+    assert_eq!(word(&untold, "FD-04"), Word::Violated);
+    let mut ignored = RecordingBuilder::good().build();
+    for view in &mut ignored.views {
+        Arc::make_mut(&mut view.table)[0].flags = "master".into();
+    }
+    assert_eq!(word(&ignored, "FD-04"), Word::Violated);
+}
+
+/// Proves FD-05.
+#[test]
+fn a_failed_master_with_slots_stays_failed_for_a_while() {
+    let cleared_at = |at: u64| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 2000);
+        run.fail(2000, 1, 2);
+        run.calm(2100, at);
+        run.node(1).is_failed = false;
+        run.calm(at, at + 500);
+        run.build()
+    };
+    assert_eq!(word(&cleared_at(3000), "FD-05"), Word::Violated);
+    assert_eq!(word(&cleared_at(4100), "FD-05"), Word::Held);
+}
+
+/// Proves CF-07, CF-08.
+#[test]
+fn roles_are_settled_at_rest() {
+    let late = |view: &&mut crate::observation::View| view.time > 19_000 * MILLISECOND;
+    let mut empty = RecordingBuilder::good().build();
+    for view in empty
+        .views
+        .iter_mut()
+        .filter(late)
+        .filter(|view| view.node == name(1))
+    {
+        Arc::make_mut(&mut view.table)[0].master = None;
+    }
+    assert_eq!(word(&empty, "CF-07"), Word::Violated);
+    let mut chain = RecordingBuilder::good().build();
+    for view in chain.views.iter_mut().filter(late) {
+        Arc::make_mut(&mut view.table)[4].master = Some(id(1));
+    }
+    assert_eq!(check(&chain, "CF-07").violations[0].clause, "CF-08");
+}
+
+/// Proves CF-10.
+#[test]
+fn an_update_repeats_a_claim() {
+    let told = |config_epoch: u64| {
+        let mut run = RecordingBuilder::good();
+        run.packet(9000, 2, 3, PacketKind::Update);
+        let slots = run.node(4).slots.clone();
+        let last = run.recording.packets.last_mut().expect("it was sent");
+        last.body = Body::Owner {
+            id: id(4),
+            config_epoch,
+            slots,
+        };
+        run.build()
+    };
+    assert_eq!(word(&told(4), "CF-10"), Word::Held);
+    assert_eq!(word(&told(5), "CF-10"), Word::Violated);
+}
+
+/// Proves ST-01.
+#[test]
+fn nobody_is_ok_while_an_owner_failed() {
+    let mut bad = RecordingBuilder::good().build();
+    bad.views.iter_mut().for_each(|view| view.state_ok = true);
+    assert_eq!(word(&bad, "ST-01"), Word::Violated);
+}
+
+/// n2 is restarted as the master it was, and serves from then on.
+fn restarted(serves_at: u64) -> RecordingBuilder {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 2000);
+    run.kill(2000, 2);
+    run.calm(2100, 3000);
+    (run.node(2).is_up, run.node(2).incarnation) = (true, 2);
+    run.lifecycle(3000, 2, LifecycleKind::Started);
+    run.node(2).is_state_ok = false;
+    run.calm(3100, serves_at);
+    run.node(2).is_state_ok = true;
+    run
+}
+
+/// Proves ST-04.
+#[test]
+fn a_restarted_master_waits_before_it_serves() {
+    let served = |at: u64| {
+        let mut run = restarted(at);
+        run.calm(at, at + 500);
+        run.build()
+    };
+    assert_eq!(word(&served(4000), "ST-04"), Word::Violated);
+    assert_eq!(word(&served(5000), "ST-04"), Word::Held);
+}
+
+/// Proves ST-04.
+#[test]
+fn a_master_back_from_a_minority_waits_before_it_serves() {
+    let back = |serves_after: u64| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 2000);
+        // The others are not heard for longer than T_pfail.
+        (run.node(2).is_up, run.node(3).is_up) = (false, false);
+        run.node(1).is_state_ok = false;
+        run.calm(2000, 6000);
+        (run.node(2).is_up, run.node(3).is_up) = (true, true);
+        run.calm(6000, 6000 + serves_after);
+        run.node(1).is_state_ok = true;
+        run.calm(6000 + serves_after, 8000);
+        run.build()
+    };
+    assert_eq!(word(&back(300), "ST-04"), Word::Violated);
+    assert_eq!(word(&back(1100), "ST-04"), Word::Held);
+}
+
+/// Proves DU-02, DU-03, CE-02.
+#[test]
+fn a_restart_keeps_what_was_said() {
+    let with = |change: &dyn Fn(&mut crate::test_support::Model)| {
+        let mut run = restarted(3100);
+        change(run.node(2));
+        run.calm(3100, 4000);
+        check(&run.build(), "DU-02")
+            .violations
+            .first()
+            .map(|violation| violation.clause.clone())
+    };
+    assert_eq!(with(&|_| {}), None);
+    assert_eq!(with(&|model| model.config_epoch = 0), Some("DU-02".into()));
+    assert_eq!(
+        with(&|model| model.slots = "5461".parse().unwrap()),
+        Some("DU-02".into())
+    );
+    let demoted = |model: &mut crate::test_support::Model| {
+        (model.master, model.config_epoch) = (Some(1), 1);
+    };
+    assert_eq!(with(&demoted), Some("DU-03".into()));
+    let mut voted = restarted(3100);
+    voted.request_and_vote(1500, 4, 7, &[2]);
+    voted.node(2).current_epoch = 3;
+    voted.calm(3100, 4000);
+    let voted = check(&voted.build(), "DU-02");
+    assert_eq!(voted.violations[0].clause, "CE-02");
+}
+
+/// Proves RP-01.
+#[test]
+fn a_replica_catches_up_at_rest() {
+    let mut bad = RecordingBuilder::good().build();
+    for packet in bad
+        .packets
+        .iter_mut()
+        .filter(|packet| packet.from == name(5))
+    {
+        packet.header.offset = 99;
+    }
+    assert_eq!(word(&bad, "RP-01"), Word::Violated);
+}
+
+/// Proves RD-01, RD-02, RD-03.
+#[test]
+fn a_redirection_names_the_slot_of_the_key_and_another_node() {
+    let redirected = |hops: &[usize], error: Option<&str>| {
+        let mut recording = RecordingBuilder::good().build();
+        let last = recording.events.last_mut().expect("a completion");
+        last.hops = hops.iter().map(|node| name(*node)).collect();
+        last.error = error.map(Into::into);
+        last.node = Some(name(2));
+        word(&recording, "RD-03")
+    };
+    assert_eq!(redirected(&[1], None), Word::Held);
+    assert_eq!(redirected(&[1, 1, 1], None), Word::Violated);
+    // The slot of "r{1}" is 9842.
+    assert_eq!(
+        redirected(&[], Some("MOVED 9842 127.0.0.2:7000")),
+        Word::Held
+    );
+    assert_eq!(
+        redirected(&[], Some("MOVED 9843 127.0.0.2:7000")),
+        Word::Violated
+    );
+}
+
+/// Proves RD-06.
+#[test]
+fn a_node_must_not_serve_the_slots_of_another() {
+    let served_by = |node: usize| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 2000);
+        run.write(1500, 0, "{06S}r", 1, node);
+        word(&run.build(), "RD-06")
+    };
+    assert_eq!(served_by(2), Word::Violated);
+    assert_eq!(served_by(1), Word::Held);
+}

@@ -1,0 +1,114 @@
+//! VT-05: a vote is given only against a master that the voter holds for FAIL, or when forced.
+//!
+//! A node's FAIL of another begins with a FAIL message that it sends or gets. If its last view
+//! before the request shows none, and no such message came or went since, there was none.
+
+use std::collections::BTreeMap;
+
+use super::bus_evidence::{Completeness, conclude};
+use super::evidence::{FailWords, LastViews, finding};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
+use crate::scene::Scene;
+use crate::verdict::{Findings, Verdict};
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "VT-05",
+    title: "votes go against failed masters only",
+    clauses: &["VT-05"],
+    need: Need::WhenUnattended,
+    evidence: Evidence::Cluster,
+    help: "Without the force flag of a manual failover a voter helps a replica only if the \
+           replica's master is FAIL in its own view. Its view is known from its last answer \
+           before the request reached it, and from the FAIL messages it sent or got since then.",
+    make: || Box::new(VotesAgainstFailedMasters::default()),
+};
+
+/// The checker of VT-05.
+#[derive(Debug, Default)]
+pub struct VotesAgainstFailedMasters {
+    views: LastViews,
+    words: FailWords,
+    requests: BTreeMap<(NodeName, NodeName), Request>,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for VotesAgainstFailedMasters {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
+        match happening {
+            Happening::Packet(packet) => {
+                self.words.observe(packet);
+                if packet.kind == PacketKind::AuthRequest {
+                    self.note_request(packet, scene);
+                } else if packet.kind == PacketKind::AuthAck {
+                    self.judge(packet);
+                }
+            }
+            Happening::View(view) => {
+                self.views.observe(view, scene);
+            }
+            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no vote without force was cast";
+        conclude(
+            setting,
+            Completeness::Proving,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl VotesAgainstFailedMasters {
+    fn note_request(&mut self, packet: &Packet, scene: &Scene) {
+        let ends = (packet.from.clone(), packet.to.clone());
+        self.requests.remove(&ends);
+        let master = packet.header.master.clone();
+        let seen = self.views.of(&packet.to, scene);
+        if let (Some(master), Some(seen), false) = (master, seen, packet.header.has_force_ack())
+            && let Some(is_failed) = seen.is_failed(&master)
+        {
+            let request = Request {
+                master,
+                is_failed,
+                since: seen.asked,
+            };
+            self.requests.insert(ends, request);
+        }
+    }
+
+    fn judge(&mut self, ack: &Packet) {
+        let Some(request) = self.requests.get(&(ack.to.clone(), ack.from.clone())) else {
+            return;
+        };
+        self.examined += 1;
+        let told = self
+            .words
+            .first(&ack.from, &request.master, request.since, ack.time);
+        if request.is_failed || told.is_some() {
+            return;
+        }
+        let what = format!(
+            "votes for {} although its master {} did not fail in its view",
+            ack.to, request.master
+        );
+        self.findings
+            .push(finding("VT-05", ack.time, &ack.from, what));
+    }
+}
+
+/// A request for votes, and what its receiver had said of the master.
+#[derive(Debug)]
+struct Request {
+    master: NodeId,
+    is_failed: bool,
+    /// When the receiver was asked for its view, ns.
+    since: u64,
+}

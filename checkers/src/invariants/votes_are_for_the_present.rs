@@ -1,0 +1,148 @@
+//! VT-07: no vote for a request of an epoch that is over, nor for the heir of an outdated owner.
+//!
+//! A voter's clock never goes back, so what its headers showed before the request was delivered is
+//! a lower bound of what it knew. Its slot table is that of its last view before.
+
+use std::collections::BTreeMap;
+
+use super::bus_evidence::{Completeness, conclude};
+use super::evidence::{LastViews, finding};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
+use crate::scene::Scene;
+use crate::verdict::{Findings, Verdict};
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "VT-07",
+    title: "no vote for stale epochs or stale claims",
+    clauses: &["VT-07"],
+    need: Need::WhenUnattended,
+    evidence: Evidence::Cluster,
+    help: "A request below the voter's currentEpoch, or whose configEpoch is below that of an \
+           owner of the claimed slots, comes from a replica that missed what happened since. \
+           The voter's clock is read from the headers it sent before the request reached it, \
+           its table from its last view before.",
+    make: || Box::new(VotesAreForThePresent::default()),
+};
+
+/// The checker of VT-07.
+#[derive(Debug, Default)]
+pub struct VotesAreForThePresent {
+    /// The largest currentEpoch in a node's headers and since when, oldest first.
+    clocks: BTreeMap<(NodeName, u32), Vec<(u64, u64)>>,
+    requests: BTreeMap<(NodeName, NodeName), Request>,
+    views: LastViews,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for VotesAreForThePresent {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
+        match happening {
+            Happening::Packet(packet) => {
+                self.note_clock(packet, scene);
+                if packet.kind == PacketKind::AuthRequest {
+                    self.note_request(packet, scene);
+                } else if packet.kind == PacketKind::AuthAck {
+                    self.judge(packet, scene);
+                }
+            }
+            Happening::View(view) => {
+                self.views.observe(view, scene);
+            }
+            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no vote was cast";
+        conclude(
+            setting,
+            Completeness::Helpful,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl VotesAreForThePresent {
+    fn note_clock(&mut self, packet: &Packet, scene: &Scene) {
+        let epoch = packet.header.current_epoch;
+        let incarnation = scene.incarnations().life(&packet.from).incarnation;
+        let clock = self
+            .clocks
+            .entry((packet.from.clone(), incarnation))
+            .or_default();
+        if clock.last().is_none_or(|(_, last)| epoch > *last) {
+            clock.push((packet.time, epoch));
+        }
+    }
+
+    /// Keeps the last request, and what the voter's table said before it arrived.
+    fn note_request(&mut self, packet: &Packet, scene: &Scene) {
+        let Some(delivered) = packet.delivered else {
+            return;
+        };
+        let seen = self.views.of(&packet.to, scene);
+        let newer = seen.and_then(|seen| {
+            let mut owners = seen.table.iter().filter(|entry| {
+                entry.config_epoch > packet.header.config_epoch
+                    && !entry.slots.intersection(&packet.header.slots).is_empty()
+            });
+            owners
+                .next()
+                .map(|entry| (entry.id.clone(), entry.config_epoch))
+        });
+        let request = Request {
+            delivered,
+            current_epoch: packet.header.current_epoch,
+            config_epoch: packet.header.config_epoch,
+            newer,
+        };
+        let ends = (packet.from.clone(), packet.to.clone());
+        self.requests.insert(ends, request);
+    }
+
+    fn judge(&mut self, ack: &Packet, scene: &Scene) {
+        let Some(request) = self.requests.get(&(ack.to.clone(), ack.from.clone())) else {
+            return;
+        };
+        if request.delivered > ack.time {
+            return;
+        }
+        self.examined += 1;
+        let incarnation = scene.incarnations().life(&ack.from).incarnation;
+        let clock = self.clocks.get(&(ack.from.clone(), incarnation));
+        let shown = clock.into_iter().flatten();
+        let known = shown
+            .filter(|(time, _)| *time < request.delivered)
+            .map(|(_, epoch)| *epoch);
+        let what = match (known.max(), &request.newer) {
+            (Some(known), _) if request.current_epoch < known => format!(
+                "votes for {}, which asked in epoch {}, after it showed epoch {known}",
+                ack.to, request.current_epoch
+            ),
+            (_, Some((owner, epoch))) => format!(
+                "votes for {}, which claims slots at configEpoch {}, while its table has them with \
+                 {owner} at {epoch}",
+                ack.to, request.config_epoch
+            ),
+            (_, None) => return,
+        };
+        self.findings
+            .push(finding("VT-07", ack.time, &ack.from, what));
+    }
+}
+
+/// A request for votes as it reached a voter.
+#[derive(Debug)]
+struct Request {
+    delivered: u64,
+    current_epoch: u64,
+    config_epoch: u64,
+    /// An owner of its slots with a larger configEpoch, in the voter's table.
+    newer: Option<(NodeId, u64)>,
+}
