@@ -5,11 +5,11 @@
 //! serializable: no anomaly of [`crate::transactions`]. What reaches over the edge of a piece may
 //! have happened in it or not; a later piece begins with what nobody knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::windows::{Unsettled, Windows};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::history::{Event, EventKind, Function, Key, Operation, Outcome, Value};
+use crate::history::{Event, EventKind, Function, Key, Operation, Outcome, Process, Value};
 use crate::observation::Setting;
 use crate::observation::slots::slot_of_key;
 use crate::scene::Scene;
@@ -151,8 +151,13 @@ impl Tally {
 
 /// The events of one piece. What lies wholly in it happened as its completion says.
 fn events_of(operations: &[Operation], begin: u64, end: u64) -> Vec<Event> {
-    let mut timed: Vec<(u64, u8, Event)> = Vec::new();
-    for operation in operations.iter().filter(|op| op.invoked < end) {
+    let begun = operations.iter().filter(|op| op.invoked < end);
+    let invocations: BTreeSet<(Process, u64, u64)> = begun
+        .clone()
+        .map(|op| (op.process, op.invoked, op.index))
+        .collect();
+    let mut timed: Vec<((u64, u64, u8), Event)> = Vec::new();
+    for operation in begun {
         let is_within = operation.invoked >= begin && operation.completed < end;
         let is_before = operation.outcome == Outcome::Ok && operation.completed < begin;
         let kind = match operation.outcome {
@@ -176,17 +181,24 @@ fn events_of(operations: &[Operation], begin: u64, end: u64) -> Vec<Event> {
             final_read: false,
         };
         let asked = &operation.argument;
-        timed.push((invoked, 0, event(invoked, EventKind::Invoke, asked)));
-        let completed = match kind {
-            EventKind::Ok => operation.completed,
+        let (process, index) = (operation.process, operation.index);
+        let place = (invoked, index, 1);
+        timed.push((place, event(invoked, EventKind::Invoke, asked)));
+        let place = match kind {
+            EventKind::Ok => {
+                let completed = operation.completed;
+                let later = (process, completed, index + 1)..=(process, completed, u64::MAX);
+                let next = invocations.range(later).next();
+                (completed, next.map_or(u64::MAX, |(.., next)| *next), 0)
+            }
             // It stays open, whenever its client gave up.
-            EventKind::Fail | EventKind::Info | EventKind::Invoke => invoked,
+            EventKind::Fail | EventKind::Info | EventKind::Invoke => (invoked, index, 2),
         };
-        timed.push((completed, 1, event(completed, kind, &operation.result)));
+        timed.push((place, event(place.0, kind, &operation.result)));
     }
-    // What ends when another begins may have been at the same moment.
-    timed.sort_by_key(|(time, order, _)| (*time, *order));
-    timed.into_iter().map(|(_, _, event)| event).collect()
+    // What ends when another begins may have been at the same moment, unless it is the same client.
+    timed.sort_by_key(|(place, _)| *place);
+    timed.into_iter().map(|(_, event)| event).collect()
 }
 
 fn violation(key: &Key, anomaly: &Anomaly, case: &Case) -> Violation {
