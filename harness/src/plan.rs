@@ -16,6 +16,7 @@ use slotquake_workloads::registry::WORKLOADS;
 
 use crate::director::scenario::{self, SCENARIOS};
 use crate::nemesis::{self, NEMESES};
+use crate::report::replay::faults_text;
 
 pub use error::PlanError;
 pub use script::ScriptedStrike;
@@ -270,6 +271,13 @@ impl Plan {
             return Err(PlanError::UndrawableFault {
                 given: format!("{kind:?}"),
                 known: fault_names(),
+            });
+        }
+        let mut kinds = self.faults.iter();
+        let is_vain = kinds.all(|kind| nemesis::needs_simulation(*kind));
+        if is_vain && self.draws_faults() && self.world == WorldKind::Local {
+            return Err(PlanError::NeedsSimulation {
+                given: faults_text(&self.faults),
             });
         }
         let Some(name) = &self.scenario else {

@@ -121,7 +121,9 @@ impl CoverageCounter {
                 match fault.kind {
                     FaultKind::Kill => counts.kills += 1,
                     FaultKind::Pause => counts.pauses += 1,
-                    FaultKind::Partition => counts.partitions += 1,
+                    FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut => {
+                        counts.partitions += 1;
+                    }
                     FaultKind::Failover | FaultKind::ForcedFailover | FaultKind::Takeover => {
                         counts.manual_failovers += 1;
                     }
@@ -130,7 +132,9 @@ impl CoverageCounter {
                     | FaultKind::OpenSlot
                     | FaultKind::BumpEpoch
                     | FaultKind::Forget
-                    | FaultKind::Reset => {}
+                    | FaultKind::Reset
+                    | FaultKind::SlowNet
+                    | FaultKind::Disconnect => {}
                 }
             }
             FaultPhase::Installed | FaultPhase::Healed => {}

@@ -289,7 +289,8 @@ impl Timeline {
                     note_pause(pauses, &fault.phase, fault.begun, fault.time);
                 }
             }
-            FaultKind::Partition => match &fault.phase {
+            // HI-05: without the bus a master is as good as cut off.
+            FaultKind::Partition | FaultKind::BusCut => match &fault.phase {
                 FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
                     self.cuts.insert(
                         fault.id,
@@ -316,6 +317,9 @@ impl Timeline {
                 FaultPhase::Healed | FaultPhase::Skipped(_) => {}
             },
             FaultKind::Kill
+            | FaultKind::DataCut
+            | FaultKind::SlowNet
+            | FaultKind::Disconnect
             | FaultKind::Failover
             | FaultKind::Replicate
             | FaultKind::Reshard

@@ -14,6 +14,14 @@ pub enum FaultKind {
     Pause,
     /// Packets between nodes are dropped, by direction.
     Partition,
+    /// Packets of the cluster bus are dropped between nodes, those of clients and replication pass.
+    BusCut,
+    /// The other way round: replication and MIGRATE are cut, the bus is not.
+    DataCut,
+    /// The network is slow and uneven.
+    SlowNet,
+    /// All connections of a node are reset; what was on its way is lost.
+    Disconnect,
     /// CLUSTER FAILOVER sent to a replica.
     Failover,
     /// CLUSTER FAILOVER FORCE: votes, but no help from the master.
@@ -36,10 +44,14 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [FaultKind; 12] = [
+    pub const ALL: [FaultKind; 16] = [
         FaultKind::Kill,
         FaultKind::Pause,
         FaultKind::Partition,
+        FaultKind::BusCut,
+        FaultKind::DataCut,
+        FaultKind::SlowNet,
+        FaultKind::Disconnect,
         FaultKind::Failover,
         FaultKind::ForcedFailover,
         FaultKind::Takeover,
@@ -57,6 +69,10 @@ impl FaultKind {
             FaultKind::Kill => "kill",
             FaultKind::Pause => "pause",
             FaultKind::Partition => "partition",
+            FaultKind::BusCut => "bus-cut",
+            FaultKind::DataCut => "data-cut",
+            FaultKind::SlowNet => "slow-net",
+            FaultKind::Disconnect => "disconnect",
             FaultKind::Failover => "failover",
             FaultKind::ForcedFailover => "forced-failover",
             FaultKind::Takeover => "takeover",
@@ -73,7 +89,13 @@ impl FaultKind {
     /// it.
     pub fn is_administrative(self) -> bool {
         match self {
-            FaultKind::Kill | FaultKind::Pause | FaultKind::Partition => false,
+            FaultKind::Kill
+            | FaultKind::Pause
+            | FaultKind::Partition
+            | FaultKind::BusCut
+            | FaultKind::DataCut
+            | FaultKind::SlowNet
+            | FaultKind::Disconnect => false,
             FaultKind::Failover
             | FaultKind::ForcedFailover
             | FaultKind::Takeover

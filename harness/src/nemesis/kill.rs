@@ -14,11 +14,17 @@ pub const NEMESIS: Nemesis = Nemesis {
     plan,
 };
 
+/// Share of kills that take a replica about to replace its master, where another one is left.
+const CANDIDATE_PERCENT: u64 = 25;
 /// Share of masters among the killed, percent.
 const MASTER_PERCENT: u64 = 90;
 
 fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
-    let node = picture.pick(MASTER_PERCENT, rng)?;
+    let candidates = picture.rival_candidates();
+    let node = match rng.pick(&candidates).copied() {
+        Some(candidate) if rng.chance(CANDIDATE_PERCENT) => candidate,
+        Some(_) | None => picture.pick(MASTER_PERCENT, rng)?,
+    };
     let duration_ms = match node.role {
         // A master that came back before its replica took over would come back empty and pass its
         // emptiness on (HI-07): a kill of a master always lasts until a failover is over.

@@ -6,6 +6,7 @@
 //! master only if a replica is there to replace it. The world carries the fault out.
 
 pub mod bump_epoch;
+pub mod disconnect;
 pub mod failover;
 pub mod forget;
 pub mod kill;
@@ -14,9 +15,11 @@ pub mod order;
 pub mod partition;
 pub mod pause;
 pub mod picture;
+pub mod port_cut;
 pub mod replicate;
 pub mod reset;
 pub mod reshard;
+pub mod slow_net;
 
 use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::{FaultKind, NodeName};
@@ -88,6 +91,10 @@ pub const NEMESES: &[Nemesis] = &[
     kill::NEMESIS,
     pause::NEMESIS,
     partition::NEMESIS,
+    port_cut::BUS,
+    port_cut::DATA,
+    slow_net::NEMESIS,
+    disconnect::NEMESIS,
     failover::PLAIN,
     failover::FORCE,
     failover::TAKEOVER,
@@ -99,20 +106,43 @@ pub const NEMESES: &[Nemesis] = &[
     reset::NEMESIS,
 ];
 
-/// The faults of a run that names none: damage only, no acts of an operator.
+/// The faults of a run that names none: the plain damage that every world can do.
 pub fn usual() -> impl Iterator<Item = &'static Nemesis> {
-    NEMESES
-        .iter()
-        .filter(|nemesis| !nemesis.kind.is_administrative())
+    let is_usual =
+        |nemesis: &&Nemesis| !nemesis.kind.is_administrative() && !needs_simulation(nemesis.kind);
+    NEMESES.iter().filter(is_usual)
+}
+
+/// Whether only the simulated world can do it.
+pub fn needs_simulation(kind: FaultKind) -> bool {
+    match kind {
+        FaultKind::BusCut | FaultKind::DataCut | FaultKind::SlowNet | FaultKind::Disconnect => true,
+        FaultKind::Kill
+        | FaultKind::Pause
+        | FaultKind::Partition
+        | FaultKind::Failover
+        | FaultKind::ForcedFailover
+        | FaultKind::Takeover
+        | FaultKind::Replicate
+        | FaultKind::Reshard
+        | FaultKind::OpenSlot
+        | FaultKind::BumpEpoch
+        | FaultKind::Forget
+        | FaultKind::Reset => false,
+    }
 }
 
 /// Whether the targets of such a fault are out of action, so that nothing else may strike them.
 pub fn holds_targets(kind: FaultKind) -> bool {
     match kind {
-        FaultKind::OpenSlot | FaultKind::BumpEpoch => false,
+        FaultKind::OpenSlot | FaultKind::BumpEpoch | FaultKind::SlowNet | FaultKind::Disconnect => {
+            false
+        }
         FaultKind::Kill
         | FaultKind::Pause
         | FaultKind::Partition
+        | FaultKind::BusCut
+        | FaultKind::DataCut
         | FaultKind::Failover
         | FaultKind::ForcedFailover
         | FaultKind::Takeover

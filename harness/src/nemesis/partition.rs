@@ -24,7 +24,8 @@ const MASTER_PERCENT: u64 = 90;
 /// Share of partitions too short for a failover, percent.
 const SHORT_PERCENT: u64 = 15;
 
-fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
+/// One side and the rest; what is cut between them is the caller's to say.
+pub(super) fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     if picture.has_struck() {
         return Err(Skip("another fault is in force"));
     }

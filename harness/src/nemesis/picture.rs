@@ -113,6 +113,23 @@ impl Picture {
         self.nodes.iter().filter(is_strikable).collect()
     }
 
+    /// Settled replicas of struck masters that have another settled one: rivals in an election.
+    pub fn rival_candidates(&self) -> Vec<&NodePicture> {
+        let struck = self
+            .masters()
+            .filter(|node| node.condition == Condition::Struck);
+        let mut candidates = Vec::new();
+        for master in struck {
+            let replicas = self.replicas_of(&master.name);
+            let settled = replicas.filter(|node| node.condition == Condition::Settled);
+            let settled: Vec<&NodePicture> = settled.collect();
+            if settled.len() > 1 {
+                candidates.extend(settled);
+            }
+        }
+        candidates
+    }
+
     /// One node to strike: a master in `master_percent` of 100 draws, if one may be struck.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ fn skips_when_nobody_can_be_spared() {
         node.condition = Condition::Recovering;
     }
     for nemesis in NEMESES {
-        if nemesis.kind == FaultKind::BumpEpoch {
+        if !holds_targets(nemesis.kind) && nemesis.kind != FaultKind::OpenSlot {
             continue;
         }
         assert!((nemesis.plan)(&picture, &mut Rng::new(1)).is_err());

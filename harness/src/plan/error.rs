@@ -44,6 +44,8 @@ pub enum PlanError {
     UnknownFault { given: String, known: String },
     #[error("fault {given:?} cannot be drawn; there are: {known}")]
     UndrawableFault { given: String, known: String },
+    #[error("only the simulation can do {given}: --world sim")]
+    NeedsSimulation { given: String },
     #[error("no scenario is named {given:?}; there are: {known}")]
     UnknownScenario { given: String, known: String },
     #[error("scenario {scenario} needs {needed}")]
@@ -72,7 +74,9 @@ impl PlanError {
             PlanError::UnknownClient { .. } => "operations",
             PlanError::Rate { .. } => "rate",
             PlanError::UnknownWorkload { .. } | PlanError::NoWorkload { .. } => "workloads",
-            PlanError::UnknownFault { .. } | PlanError::UndrawableFault { .. } => "faults",
+            PlanError::UnknownFault { .. }
+            | PlanError::UndrawableFault { .. }
+            | PlanError::NeedsSimulation { .. } => "faults",
             PlanError::UnknownScenario { .. } | PlanError::Scenario { .. } => "scenario",
             PlanError::ScriptAndScenario => "script",
             PlanError::Script(error) => return error.field(),

@@ -163,7 +163,11 @@ fn validate_nodes(step: &ScriptedStrike, count: u32) -> Result<(), Found> {
             return Err(("strike.cuts", ScriptProblem::CutToItself { node }));
         }
     }
-    if kind == FaultKind::Partition && strike.cuts.is_empty() {
+    let cuts = matches!(
+        kind,
+        FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut
+    );
+    if cuts && strike.cuts.is_empty() {
         return Err(("strike.cuts", ScriptProblem::NoCuts));
     }
     if kind.is_administrative() == strike.orders.is_empty() {

@@ -39,6 +39,10 @@ fn refuses_what_is_impossible_in_one_clear_line() {
         ),
         (refusal(|plan| plan.workloads = vec![]), "register, set"),
         (
+            refusal(|plan| plan.faults = vec![FaultKind::BusCut]),
+            "--world sim",
+        ),
+        (
             refusal(|plan| plan.scenario = Some("x".into())),
             "double-manual-failover",
         ),

@@ -96,7 +96,10 @@ fn ending(fault: &Fault) -> Option<Step> {
     let what = match fault.kind {
         FaultKind::Kill => format!("starts {names} again"),
         FaultKind::Pause => format!("lets {names} go on"),
-        FaultKind::Partition => format!("connects {names} again"),
+        FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut => {
+            format!("connects {names} again")
+        }
+        FaultKind::SlowNet => "lets the network be quick again".into(),
         FaultKind::Replicate
         | FaultKind::Reshard
         | FaultKind::OpenSlot
@@ -105,7 +108,8 @@ fn ending(fault: &Fault) -> Option<Step> {
         FaultKind::Failover
         | FaultKind::ForcedFailover
         | FaultKind::Takeover
-        | FaultKind::BumpEpoch => return None,
+        | FaultKind::BumpEpoch
+        | FaultKind::Disconnect => return None,
     };
     Some(Step {
         time: fault.time,

@@ -185,9 +185,12 @@ fn disturbances(bands: &[Band], node: usize) -> impl Iterator<Item = Outage> + '
     bands.iter().filter_map(move |band| {
         let state = match band.kind {
             FaultKind::Pause => ProcessState::Paused,
-            FaultKind::Partition => ProcessState::Cut,
+            FaultKind::Partition | FaultKind::BusCut => ProcessState::Cut,
             // A process that was killed is seen to end; one that was given an order goes on.
             FaultKind::Kill
+            | FaultKind::DataCut
+            | FaultKind::SlowNet
+            | FaultKind::Disconnect
             | FaultKind::Failover
             | FaultKind::ForcedFailover
             | FaultKind::Takeover

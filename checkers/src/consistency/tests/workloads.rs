@@ -123,6 +123,20 @@ fn half_a_transaction_seen_is_a_violation() {
     );
 }
 
+/// Proves HI-02: a client that begins at the moment its last transaction ends is one client.
+#[test]
+fn a_client_that_goes_on_at_once_is_in_order_with_itself() {
+    let mut run = cluster();
+    txn(&mut run, 1000, 0, &[("append", "x", int(1))]);
+    txn(&mut run, 1005, 0, &[("append", "x", int(2))]);
+    txn(&mut run, 1100, 1, &[("r", "x", ints(&[1, 2]))]);
+    let held = check(&run.clone().build(), "HI-02");
+    assert_eq!((held.verdict, held.examined), (Word::Held, 3), "{held:#?}");
+    txn(&mut run, 1105, 1, &[("append", "x", int(3))]);
+    txn(&mut run, 1110, 1, &[("r", "x", ints(&[1, 2]))]);
+    assert_eq!(check(&run.build(), "HI-02").verdict, Word::Violated);
+}
+
 /// Proves HI-02: what a failover drops is not held against the transactions before and after.
 #[test]
 fn a_failover_cuts_the_history_of_transactions() {

@@ -20,6 +20,9 @@ pub struct Bus<'a> {
     votes: BTreeMap<(&'a NodeName, u64), Vote<'a>>,
     asked: Vec<Asked<'a>>,
     declared: BTreeMap<(&'a NodeName, &'a NodeId), u64>,
+    /// Manual failovers under way: which replica, since when.
+    manual: BTreeMap<&'a NodeName, u64>,
+    now: u64,
 }
 
 /// One candidate in one epoch.
@@ -57,21 +60,27 @@ impl<'a> Bus<'a> {
             votes: BTreeMap::new(),
             asked: Vec::new(),
             declared: BTreeMap::new(),
+            manual: BTreeMap::new(),
+            now: 0,
         }
     }
 
     /// Takes in a packet.
     pub fn observe(&mut self, packet: &'a Packet, tally: &mut Tally) {
+        self.now = packet.time;
         match packet.kind {
             PacketKind::AuthRequest => self.on_request(packet, tally),
             PacketKind::AuthAck => self.on_vote(packet, tally),
             PacketKind::Fail => self.on_fail(packet, tally),
             PacketKind::Update => tally.see(Mark::UpdateSent),
+            PacketKind::MfStart => {
+                self.end_manual(&packet.from, tally);
+                self.manual.insert(&packet.from, packet.time);
+            }
             PacketKind::Ping
             | PacketKind::Pong
             | PacketKind::Meet
             | PacketKind::Publish
-            | PacketKind::MfStart
             | PacketKind::Module
             | PacketKind::PublishShard
             | PacketKind::Unknown(_) => {}
@@ -158,12 +167,36 @@ impl<'a> Bus<'a> {
     fn on_header(&mut self, name: &'a NodeName, before: &Header, now: &Header, tally: &mut Tally) {
         match (&before.master, &now.master) {
             (None, Some(_)) if before.claims_slots() => tally.see(Mark::MasterDemoted),
-            (Some(old), Some(new)) if old != new => tally.see(Mark::ReplicaMoved),
+            (Some(old), Some(new)) if old != new => {
+                tally.see(Mark::ReplicaMoved);
+                if self.serves(old) && self.serves(new) && !self.has_replicas(new, &now.sender) {
+                    tally.see(Mark::OrphanAdopted);
+                }
+            }
+            (Some(_), None) => self.end_manual(name, tally),
             (_, _) => {}
         }
         let is_news = !before.is_master() || before.config_epoch != now.config_epoch;
         if is_news && now.claims_slots() {
             self.on_claim(name, before, now, tally);
+        }
+    }
+
+    fn serves(&self, id: &NodeId) -> bool {
+        let mut all = self.last.values();
+        all.any(|header| header.sender == *id && header.claims_slots())
+    }
+
+    fn has_replicas(&self, master: &NodeId, but: &NodeId) -> bool {
+        let mut all = self.last.values();
+        all.any(|header| header.master.as_ref() == Some(master) && header.sender != *but)
+    }
+
+    /// What became of this replica's manual failover, if one is on record.
+    fn end_manual(&mut self, replica: &NodeName, tally: &mut Tally) {
+        let begun = self.manual.remove(replica);
+        if begun.is_some_and(|begun| begun + MANUAL_NS < self.now) {
+            tally.see(Mark::ManualTimedOut);
         }
     }
 
@@ -198,6 +231,7 @@ impl<'a> Bus<'a> {
             LifecycleKind::Killed | LifecycleKind::Died => {}
         }
         let (name, at) = (&lifecycle.node, lifecycle.time);
+        self.end_manual(name, tally);
         let ends = (name, 0)..=(name, u64::MAX);
         let mut votes = self.votes.range(ends.clone());
         if votes.any(|(_, vote)| at <= vote.at + self.bounds.node_timeout) {
@@ -213,7 +247,11 @@ impl<'a> Bus<'a> {
     }
 
     /// Counts the votes that never came.
-    pub fn finish(&self, tally: &mut Tally) {
+    pub fn finish(&mut self, tally: &mut Tally) {
+        let open: Vec<&NodeName> = self.manual.keys().copied().collect();
+        for replica in open {
+            self.end_manual(replica, tally);
+        }
         for asked in &self.asked {
             let given = self.votes.get(&(asked.voter, asked.epoch));
             let other = match given {
@@ -230,5 +268,7 @@ impl<'a> Bus<'a> {
     }
 }
 
+/// A manual failover is given up after 5 s (MF-11); with the time of a packet more, ns.
+const MANUAL_NS: u64 = 5200 * MILLISECOND;
 /// FAIL packets of one sender about one node within this time are one broadcast, ns.
 const BURST: u64 = 1000 * MILLISECOND;

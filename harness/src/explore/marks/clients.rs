@@ -27,6 +27,10 @@ fn observe_hops(event: &Event, views: &Views<'_>, tally: &mut Tally) {
     };
     let slot = slot_of_key(key.as_bytes());
     let is_ask = event.hops.iter().any(|hop| views.is_migrating(hop, slot));
+    let mut later = event.hops.iter().skip(1);
+    if later.any(|hop| views.is_migrating(hop, slot)) {
+        tally.see(Mark::AskAfterMoved);
+    }
     tally.see(match is_ask {
         true => Mark::AskFollowed,
         false => Mark::MovedFollowed,

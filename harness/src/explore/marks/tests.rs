@@ -1,6 +1,8 @@
 //! Each group of marks is found in a run that has it, and not in one that has not.
 
-use slotquake_checkers::observation::FaultKind;
+use slotquake_checkers::history::EventKind;
+use slotquake_checkers::observation::slots::slot_of_key;
+use slotquake_checkers::observation::{FaultKind, NodeId, Packet, PacketKind};
 use slotquake_checkers::recording::Recording;
 
 use super::*;
@@ -59,9 +61,7 @@ fn a_killed_master_is_declared_failed_and_comes_back() {
 fn a_vote_that_is_taken_away_is_missed() {
     let mut recording = play(|plan| plan.faults = vec![FaultKind::Kill]);
     let before = tally(&recording).of(Mark::VoteWithheld);
-    let is_vote = |packet: &slotquake_checkers::observation::Packet| {
-        packet.kind == slotquake_checkers::observation::PacketKind::AuthAck
-    };
+    let is_vote = |packet: &Packet| packet.kind == PacketKind::AuthAck;
     let vote = recording.packets.iter().position(is_vote);
     recording
         .packets
@@ -108,4 +108,122 @@ fn a_manual_failover_and_a_migration_are_seen() {
     };
     assert!(scenario("double-manual-failover").of(Mark::ManualElection) > 0);
     assert!(scenario("source-fails-over").of(Mark::SlotOpened) > 0);
+}
+
+/// The last packet of a replica of each master, and this master.
+fn replicas(recording: &Recording) -> Vec<(Packet, NodeId)> {
+    let mut found: Vec<(Packet, NodeId)> = Vec::new();
+    for packet in recording.packets.iter().rev() {
+        if let Some(master) = &packet.header.master
+            && found.iter().all(|(_, other)| other != master)
+        {
+            found.push((packet.clone(), master.clone()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_manual_failover_is_given_up_when_nothing_came_of_it_for_long() {
+    let calm = play(|plan| plan.faults.clear());
+    let start_at = |at: usize| {
+        let mut recording = calm.clone();
+        let (mut start, _) = replicas(&calm).remove(0);
+        start.kind = PacketKind::MfStart;
+        start.time = calm.packets[at].time;
+        recording.packets.insert(at, start);
+        tally(&recording).of(Mark::ManualTimedOut)
+    };
+    assert_eq!(start_at(calm.packets.len() / 3), 1);
+    assert_eq!(start_at(calm.packets.len() - 1), 0);
+}
+
+#[test]
+fn only_a_master_without_replicas_adopts() {
+    let mut recording = play(|plan| plan.faults.clear());
+    let found = replicas(&recording);
+    let [(first, one), (second, two), ..] = found.as_slice() else {
+        panic!("three masters have a replica each");
+    };
+    let end = recording.packets.last().map_or(0, |packet| packet.time);
+    let moved = |packet: &Packet, to: &NodeId| {
+        let mut packet = packet.clone();
+        packet.time = end;
+        packet.header.master = Some(to.clone());
+        packet
+    };
+    recording.packets.push(moved(first, two));
+    let seen = tally(&recording);
+    assert_eq!(
+        (seen.of(Mark::ReplicaMoved), seen.of(Mark::OrphanAdopted)),
+        (1, 0)
+    );
+    recording.packets.push(moved(second, one));
+    let seen = tally(&recording);
+    assert_eq!(
+        (seen.of(Mark::ReplicaMoved), seen.of(Mark::OrphanAdopted)),
+        (2, 1)
+    );
+}
+
+#[test]
+fn a_node_that_is_in_a_view_no_more_was_forgotten() {
+    let mut recording = play(|plan| plan.faults.clear());
+    let mut view = recording.views.last().expect("nodes were asked").clone();
+    let mut table = view.table.to_vec();
+    table.retain(|entry| entry.id == view.id);
+    view.table = table.into();
+    let gone = recording.views.last().map_or(0, |view| view.table.len()) - 1;
+    recording.views.push(view);
+    assert_eq!(tally(&recording).of(Mark::NodeForgotten), gone as u64);
+}
+
+#[test]
+fn a_replica_that_had_a_slot_open_lost_it_by_a_failover() {
+    let mut recording = play(|plan| plan.faults.clear());
+    let mut view = recording.views.last().expect("nodes were asked").clone();
+    for (flags, open) in [
+        ("myself,master", vec!["7->-x".to_string()]),
+        ("myself,slave", vec![]),
+    ] {
+        let mut table = view.table.to_vec();
+        let me = table.iter_mut().find(|entry| entry.id == view.id);
+        let me = me.expect("a node knows itself");
+        (me.flags, me.open_slots) = (flags.into(), open);
+        view.table = table.into();
+        recording.views.push(view.clone());
+    }
+    assert_eq!(tally(&recording).of(Mark::OpenAtFailover), 1);
+}
+
+#[test]
+fn moved_and_then_ask_is_told_from_either_alone() {
+    let mut recording = play(|plan| plan.faults.clear());
+    let slot = |key: &str| slot_of_key(key.as_bytes());
+    let mut view = recording.views.last().expect("nodes were asked").clone();
+    let mut done = recording.events.iter().rev();
+    let done = done.find(|event| event.kind == EventKind::Ok);
+    let mut event = done.expect("operations succeed").clone();
+    let key = event.key.clone().expect("each has a key");
+    let mut table = view.table.to_vec();
+    for entry in &mut table {
+        entry.open_slots = match entry.id == view.id {
+            true => vec![format!("{}->-x", slot(&key))],
+            false => Vec::new(),
+        };
+    }
+    view.table = table.into();
+    let other = recording.views.iter().find(|other| other.node != view.node);
+    let other = other.expect("there are others").node.clone();
+    for hops in [vec![view.node.clone()], vec![other, view.node.clone()]] {
+        event.hops = hops;
+        event.time = view.time + 1;
+        recording.events.push(event.clone());
+    }
+    recording.views.push(view);
+    let seen = tally(&recording);
+    assert_eq!(
+        (seen.of(Mark::AskFollowed), seen.of(Mark::AskAfterMoved)),
+        (2, 1)
+    );
 }

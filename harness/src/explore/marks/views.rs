@@ -28,6 +28,17 @@ impl<'a> Views<'a> {
         if Arc::ptr_eq(&before.table, &view.table) {
             return;
         }
+        let had_open = myself(before).is_some_and(|entry| !entry.open_slots.is_empty());
+        if had_open && myself(view).is_some_and(|entry| entry.has_flag("slave")) {
+            tally.see(Mark::OpenAtFailover);
+        }
+        let is_gone = |old: &&ViewEntry| {
+            let mut now = view.table.iter();
+            !old.has_flag("handshake") && now.all(|new| new.id != old.id)
+        };
+        for _ in before.table.iter().filter(is_gone) {
+            tally.see(Mark::NodeForgotten);
+        }
         for (old, new) in entries_of_both(before, view) {
             if new.has_flag("fail") || new.has_flag("fail?") {
                 continue;

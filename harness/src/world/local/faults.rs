@@ -117,6 +117,9 @@ impl LocalWorld {
             | FaultKind::Reset => {
                 FaultPhase::Skipped("an act of an operator is ordered, not injected".to_owned())
             }
+            FaultKind::BusCut | FaultKind::DataCut | FaultKind::SlowNet | FaultKind::Disconnect => {
+                FaultPhase::Skipped("only the simulation can do it: --world sim".to_owned())
+            }
         };
         self.report(&spec, begun, phase);
     }
@@ -150,7 +153,11 @@ impl LocalWorld {
             | FaultKind::OpenSlot
             | FaultKind::BumpEpoch
             | FaultKind::Forget
-            | FaultKind::Reset => FaultPhase::Healed,
+            | FaultKind::Reset
+            | FaultKind::BusCut
+            | FaultKind::DataCut
+            | FaultKind::SlowNet
+            | FaultKind::Disconnect => FaultPhase::Healed,
         };
         self.report(&spec, begun, phase);
     }

@@ -1,9 +1,10 @@
-//! Kill, pause and partition in the simulation: in force at once, healed at once.
+//! Damage in the simulation: in force at once, healed at once.
 
 use slotquake_checkers::observation::{Fault, FaultKind, FaultPhase, LifecycleKind, NodeName};
 
 use super::disk::Crash;
 use super::host::Gait;
+use super::net::{Payload, Service};
 use super::queue::Event;
 use super::{Happening, SimWorld};
 use crate::world::FaultSpec;
@@ -13,7 +14,12 @@ impl SimWorld {
         let done = match spec.kind {
             FaultKind::Kill => self.each_target(&spec, SimWorld::kill),
             FaultKind::Pause => self.each_target(&spec, SimWorld::pause),
-            FaultKind::Partition => self.cut(&spec),
+            FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut => self.cut(&spec),
+            FaultKind::SlowNet => {
+                self.net.slow_down();
+                Ok(())
+            }
+            FaultKind::Disconnect => self.each_target(&spec, SimWorld::disconnect),
             FaultKind::Failover
             | FaultKind::ForcedFailover
             | FaultKind::Takeover
@@ -35,7 +41,12 @@ impl SimWorld {
         let done = match spec.kind {
             FaultKind::Kill => self.each_target(&spec, SimWorld::restart),
             FaultKind::Pause => self.each_target(&spec, SimWorld::unpause),
-            FaultKind::Partition => self.mend(&spec),
+            FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut => self.mend(&spec),
+            FaultKind::SlowNet => {
+                self.net.speed_up();
+                Ok(())
+            }
+            FaultKind::Disconnect => Ok(()),
             FaultKind::Failover
             | FaultKind::ForcedFailover
             | FaultKind::Takeover
@@ -106,10 +117,23 @@ impl SimWorld {
         Ok(())
     }
 
+    /// Both ends of each connection hear of its end, whatever else was on its way.
+    fn disconnect(&mut self, host: usize) -> Result<(), String> {
+        let ends: Vec<_> = self.hosts[host].ends.values().copied().collect();
+        for (conn, way) in ends {
+            self.net.lose(conn);
+            self.put(conn, way, Payload::Close);
+            self.put(conn, way.reverse(), Payload::Close);
+        }
+        Ok(())
+    }
+
     fn cut(&mut self, spec: &FaultSpec) -> Result<(), String> {
         for (from, to) in &spec.cuts {
             let (from, to) = (self.known(from)?, self.known(to)?);
-            self.net.cut(from, to);
+            for service in services(spec.kind) {
+                self.net.cut(*service, from, to);
+            }
         }
         Ok(())
     }
@@ -117,8 +141,10 @@ impl SimWorld {
     fn mend(&mut self, spec: &FaultSpec) -> Result<(), String> {
         for (from, to) in &spec.cuts {
             let (from, to) = (self.known(from)?, self.known(to)?);
-            for (conn, way, at) in self.net.mend(from, to, self.now) {
-                self.queue.push(at, Event::Deliver { conn, way });
+            for service in services(spec.kind) {
+                for (conn, way, at) in self.net.mend(*service, (from, to), self.now) {
+                    self.queue.push(at, Event::Deliver { conn, way });
+                }
             }
         }
         Ok(())
@@ -135,5 +161,27 @@ impl SimWorld {
             cuts: spec.cuts,
             note: spec.note,
         }));
+    }
+}
+
+/// What a cut of this kind concerns.
+fn services(kind: FaultKind) -> &'static [Service] {
+    match kind {
+        FaultKind::BusCut => &[Service::Bus],
+        FaultKind::DataCut => &[Service::Clients],
+        FaultKind::Partition
+        | FaultKind::Kill
+        | FaultKind::Pause
+        | FaultKind::SlowNet
+        | FaultKind::Disconnect
+        | FaultKind::Failover
+        | FaultKind::ForcedFailover
+        | FaultKind::Takeover
+        | FaultKind::Replicate
+        | FaultKind::Reshard
+        | FaultKind::OpenSlot
+        | FaultKind::BumpEpoch
+        | FaultKind::Forget
+        | FaultKind::Reset => &[Service::Bus, Service::Clients],
     }
 }

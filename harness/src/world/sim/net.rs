@@ -148,8 +148,10 @@ impl Conn {
 #[derive(Debug)]
 pub struct Net {
     conns: Vec<Conn>,
-    /// How many cuts lie on the path from one host to another; row by row.
-    cuts: Vec<u16>,
+    /// How many cuts lie on the path from one host to another; row by row, for each service.
+    cuts: [Vec<u16>; 2],
+    /// Slow networks in force.
+    slow: u32,
     hosts: usize,
     rng: Rng,
 }
@@ -158,6 +160,12 @@ pub struct Net {
 const LATENCY_NS_MIN: u64 = 50_000;
 /// Most that is added to it, ns.
 const LATENCY_NS_SPREAD: u64 = 450_000;
+/// Most that a slow network adds, ns.
+const SLOW_NS_SPREAD: u64 = 30 * MS;
+/// What a slow network adds to what it has to send again, ns.
+const STALL_NS: u64 = 100 * MS;
+/// How much that is, percent.
+const STALL_PERCENT: u64 = 1;
 /// First pause before a request to connect is repeated, ns; it doubles.
 const SYN_RETRY_NS: u64 = 1000 * MS;
 /// Longest time from a heal to the retransmission of what waited, ns.
@@ -168,7 +176,8 @@ impl Net {
     pub fn new(hosts: usize, rng: Rng) -> Net {
         Net {
             conns: Vec::new(),
-            cuts: vec![0; hosts * hosts],
+            cuts: [vec![0; hosts * hosts], vec![0; hosts * hosts]],
+            slow: 0,
             hosts,
             rng,
         }
@@ -203,7 +212,31 @@ impl Net {
 
     /// Time on the way, ns.
     pub fn latency(&mut self) -> u64 {
-        LATENCY_NS_MIN + self.rng.below(LATENCY_NS_SPREAD)
+        let usual = LATENCY_NS_MIN + self.rng.below(LATENCY_NS_SPREAD);
+        match self.slow {
+            0 => usual,
+            1.. if self.rng.below(100) < STALL_PERCENT => usual + STALL_NS,
+            1.. => usual + self.rng.below(SLOW_NS_SPREAD),
+        }
+    }
+
+    /// The network becomes slow, once more.
+    pub fn slow_down(&mut self) {
+        self.slow += 1;
+    }
+
+    /// One slow network is over.
+    pub fn speed_up(&mut self) {
+        self.slow = self.slow.saturating_sub(1);
+    }
+
+    /// Loses all that is on its way on a connection.
+    pub fn lose(&mut self, id: ConnId) {
+        let conn = &mut self.conns[id];
+        for lane in [&mut conn.out, &mut conn.back] {
+            lane.queue.clear();
+            lane.stalled = 0;
+        }
     }
 
     /// Pause before the next request to connect, ns.
@@ -244,17 +277,23 @@ impl Net {
 
     fn is_way_cut(&self, id: ConnId, way: Way) -> bool {
         let path = self.conns[id].path(way);
-        path.is_some_and(|(from, to)| self.cuts[from * self.hosts + to] > 0)
+        let cuts = &self.cuts[self.conns[id].service as usize];
+        path.is_some_and(|(from, to)| cuts[from * self.hosts + to] > 0)
     }
 
-    /// Cuts the path from one host to another, once more.
-    pub fn cut(&mut self, from: usize, to: usize) {
-        self.cuts[from * self.hosts + to] += 1;
+    /// Cuts the path from one host to another for a service, once more.
+    pub fn cut(&mut self, service: Service, from: usize, to: usize) {
+        self.cuts[service as usize][from * self.hosts + to] += 1;
     }
 
     /// Undoes one cut. Gives what flows again: connection, way, time; one entry per waiting thing.
-    pub fn mend(&mut self, from: usize, to: usize, now: u64) -> Vec<(ConnId, Way, u64)> {
-        let cuts = &mut self.cuts[from * self.hosts + to];
+    pub fn mend(
+        &mut self,
+        service: Service,
+        (from, to): (usize, usize),
+        now: u64,
+    ) -> Vec<(ConnId, Way, u64)> {
+        let cuts = &mut self.cuts[service as usize][from * self.hosts + to];
         *cuts = cuts.saturating_sub(1);
         if *cuts > 0 {
             return Vec::new();
@@ -263,7 +302,8 @@ impl Net {
         for id in 0..self.conns.len() {
             for way in [Way::Out, Way::Back] {
                 let conn = &mut self.conns[id];
-                if conn.path(way) != Some((from, to)) || conn.lane(way).stalled == 0 {
+                let is_freed = conn.service == service && conn.path(way) == Some((from, to));
+                if !is_freed || conn.lane(way).stalled == 0 {
                     continue;
                 }
                 let at = now + self.rng.below(RETRANSMIT_NS_MAX);
@@ -312,25 +352,59 @@ mod tests {
     fn holds_back_what_meets_a_cut_and_lets_it_flow_after_the_heal() {
         let (mut net, id) = net();
         net.put(id, Way::Out, bytes("first"), 0);
-        net.cut(0, 1);
+        net.cut(Service::Bus, 0, 1);
         assert!(net.take(id, Way::Out).is_none());
         assert_eq!(net.put(id, Way::Out, bytes("second"), 10), None);
-        let flowing = net.mend(0, 1, 1000);
+        let flowing = net.mend(Service::Bus, (0, 1), 1000);
         assert_eq!(flowing.len(), 2);
         assert_eq!(text(net.take(id, Way::Out)), Some(Bytes::from("first")));
         assert_eq!(text(net.take(id, Way::Out)), Some(Bytes::from("second")));
     }
 
     #[test]
+    fn a_cut_of_one_service_leaves_the_other_alone() {
+        let (mut net, bus) = net();
+        let data = net.open(End::Gone, Some(0), 1, Service::Clients);
+        net.cut(Service::Clients, 0, 1);
+        assert!(net.is_reachable(bus));
+        assert!(!net.is_reachable(data));
+        assert!(net.mend(Service::Clients, (0, 1), 5).is_empty());
+        assert!(net.is_reachable(data));
+    }
+
+    #[test]
+    fn a_reset_loses_what_is_on_its_way() {
+        let (mut net, id) = net();
+        net.put(id, Way::Out, bytes("first"), 0);
+        net.lose(id);
+        assert!(net.take(id, Way::Out).is_none());
+        net.put(id, Way::Out, Payload::Close, 1);
+        assert!(matches!(net.take(id, Way::Out), Some(Payload::Close)));
+    }
+
+    #[test]
+    fn a_slow_network_is_slow_until_all_who_slowed_it_are_gone() {
+        let (mut net, _) = net();
+        let slowest = |net: &mut Net| (0..200).map(|_| net.latency()).max();
+        assert!(slowest(&mut net) < Some(MS));
+        net.slow_down();
+        net.slow_down();
+        net.speed_up();
+        assert!(slowest(&mut net) > Some(20 * MS));
+        net.speed_up();
+        assert!(slowest(&mut net) < Some(MS));
+    }
+
+    #[test]
     fn a_cut_is_of_one_direction_and_lifted_when_all_who_made_it_lift_it() {
         let (mut net, id) = net();
         net.put(id, Way::Back, bytes("back"), 0);
-        net.cut(0, 1);
-        net.cut(0, 1);
+        net.cut(Service::Bus, 0, 1);
+        net.cut(Service::Bus, 0, 1);
         assert_eq!(text(net.take(id, Way::Back)), Some(Bytes::from("back")));
-        net.mend(0, 1, 5);
+        net.mend(Service::Bus, (0, 1), 5);
         assert!(!net.is_reachable(id));
-        net.mend(0, 1, 6);
+        net.mend(Service::Bus, (0, 1), 6);
         assert!(net.is_reachable(id));
     }
 }
