@@ -81,23 +81,6 @@ fn transactions_that_see_each_other_in_order_hold() {
     );
 }
 
-/// Proves HI-02: a client that waits for nothing begins its next transaction as the last one ends.
-#[test]
-fn transactions_of_a_client_may_follow_at_once() {
-    let mut run = cluster();
-    for (at, element) in [(1000, 1), (1005, 2), (1010, 3)] {
-        txn(&mut run, at, 0, &[("append", "x", int(element))]);
-    }
-    let read = [("r", "x", ints(&[1, 2, 3]))];
-    txn(&mut run, 1015, 1, &read);
-    let check = check(&run.build(), "HI-02");
-    assert_eq!(
-        (check.verdict, check.examined),
-        (Word::Held, 4),
-        "{check:#?}"
-    );
-}
-
 /// Proves HI-02.
 #[test]
 fn half_a_transaction_seen_is_a_violation() {
