@@ -12,9 +12,9 @@ use crate::invariants::{
     config_epoch_never_decreases, current_epoch_never_decreases, election_epoch_is_unique,
     elections_wait, failure_is_kept, failure_is_told, full_recovery, minority_stops_writing,
     offsets_settle, one_master_per_slot_and_epoch, one_vote_per_epoch, promotion_has_majority,
-    redirections_lead_on, restarts_keep_state, roles_settle, serves_own_slots, slot_maps_agree,
-    state_follows_view, suspicion_needs_silence, updates_are_truthful, voter_owns_slots,
-    votes_against_failed_masters, votes_are_for_the_present, votes_are_spaced,
+    redirections_name_the_slot, restarts_keep_state, roles_settle, serves_own_slots,
+    slot_maps_agree, state_follows_view, suspicion_needs_silence, updates_are_truthful,
+    voter_owns_slots, votes_against_failed_masters, votes_are_for_the_present, votes_are_spaced,
 };
 
 /// The checkers, in the order in which they are reported.
@@ -50,7 +50,7 @@ pub const CHECKERS: &[Entry] = &[
     minority_stops_writing::ENTRY,
     comes_back_late::ENTRY,
     full_recovery::ENTRY,
-    redirections_lead_on::ENTRY,
+    redirections_name_the_slot::ENTRY,
     serves_own_slots::ENTRY,
     offsets_settle::ENTRY,
     restarts_keep_state::ENTRY,

@@ -1,9 +1,9 @@
 //! What clients may believe: checkers of histories.
 //!
 //! [`linear`] decides linearizability; [`timeline`] and [`windows`] tell when a slot failed over
-//! and which losses the documentation allows; the checkers are [`linearizable`] (HI-01), [`isolation`]
-//! and [`bank`] (HI-02), [`lost_writes`] (HI-03 to HI-08), [`counter`], [`queue_delivery`],
-//! [`invented_values`] (HI-09) and [`lineage`] (HI-10).
+//! and which losses the documentation allows; the checkers are [`linearizable`] (HI-01),
+//! [`isolation`] and [`bank`] (HI-02), [`lost_writes`] (HI-03 to HI-08), [`counter`],
+//! [`queue_delivery`], [`invented_values`] (HI-09) and [`lineage`] (HI-10).
 
 pub mod bank;
 pub mod counter;

@@ -25,7 +25,7 @@ pub mod one_vote_per_epoch;
 mod ordered_takeovers;
 pub mod promotion_has_majority;
 pub mod promotions;
-pub mod redirections_lead_on;
+pub mod redirections_name_the_slot;
 pub mod restarts_keep_state;
 pub mod roles_settle;
 pub mod serves_own_slots;

@@ -30,7 +30,7 @@ fn a_good_run_holds_in_every_check_it_had_a_subject_for() {
         "CF-10",
         "ST-02",
         "ST-04",
-        "RD-03",
+        "RD-02",
     ];
     let undecided = judgement
         .checks

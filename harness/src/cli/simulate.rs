@@ -255,7 +255,8 @@ impl Session<'_> {
         self.store
             .publish(&again.folder)
             .map_err(Failure::machine)?;
-        if again.judgement.verdict != judged.word {
+        // A signal cuts the second run short.
+        if again.judgement.verdict != judged.word && !stop::is_requested() {
             return Err(Failure::machine(format!(
                 "seed {} does not replay: it was {:?} and is {:?} now; {} has the second run",
                 plan.seed,

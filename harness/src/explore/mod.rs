@@ -4,13 +4,12 @@
 //! swarm ──plan of each seed──► campaign (threads, nothing shared) ──trials, in order──► summary
 //! ```
 //!
-//! [`selection`] says which seeds, [`swarm`] draws a plan for each, [`trial`] plays and judges one,
-//! [`shrink`] makes the plan of one that failed small, [`divergence`] plays one again and says where
-//! it parts, [`marks`] counts rare events, [`campaign`] spreads seeds over threads, [`summary`] adds
-//! them up, [`mod@merge`] does so for the shards of several machines. [`mod@bench`] measures one
-//! standard scenario, [`growth`] clusters of up to a thousand nodes. Nothing here writes files or
-//! prints: `cli/simulate` does. What a campaign finds depends on its seeds and options alone, never
-//! on the number of threads; only the CPU time does.
+//! [`selection`] says which seeds, [`swarm`] draws a plan for each, [`trial`] plays and judges
+//! one, [`shrink`] makes the plan of one that failed small, [`divergence`] plays one again and says
+//! where it parts, [`marks`] counts rare events, [`campaign`] spreads seeds over threads,
+//! [`summary`] adds them up, [`mod@merge`] does so for the shards of several machines.
+//! [`mod@bench`] measures one standard scenario, [`growth`] clusters of up to a thousand nodes.
+//! Nothing here writes files or prints: `cli/simulate` does.
 
 pub mod bench;
 pub mod campaign;

@@ -1,5 +1,5 @@
-//! Cuts of one class of ports: a node that hears no bus but serves and replicates, or a replica that
-//! hears the bus but no data. Shapes of the former are those of a partition.
+//! Cuts of one class of ports: a node that hears no bus but serves and replicates, or a replica
+//! that hears the bus but no data. Shapes of the former are those of a partition.
 
 use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::rng::Rng;

@@ -51,7 +51,8 @@ fn binary_and_edn_give_back_what_they_took() {
 
 #[test]
 fn reads_the_vectors_and_records_that_jepsen_writes() {
-    let text = "[#jepsen.history.Op{:index 0, :time 3, :type :invoke, :process 0, :f :w,\n:value 4}\n\
+    let text = "[#jepsen.history.Op{:index 0, :time 3, :type :invoke, :process 0, :f :w,\n\
+                :value 4}\n\
                 {:type :info, :process :nemesis, :f :start, :value nil} ; the nemesis\n\
                 {:type :ok, :process 0, :f :w, :value 4, :error #{:a #_ 1}, #_ :gone}]";
     let read = events(Format::Edn, Keys::Apart, text.as_bytes());

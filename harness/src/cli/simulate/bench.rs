@@ -68,8 +68,8 @@ fn words(typed: &Figures, wire: &Figures) -> String {
         each(typed.operations),
     ));
     out.push_str(
-        "beside madsim, turmoil and a bare queue: cargo run --release in tests/peers, with the path \
-         of this program\n",
+        "beside madsim, turmoil and a bare queue: cargo run --release in tests/peers, with the \
+         path of this program\n",
     );
     if cfg!(debug_assertions) {
         out.push_str("this is a debug build: these figures say little\n");

@@ -167,7 +167,8 @@ fn markdown(
         totals(hunted)
     ));
     put(
-        "| mutant | area | the mistake | caught by | seeds | CPU s | steps |\n|---|---|---|---|--:|--:|--:|\n"
+        "| mutant | area | the mistake | caught by | seeds | CPU s | steps |\n\
+         |---|---|---|---|--:|--:|--:|\n"
             .into(),
     );
     for hunted in hunted {
@@ -213,8 +214,8 @@ fn table_json(bugs: &[SeededBug], hunted: &[Hunted], control: &Hunted) -> Value 
 const INTRODUCTION: &str = "\
 # Seeded bugs
 
-What do the checkers see? Each mutant is a mistake that a good engineer makes, put into the node, the
-client or the host on purpose. The campaign of `slotquake simulate` plays seeds 1, 2, 3, … with it
+What do the checkers see? Each mutant is a mistake that a good engineer makes, put into the node,
+the client or the host on purpose. The campaign of `slotquake simulate` plays seeds 1, 2, 3, … with it
 until a checker objects; the unmutated node plays the same seeds and must hold. A mutant named like
 a clause has the rule of that name switched off. They exist only in builds with the cargo feature
 `mutants`. This page is made by

@@ -1,3 +1,6 @@
+//! Shards add up to the campaign they are shares of; what does not belong together is refused with
+//! the file and the field.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,39 +1,37 @@
-//! RD-01, RD-02, RD-03: a redirection names the slot of the key, and another node.
+//! RD-02: a redirection names the slot of the key.
 //!
-//! The hops of an operation are the nodes that sent it on; one that sends it on to itself again and
-//! again does not know whose slot it is. A client stops at a MOVED for a foreign slot and keeps the
-//! text.
+//! A client stops at a MOVED for a foreign slot and keeps the text. Where a redirection leads is
+//! not judged here: the hops of an operation also have the nodes that a client tried when the node
+//! it was sent to did not answer.
 
 use super::bus_evidence::{Completeness, conclude};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Event, EventKind};
-use crate::observation::{NodeName, Setting, slots::slot_of_key};
+use crate::observation::{Setting, slots::slot_of_key};
 use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict};
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
-    id: "RD-03",
-    title: "redirections name the key's slot and another node",
-    clauses: &["RD-01", "RD-02", "RD-03"],
+    id: "RD-02",
+    title: "redirections name the key's slot",
+    clauses: &["RD-02"],
     need: Need::WhenItHappens,
     evidence: Evidence::Cluster,
-    help: "MOVED says which node owns the slot of the key, in the view of the node that \
-           answers: it cannot be that node itself, twice in a row, and the slot is CRC16 of the \
-           key modulo 16384. Judged from the hops of every operation, and from the error of one \
-           that failed.",
-    make: || Box::new(RedirectionsLeadOn::default()),
+    help: "MOVED names the slot of the key: CRC16 of the key, or of its hash tag, modulo 16384. \
+           Judged from the error of an operation that stopped at it.",
+    make: || Box::new(RedirectionsNameTheSlot::default()),
 };
 
-/// The checker of RD-03.
+/// The checker of RD-02.
 #[derive(Debug, Default)]
-pub struct RedirectionsLeadOn {
+pub struct RedirectionsNameTheSlot {
     examined: u64,
     findings: Findings,
 }
 
-impl Checker for RedirectionsLeadOn {
+impl Checker for RedirectionsNameTheSlot {
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Op(event) => self.judge(event),
@@ -57,21 +55,12 @@ impl Checker for RedirectionsLeadOn {
     }
 }
 
-impl RedirectionsLeadOn {
+impl RedirectionsNameTheSlot {
     fn judge(&mut self, event: &Event) {
         if event.kind == EventKind::Invoke {
             return;
         }
         self.examined += u64::from(!event.hops.is_empty());
-        let path: Vec<&NodeName> = event.hops.iter().chain(&event.node).collect();
-        let looped = path
-            .windows(3)
-            .find(|hops| hops[0] == hops[1] && hops[1] == hops[2]);
-        if let Some(hops) = looped {
-            let what = "sends an operation on to itself, again and again".to_string();
-            self.findings
-                .push(finding("RD-03", event.time, hops[0], what));
-        }
         let error = event
             .error
             .as_deref()
