@@ -1,7 +1,7 @@
 //! The space-time diagram of what broke: a line a node, time downwards, and the few messages that
 //! matter as arrows.
 //!
-//! This file says what is drawn ([`Diagram`]) and around which instant; [`messages`] picks the
+//! This file says what is drawn ([`Diagram`]) and around which instant; `messages` picks the
 //! packets, [`svg`] draws. Time is not to scale: between two events there is a little space for a
 //! little time and not much more for a lot.
 
