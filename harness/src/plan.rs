@@ -1,8 +1,8 @@
 //! A run as data: what the command line says, validated once.
 //!
 //! [`Plan::validate`] is the only place that refuses a plan; behind it nothing is checked again.
-//! Names of workloads, faults and scenarios are those of their registries. [`mod@file`] reads a plan
-//! from JSON, [`script`] is the list of faults that a plan may fix.
+//! Names of workloads, faults and scenarios are those of their registries. [`mod@file`] reads a
+//! plan from JSON, [`script`] is the list of faults that a plan may fix.
 
 mod error;
 pub mod file;
