@@ -96,9 +96,14 @@ fn told(out: &mut String, model: &Model) {
     out.push('\n');
 }
 
-/// One line for each check; those that held share one if others did not.
+/// One line for each check; those that held share one if others did not, and so do those that had
+/// nothing to examine, unless the run is undecided and they may be why.
 fn checks(out: &mut String, model: &Model, paint: Paint) {
-    let is_folded = |check: &Check| model.word > Word::Held && check.verdict == Word::Held;
+    let is_folded = |check: &Check| match check.verdict {
+        Word::Held => model.word > Word::Held,
+        Word::Undecided => check.examined == 0 && model.word != Word::Undecided,
+        Word::Known | Word::Violated => false,
+    };
     for check in model.checks.iter().filter(|check| !is_folded(check)) {
         line(
             out,
@@ -111,11 +116,14 @@ fn checks(out: &mut String, model: &Model, paint: Paint) {
             ),
         );
     }
-    let folded = model.checks.iter().filter(|check| is_folded(check));
-    let names: Vec<&str> = folded.map(|check| check.id.as_str()).collect();
-    if !names.is_empty() {
-        let word = painted(Word::Held, paint);
-        line(out, format_args!("  {word} {}", names.join(", ")));
+    for (word, note) in [(Word::Undecided, " (nothing to examine)"), (Word::Held, "")] {
+        let folded = model.checks.iter().filter(|check| is_folded(check));
+        let folded = folded.filter(|check| check.verdict == word);
+        let names: Vec<&str> = folded.map(|check| check.id.as_str()).collect();
+        if !names.is_empty() {
+            let word = painted(word, paint);
+            line(out, format_args!("  {word} {}{note}", names.join(", ")));
+        }
     }
 }
 
