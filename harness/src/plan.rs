@@ -9,6 +9,7 @@ pub mod file;
 pub mod script;
 #[cfg(test)]
 mod tests;
+pub mod words;
 
 use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::FaultKind;
@@ -16,7 +17,8 @@ use slotquake_workloads::registry::WORKLOADS;
 
 use crate::director::scenario::{self, SCENARIOS};
 use crate::nemesis::{self, NEMESES};
-use crate::report::replay::faults_text;
+
+use words::faults_text;
 
 pub use error::PlanError;
 pub use script::ScriptedStrike;

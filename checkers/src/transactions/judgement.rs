@@ -1,53 +1,14 @@
 //! From transactions to a report.
 
-use super::anomaly::Order;
 use super::cycles::{self, Cycle};
+use super::demand::Demand;
 use super::explain::Teller;
 use super::graph::{Edges, Graph};
 use super::ingest::{Dialect, Transactions, TxnId, TxnProblem};
-use super::models::ConsistencyModel;
 use super::orders::Orders;
 use super::report::{Case, Findings, ToldEdge, TxnReport};
 use super::{list_append, list_findings, register_findings, rw_register};
 use crate::history::{Event, Outcome};
-
-/// Whether keys may hold what the history does not show the writing of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beginning {
-    /// All keys were empty.
-    Empty,
-    /// Keys may hold what somebody wrote before.
-    Unknown,
-}
-
-/// What is demanded of a history.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Demand {
-    /// The consistency model.
-    pub model: ConsistencyModel,
-    /// How it began.
-    pub beginning: Beginning,
-}
-
-impl Demand {
-    /// Strict serializability of a store that was empty at first.
-    pub const STRICT: Demand = Demand {
-        model: ConsistencyModel::StrictSerializable,
-        beginning: Beginning::Empty,
-    };
-
-    /// The orders that matter to the model.
-    fn order(self) -> Order {
-        use ConsistencyModel as M;
-        if self.model.is_at_least(M::StrongReadUncommitted) {
-            Order::Realtime
-        } else if self.model.is_at_least(M::StrongSessionReadUncommitted) {
-            Order::Process
-        } else {
-            Order::Data
-        }
-    }
-}
 
 /// Judges a whole history; what is no transaction in it is left out.
 ///

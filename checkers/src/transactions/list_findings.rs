@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::anomaly::AnomalyKind;
+use super::demand::Beginning;
 use super::explain::{Teller, list_told};
 use super::ingest::{ElementId, KeyId, NONE, Step, Transactions, TxnId, What};
-use super::judgement::Beginning;
 use super::orders::{Orders, Version};
 use super::report::{Case, Findings};
 use crate::history::Outcome;

@@ -11,6 +11,7 @@
 pub mod anomaly;
 pub mod components;
 pub mod cycles;
+pub mod demand;
 pub mod explain;
 pub mod graph;
 pub mod ingest;
@@ -26,8 +27,9 @@ pub mod rw_register;
 pub mod way_back;
 
 pub use anomaly::AnomalyKind;
+pub use demand::{Beginning, Demand};
 pub use ingest::{Dialect, Transactions, TxnProblem};
-pub use judgement::{Beginning, Demand, check};
+pub use judgement::check;
 pub use models::ConsistencyModel;
 pub use report::TxnReport;
 

@@ -1,9 +1,9 @@
 //! What is wrong with reads and writes of registers, without looking at cycles.
 
 use super::anomaly::AnomalyKind;
+use super::demand::Beginning;
 use super::explain::Teller;
 use super::ingest::{ElementId, KeyId, NONE, Transactions, TxnId, What};
-use super::judgement::Beginning;
 use super::orders::Orders;
 use super::report::{Case, Findings};
 use super::rw_register::{Access, Versions};

@@ -8,9 +8,9 @@
 use std::collections::BTreeMap;
 
 use super::anomaly::Order;
+use super::demand::Beginning;
 use super::graph::{EdgeKind, Edges};
 use super::ingest::{ElementId, KeyId, NONE, Transactions, TxnId, What};
-use super::judgement::Beginning;
 use crate::history::Outcome;
 use crate::history::compact::Atom;
 

@@ -12,8 +12,8 @@ use super::seeds::Seeds;
 use super::{duration, plan_file, seeds};
 use crate::director::scenario::{self, SCENARIOS};
 use crate::nemesis::NEMESES;
+use crate::plan::words::{duration_text, faults_text};
 use crate::plan::{Plan, Profile, WorldKind, parse_faults, parse_workloads};
-use crate::report::replay::{duration_text, faults_text};
 
 /// Where a run happens, as the command line has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use super::console;
 use crate::director::{Phase, Progress};
-use crate::report::model::grouped;
+use crate::report::words::grouped;
 
 /// Shows progress on stderr.
 #[derive(Debug)]

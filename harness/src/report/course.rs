@@ -10,11 +10,10 @@ use slotquake_checkers::observation::{Fault, FaultKind, FaultPhase};
 use slotquake_checkers::verdict::Violation;
 
 use super::elections::Election;
-use super::evidence::{NS_PER_TICK, Tick};
 use super::film::{DrawnStance, Film};
 use super::ledger::{Ledger, Loss};
-use super::model::seconds;
 use super::outage::Outage;
+use super::words::seconds;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +121,7 @@ fn ending(fault: &Fault) -> Option<Step> {
 /// A node is said to have failed, for the first time in a while.
 fn declarations(film: &Film) -> impl Iterator<Item = Step> + '_ {
     film.declarations.iter().map(|declaration| Step {
-        time: nanoseconds(declaration.at),
+        time: declaration.at.nanoseconds(),
         who: film.nodes[declaration.by].name.clone(),
         what: format!(
             "says that {} failed: a quorum agreed",
@@ -165,7 +164,7 @@ fn asking(film: &Film, election: &Election) -> Step {
         [rest @ .., last] => format!("{} and {last} vote for it", rest.join(", ")),
     };
     Step {
-        time: nanoseconds(election.asked),
+        time: election.asked.nanoseconds(),
         who: film.nodes[election.candidate].name.clone(),
         what: format!(
             "asks the masters for votes in epoch {}: {answer}",
@@ -183,7 +182,7 @@ fn reigns(sources: Sources<'_>, node: usize) -> Vec<Step> {
     let stances = in_order(&film.nodes[node].stances);
     for pair in stances.windows(2) {
         let [before, after] = pair else { continue };
-        let time = nanoseconds(after.from);
+        let time = after.from.nanoseconds();
         if is_reign(after) && !is_reign(before) {
             steps.push(Step {
                 time,
@@ -220,7 +219,7 @@ fn promotion(stances: &[&DrawnStance], reign: &DrawnStance) -> String {
     let how = match before {
         Some(before) => format!(
             " AGAIN: it asked nobody, the votes are those of {} s",
-            seconds(nanoseconds(before.from))
+            seconds(before.from.nanoseconds())
         ),
         None => String::new(),
     };
@@ -314,10 +313,6 @@ fn outages(sources: Sources<'_>) -> Vec<Step> {
         broken: Vec::new(),
     })
     .collect()
-}
-
-fn nanoseconds(tick: Tick) -> u64 {
-    tick.0 * NS_PER_TICK
 }
 
 /// Two observations nearer than this are of one instant, ns.

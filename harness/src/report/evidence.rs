@@ -37,6 +37,11 @@ impl Tick {
     pub fn from_ns(time: u64) -> Tick {
         Tick(time / NS_PER_TICK)
     }
+
+    /// Its first nanosecond.
+    pub fn nanoseconds(self) -> u64 {
+        self.0 * NS_PER_TICK
+    }
 }
 
 /// One operation: its invocation and how it ended.

@@ -9,6 +9,7 @@ use super::evidence::{Evidence, Operation, Tick};
 use super::lanes::{Lane, Outage, UNKNOWN_NODE, lanes};
 use super::load::{Points, Throughput, points, throughput};
 use super::ownership::{Cell, cells};
+use super::words::server_name;
 
 /// A node's lane, as drawn.
 #[derive(Debug, Serialize)]
@@ -98,7 +99,7 @@ impl Film {
 fn drawn_lane(node: &slotquake_checkers::observation::NodeSetting, lane: Lane) -> NodeLane {
     NodeLane {
         name: node.name.to_string(),
-        server: super::model::server_name(&node.server),
+        server: server_name(&node.server),
         outages: lane.outages,
         stances: lane
             .stances

@@ -10,8 +10,9 @@ use slotquake_checkers::verdict::{Violation, Word};
 
 use super::junit::escaped;
 use super::ledger::Loss;
-use super::model::{Model, grouped, seconds};
+use super::model::Model;
 use super::spacetime::{Subject, svg};
+use super::words::{grouped, seconds};
 
 /// The page.
 pub fn html(model: &Model) -> String {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use slotquake_checkers::judge::Check;
 use slotquake_checkers::verdict::Word;
 
-use super::model::{Model, seconds};
+use super::model::Model;
+use super::words::seconds;
 
 /// The document. A violation is a failure, an undecided check an error, a known one is skipped.
 pub fn junit(models: &[&Model]) -> String {

@@ -20,6 +20,7 @@ pub mod ownership;
 pub mod replay;
 pub mod spacetime;
 pub mod text;
+pub mod words;
 
 pub use evidence::Evidence;
 pub use model::{About, Model};

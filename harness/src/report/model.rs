@@ -13,6 +13,8 @@ use super::ledger::{Ledger, ledger};
 use super::outage::{Outage, outages};
 use super::replay::replay_command;
 use super::spacetime::{self, Diagram};
+use super::words::{grouped, seconds, server_name};
+use crate::plan::words::{duration_text, faults_text};
 use crate::plan::{Plan, Profile, WorldKind};
 
 /// What is known about the run besides its recording.
@@ -186,7 +188,7 @@ pub fn plan_line(plan: &Plan) -> String {
         (Some(scenario), _, _) => format!("scenario {scenario}"),
         (None, Some(steps), _) => format!("a script of {} faults", steps.len()),
         (None, None, true) => "no faults".to_string(),
-        (None, None, false) => format!("faults {}", super::replay::faults_text(&plan.faults)),
+        (None, None, false) => format!("faults {}", faults_text(&plan.faults)),
     };
     let profile = match plan.profile {
         Profile::Default => String::new(),
@@ -199,12 +201,12 @@ pub fn plan_line(plan: &Plan) -> String {
         plan.masters,
         plan.replicas,
         if plan.replicas == 1 { "" } else { "s" },
-        super::replay::duration_text(plan.node_timeout_ms),
+        duration_text(plan.node_timeout_ms),
         match plan.world {
             WorldKind::Local => "local",
             WorldKind::Sim => "simulated",
         },
-        super::replay::duration_text(plan.time_limit_ms),
+        duration_text(plan.time_limit_ms),
     )
 }
 
@@ -237,7 +239,7 @@ fn facts(evidence: &Evidence<'_>, about: About<'_>) -> Facts {
         facts.push(("profile", plan.profile.name().to_string()));
         facts.push(("seed", plan.seed.to_string()));
         facts.push(("workloads", plan.workloads.join(", ")));
-        facts.push(("faults", super::replay::faults_text(&plan.faults)));
+        facts.push(("faults", faults_text(&plan.faults)));
         facts.extend(plan.scenario.clone().map(|scenario| ("scenario", scenario)));
     }
     facts.extend(
@@ -275,30 +277,4 @@ fn servers(evidence: &Evidence<'_>) -> String {
         .map(|(name, count)| format!("{name} × {count}"))
         .collect();
     parts.join(", ")
-}
-
-/// A server program for people.
-pub fn server_name(server: &Server) -> String {
-    match server {
-        Server::Reference => "reference".to_string(),
-        Server::Redis(version) => format!("redis {version}"),
-    }
-}
-
-/// Seconds with three digits, from ns.
-pub fn seconds(time: u64) -> String {
-    format!("{}.{:03}", time / 1_000_000_000, time / 1_000_000 % 1_000)
-}
-
-/// `12,345`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }

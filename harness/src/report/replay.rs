@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use slotquake_checkers::observation::FaultKind;
-
+use crate::plan::words::{duration_text, faults_text};
 use crate::plan::{Plan, Profile, WorldKind};
 
 /// The command that plays a plan again; one that was written to a folder, if it has a script: that
@@ -58,23 +57,6 @@ fn command_line(plan: &Plan) -> String {
     option("concurrency", plan.concurrency.to_string());
     option("seed", plan.seed.to_string());
     words.join(" ")
-}
-
-/// Kinds as the command line takes them.
-pub fn faults_text(faults: &[FaultKind]) -> String {
-    if faults.is_empty() {
-        return "none".to_string();
-    }
-    let names: Vec<&str> = faults.iter().map(|kind| kind.name()).collect();
-    names.join(",")
-}
-
-/// `30s`, `1500ms`.
-pub fn duration_text(ms: u64) -> String {
-    match ms % 1_000 {
-        0 => format!("{}s", ms / 1_000),
-        _ => format!("{ms}ms"),
-    }
 }
 
 /// A word a shell takes as one.

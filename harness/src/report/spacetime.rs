@@ -11,7 +11,7 @@ mod svg;
 use slotquake_checkers::history::EventKind;
 use slotquake_checkers::verdict::Violation;
 
-use super::evidence::{Evidence, NS_PER_TICK, Operation, Tick};
+use super::evidence::{Evidence, NS_PER_TICK, Operation};
 use super::film::{DrawnStance, Film};
 use super::lanes::ProcessState;
 use super::ledger::Ledger;
@@ -275,12 +275,16 @@ fn cause(sources: Sources<'_>, anchor: u64, node_timeout_ns: u64) -> u64 {
     let bands = sources.film.bands.iter();
     let mut begins: Vec<u64> = bands
         .filter(|band| band.certainty != super::bands::Certainty::Skipped)
-        .map(|band| nanoseconds(band.from))
+        .map(|band| band.from.nanoseconds())
         .filter(|from| *from <= anchor && from + CAUSE_NODE_TIMEOUTS * node_timeout_ns >= anchor)
         .collect();
     begins.sort_unstable();
     let earliest = begins.into_iter().rev().nth(1).or_else(|| {
-        let bands = sources.film.bands.iter().map(|band| nanoseconds(band.from));
+        let bands = sources
+            .film
+            .bands
+            .iter()
+            .map(|band| band.from.nanoseconds());
         bands.filter(|from| *from <= anchor).max()
     });
     let usual = anchor.saturating_sub(2 * node_timeout_ns);
@@ -294,8 +298,8 @@ fn bars(film: &Film) -> Vec<Bar> {
     let bars = film.nodes.iter().enumerate().flat_map(|(node, lane)| {
         lane.outages.iter().map(move |outage| Bar {
             node,
-            from: nanoseconds(outage.from),
-            to: nanoseconds(outage.to),
+            from: outage.from.nanoseconds(),
+            to: outage.to.nanoseconds(),
             state: outage.state,
         })
     });
@@ -311,7 +315,7 @@ fn orders(film: &Film) -> Vec<Order> {
     let orders = acts.filter_map(|band| {
         Some(Order {
             node: *band.nodes.first()?,
-            time: nanoseconds(band.from),
+            time: band.from.nanoseconds(),
             what: band.note.clone(),
         })
     });
@@ -342,7 +346,7 @@ fn turns(sources: Sources<'_>) -> Vec<Turn> {
 
 /// A stance is known to a tick only: when the packet that began it left, ns.
 fn first_word(sources: Sources<'_>, node: usize, stance: &DrawnStance) -> u64 {
-    let from = nanoseconds(stance.from);
+    let from = stance.from.nanoseconds();
     let packets = sources.evidence.packets;
     let first = packets.partition_point(|packet| packet.time < from);
     let tick = packets[first..]
@@ -364,7 +368,7 @@ fn is_reign(stance: &DrawnStance) -> bool {
 fn role_at(film: &Film, node: usize, time: u64) -> String {
     let stances = film.nodes[node].stances.iter();
     let last = stances
-        .take_while(|stance| nanoseconds(stance.from) <= time)
+        .take_while(|stance| stance.from.nanoseconds() <= time)
         .last();
     last.or(film.nodes[node].stances.first())
         .map_or_else(String::new, |stance| role(film, stance))
@@ -432,10 +436,6 @@ fn function_name(operation: &Operation<'_>) -> String {
 
 fn argument(operation: &Operation<'_>) -> String {
     slotquake_checkers::history::operation::short(&operation.invoke.value)
-}
-
-fn nanoseconds(tick: Tick) -> u64 {
-    tick.0 * NS_PER_TICK
 }
 
 const EVENTS_MAX: usize = 110;

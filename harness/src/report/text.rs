@@ -6,7 +6,8 @@ use slotquake_checkers::judge::Check;
 use slotquake_checkers::verdict::{Violation, Word};
 
 use super::ledger::Loss;
-use super::model::{Model, grouped, seconds};
+use super::model::Model;
+use super::words::{grouped, seconds};
 
 /// Whether to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,14 +117,19 @@ fn checks(out: &mut String, model: &Model, paint: Paint) {
             ),
         );
     }
-    for (word, note) in [(Word::Undecided, " (nothing to examine)"), (Word::Held, "")] {
+    let names = |word: Word| {
         let folded = model.checks.iter().filter(|check| is_folded(check));
         let folded = folded.filter(|check| check.verdict == word);
         let names: Vec<&str> = folded.map(|check| check.id.as_str()).collect();
-        if !names.is_empty() {
-            let word = painted(word, paint);
-            line(out, format_args!("  {word} {}{note}", names.join(", ")));
-        }
+        names.join(", ")
+    };
+    let (held, idle) = (names(Word::Held), names(Word::Undecided));
+    if !held.is_empty() {
+        line(out, format_args!("  {} {held}", painted(Word::Held, paint)));
+    }
+    if !idle.is_empty() {
+        // Not "undecided", which is a verdict: their workload or situation did not come up.
+        line(out, format_args!("  not seen  {idle}: nothing to examine"));
     }
 }
 

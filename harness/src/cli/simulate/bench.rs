@@ -8,8 +8,8 @@ use crate::cli::console::{self, Form};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{check, progress::ProgressLine};
 use crate::explore::bench::{Figures, measure, standard};
-use crate::report::model::grouped;
 use crate::report::replay::replay_command;
+use crate::report::words::grouped;
 use crate::world::sim::Codec;
 
 /// Measures and prints.

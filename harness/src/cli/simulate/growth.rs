@@ -6,7 +6,7 @@ use crate::cli::console::{self, Form};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{check, progress::ProgressLine};
 use crate::explore::growth::{Growth, measure};
-use crate::report::model::grouped;
+use crate::report::words::grouped;
 
 /// Measures and prints.
 ///

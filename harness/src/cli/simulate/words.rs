@@ -11,9 +11,10 @@ use slotquake_workloads::rng::Rng;
 
 use crate::explore::marks::Mark;
 use crate::explore::{Selection, Shard, Source, Summary, Trial, Variety};
-use crate::report::model::{grouped, plan_line};
+use crate::report::model::plan_line;
 use crate::report::replay::replay_command;
 use crate::report::text::{Paint, painted};
+use crate::report::words::grouped;
 
 /// What the campaign is about to do.
 pub fn opening(selection: &Selection, variety: Variety) -> String {

@@ -8,7 +8,7 @@ use slotquake_checkers::history::EventKind;
 use super::{Bar, Diagram, Message, Subject};
 use crate::report::junit::escaped;
 use crate::report::lanes::ProcessState;
-use crate::report::model::seconds;
+use crate::report::words::seconds;
 
 /// The drawing.
 pub fn svg(diagram: &Diagram) -> String {
