@@ -160,7 +160,7 @@ fn check_gives_the_verdict_of_the_run_from_its_recording_alone() {
     let told = fs::read_to_string(latest.join("verdict.json")).unwrap();
     let told: serde_json::Value = serde_json::from_str(&told).unwrap();
     let called = HARNESS.call(folder.path(), &["check", "--json", "store/latest"]);
-    let again: serde_json::Value = serde_json::from_str(&called.stdout).unwrap();
+    let again = called.object();
     assert_eq!(again, told);
 }
 
@@ -176,7 +176,7 @@ fn json_is_one_object_on_stdout_and_words_are_on_stderr() {
         "3",
         "--json",
     ]);
-    let object: serde_json::Value = serde_json::from_str(&called.stdout).unwrap();
+    let object = called.object();
     assert_eq!(object["seed"], 3);
     assert_eq!(object["target"], "reference");
     assert!(

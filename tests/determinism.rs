@@ -90,7 +90,7 @@ fn trace_hash(jobs: &str) -> String {
     ];
     let called = HARNESS.call(folder.path(), &arguments);
     assert!(matches!(called.status, 0 | 4), "{called:?}");
-    let object: serde_json::Value = serde_json::from_str(&called.stdout).unwrap();
+    let object = called.object();
     assert_eq!(object["stumbled"], 0, "{object}");
     object["trace_hash"].as_str().unwrap().to_string()
 }

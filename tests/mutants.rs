@@ -32,14 +32,12 @@ fn a_default_build_has_no_mutants() {
 #[cfg(feature = "mutants")]
 #[test]
 fn quick_mutants_are_caught_and_the_unmutated_node_holds() {
-    use serde_json::Value;
-
     const QUICK: &str = "VO-01,epoch-reused,suspicion-stays,UP-05,RD-06,failure-stays";
     let folder = tempfile::tempdir().unwrap();
     let hunt = ["simulate", "--mutant", QUICK, "--budget", "30s"];
     let short = ["--shrink-mutants", "0", "--json"];
     let called = HARNESS.call(folder.path(), &[&hunt[..], &short[..]].concat());
-    let table: Value = serde_json::from_str(&called.stdout).unwrap();
+    let table = called.object();
     let mutants = table["mutants"].as_array().unwrap();
     assert_eq!(mutants.len(), QUICK.split(',').count());
     for mutant in mutants {

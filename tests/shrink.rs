@@ -5,15 +5,11 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use slotquake_tests::run::{Called, Harness};
+use slotquake_tests::run::{Harness, WEAK};
 
 const HARNESS: Harness<'static> = Harness {
     path: env!("CARGO_BIN_EXE_slotquake-under-test"),
 };
-
-fn object(called: &Called) -> Value {
-    serde_json::from_str(&called.stdout).unwrap_or_else(|error| panic!("{error}: {called:?}"))
-}
 
 /// Ids of the checks that are violated.
 fn violated(judgement: &Value) -> Vec<&str> {
@@ -22,34 +18,15 @@ fn violated(judgement: &Value) -> Vec<&str> {
     broken.map(|check| check["id"].as_str().unwrap()).collect()
 }
 
-/// Calls the command that was printed, as a shell would.
-fn call_printed(folder: &Path, command: &str) -> Called {
-    let mut words = command.split(' ');
-    assert_eq!(words.next(), Some("slotquake"));
-    let arguments: Vec<&str> = words.chain(["--store", "again", "--json"]).collect();
-    HARNESS.call(folder, &arguments)
-}
-
 /// Upstream's weakness VT-08 needs one shard, its replica and two other masters; not a second row
 /// of replicas, nor any client.
 #[test]
 fn a_seed_that_fails_comes_with_a_small_plan_that_fails_alike() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = [
-        "simulate",
-        "--profile",
-        "upstream-7.0",
-        "--scenario",
-        "double-manual-failover",
-        "--replicas",
-        "2",
-        "--seed",
-        "3",
-        "--json",
-    ];
+    let arguments = [&["simulate", "--replicas", "2", "--json"], &WEAK[..]].concat();
     let called = HARNESS.call(folder.path(), &arguments);
     assert_eq!(called.status, 1, "{called:?}");
-    let told = object(&called);
+    let told = called.object();
     let shrunk = &told["failed"][0]["shrunk"];
     assert_eq!(shrunk["nodes"], 6, "{shrunk}");
     assert_eq!(shrunk["operations"], 0, "{shrunk}");
@@ -67,9 +44,13 @@ fn a_seed_that_fails_comes_with_a_small_plan_that_fails_alike() {
             called.stderr
         );
     }
-    let again = call_printed(folder.path(), shrunk["replay"].as_str().unwrap());
+    let again = HARNESS.call_printed(
+        folder.path(),
+        shrunk["replay"].as_str().unwrap(),
+        &["--store", "again", "--json"],
+    );
     assert_eq!(again.status, 1, "{again:?}");
-    let again = object(&again);
+    let again = again.object();
     assert!(violated(&again).contains(&symptom), "{symptom}: {again}");
     // The small run was recorded beside the large one, with its diagram.
     let recorded = Path::new(shrunk["folder"].as_str().unwrap());
@@ -87,18 +68,8 @@ fn a_seed_that_fails_comes_with_a_small_plan_that_fails_alike() {
 #[test]
 fn without_shrinking_the_plan_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = [
-        "simulate",
-        "--profile",
-        "upstream-7.0",
-        "--scenario",
-        "double-manual-failover",
-        "--seed",
-        "3",
-        "--no-shrink",
-        "--json",
-    ];
-    let told = object(&HARNESS.call(folder.path(), &arguments));
+    let arguments = [&["simulate", "--no-shrink", "--json"], &WEAK[..]].concat();
+    let told = HARNESS.call(folder.path(), &arguments).object();
     assert_eq!(told["failed"][0]["shrunk"], Value::Null);
     assert!(!folder.path().join("store/latest/shrunk.json").exists());
 }

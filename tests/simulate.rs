@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use slotquake_tests::run::{Called, Harness};
+use slotquake_tests::run::{Called, Harness, WEAK};
 
 const HARNESS: Harness<'static> = Harness {
     path: env!("CARGO_BIN_EXE_slotquake-under-test"),
@@ -36,7 +36,7 @@ fn campaign(seeds: &str, arguments: &[&str]) -> Value {
     let all = [&["--seed", seeds, "--json"], &SHORT[..], arguments].concat();
     let called = simulate(folder.path(), &all);
     assert_eq!(called.stdout.lines().count(), 1, "{called:?}");
-    serde_json::from_str(&called.stdout).unwrap()
+    called.object()
 }
 
 fn count(object: &Value, path: &str) -> u64 {
@@ -112,7 +112,7 @@ fn a_seed_that_failed_is_recorded_and_replayed_by_its_command() {
     ];
     let called = simulate(folder.path(), &arguments);
     assert_eq!(called.status, 4, "{called:?}");
-    let object: Value = serde_json::from_str(&called.stdout).unwrap();
+    let object = called.object();
     assert_eq!(object["verdict"], "undecided");
     let failed = object["failed"].as_array().unwrap();
     assert_eq!(failed.len(), 2, "{object}");
@@ -124,18 +124,10 @@ fn a_seed_that_failed_is_recorded_and_replayed_by_its_command() {
 #[test]
 fn a_violation_ends_in_1_with_the_command_that_replays_it() {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = [
-        "--profile",
-        "upstream-7.0",
-        "--scenario",
-        "double-manual-failover",
-        "--seed",
-        "3",
-        "--json",
-    ];
+    let arguments = [&WEAK[..], &["--json"]].concat();
     let called = simulate(folder.path(), &arguments);
     assert_eq!(called.status, 1, "{called:?}");
-    let object: Value = serde_json::from_str(&called.stdout).unwrap();
+    let object = called.object();
     assert_eq!(object["verdict"], "violated");
     let failed = &object["failed"][0];
     let told = failed["replay"].as_str().unwrap();
@@ -146,10 +138,7 @@ fn a_violation_ends_in_1_with_the_command_that_replays_it() {
 /// Calls the printed command and compares what it records.
 fn replays(folder: &Path, failed: &Value) {
     let command = failed["replay"].as_str().unwrap();
-    let mut words = command.split(' ');
-    assert_eq!(words.next(), Some("slotquake"));
-    let arguments: Vec<&str> = words.chain(["--store", "again"]).collect();
-    HARNESS.call(folder, &arguments);
+    HARNESS.call_printed(folder, command, &["--store", "again"]);
     let first = Path::new(failed["folder"].as_str().unwrap());
     let again = folder.join("again/latest");
     for file in RECORDED {

@@ -3,6 +3,18 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use serde_json::Value;
+
+/// Plays upstream's weakness VT-08, which breaks with any seed.
+pub const WEAK: [&str; 6] = [
+    "--profile",
+    "upstream-7.0",
+    "--scenario",
+    "double-manual-failover",
+    "--seed",
+    "3",
+];
+
 /// The harness's binary; `path` is `env!("CARGO_BIN_EXE_slotquake-under-test")` of the test.
 #[derive(Debug, Clone, Copy)]
 pub struct Harness<'a> {
@@ -31,6 +43,14 @@ impl Harness<'_> {
         Called::from(output)
     }
 
+    /// Calls the command that was printed, as a shell would, with more arguments behind it.
+    pub fn call_printed(&self, folder: &Path, command: &str, more: &[&str]) -> Called {
+        let mut words = command.split(' ');
+        assert_eq!(words.next(), Some("slotquake"), "{command}");
+        let arguments: Vec<&str> = words.chain(more.iter().copied()).collect();
+        self.call(folder, &arguments)
+    }
+
     /// The command that calls it, to be started by the test.
     pub fn command(&self, folder: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(self.path);
@@ -54,6 +74,11 @@ impl From<Output> for Called {
 }
 
 impl Called {
+    /// What it printed, as the one JSON object that it must be.
+    pub fn object(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
     /// Panics unless the call ended as bad input should: status 2, nothing on stdout, and one
     /// line on stderr that has all of these words.
     pub fn assert_bad_input(&self, words: &[&str]) {
