@@ -16,7 +16,7 @@ use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::registry::WORKLOADS;
 
 use crate::director::scenario::{self, SCENARIOS};
-use crate::nemesis::{self, NEMESES};
+use crate::nemesis::{self, NEMESES, Nemesis, Worlds};
 
 use words::faults_text;
 
@@ -276,7 +276,7 @@ impl Plan {
             });
         }
         let mut kinds = self.faults.iter();
-        let is_vain = kinds.all(|kind| nemesis::needs_simulation(*kind));
+        let is_vain = kinds.all(|kind| nemesis::of(*kind).is_some_and(needs_simulation));
         if is_vain && self.draws_faults() && self.world == WorldKind::Local {
             return Err(PlanError::NeedsSimulation {
                 given: faults_text(&self.faults),
@@ -296,6 +296,10 @@ impl Plan {
             needed,
         })
     }
+}
+
+fn needs_simulation(nemesis: &Nemesis) -> bool {
+    nemesis.worlds == Worlds::Simulation
 }
 
 /// Reads `kill,pause`, `all` or `none`.
@@ -349,7 +353,7 @@ fn workload_names() -> String {
 }
 
 fn fault_names() -> String {
-    let names: Vec<&str> = NEMESES.iter().map(|nemesis| nemesis.name).collect();
+    let names: Vec<&str> = NEMESES.iter().map(Nemesis::name).collect();
     names.join(", ")
 }
 

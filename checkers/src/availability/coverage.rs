@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::checker::Happening;
 use crate::history::{Event, EventKind, Function, Process};
 use crate::observation::bounds::MILLISECOND;
-use crate::observation::{Bounds, Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind, Setting};
+use crate::observation::{Bounds, Damage, Fault, FaultPhase, Lifecycle, LifecycleKind, Setting};
 use crate::scene::Scene;
 
 /// The counts of one run.
@@ -115,27 +115,14 @@ impl CoverageCounter {
         match &fault.phase {
             FaultPhase::Installed if self.fault_ids.insert(fault.id) => {
                 counts.faults_installed += 1;
-                if fault.kind.is_administrative() {
-                    *counts.acts.entry(fault.kind.name().into()).or_default() += 1;
+                match fault.kind.damage() {
+                    Some(Damage::Kill) => counts.kills += 1,
+                    Some(Damage::Pause) => counts.pauses += 1,
+                    Some(Damage::Cut(_)) => counts.partitions += 1,
+                    Some(Damage::Net(_)) => {}
+                    None => *counts.acts.entry(fault.kind.name().into()).or_default() += 1,
                 }
-                match fault.kind {
-                    FaultKind::Kill => counts.kills += 1,
-                    FaultKind::Pause => counts.pauses += 1,
-                    FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut => {
-                        counts.partitions += 1;
-                    }
-                    FaultKind::Failover | FaultKind::ForcedFailover | FaultKind::Takeover => {
-                        counts.manual_failovers += 1;
-                    }
-                    FaultKind::Replicate
-                    | FaultKind::Reshard
-                    | FaultKind::OpenSlot
-                    | FaultKind::BumpEpoch
-                    | FaultKind::Forget
-                    | FaultKind::Reset
-                    | FaultKind::SlowNet
-                    | FaultKind::Disconnect => {}
-                }
+                counts.manual_failovers += u64::from(fault.kind.is_manual_failover());
             }
             FaultPhase::Installed | FaultPhase::Healed => {}
             FaultPhase::Skipped(_) => counts.faults_skipped += 1,

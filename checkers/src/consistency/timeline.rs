@@ -16,8 +16,8 @@ use crate::observation::bounds::MILLISECOND;
 use crate::observation::fault::note_pause;
 use crate::observation::ownership::Takeover;
 use crate::observation::{
-    Fault, FaultKind, FaultPhase, Incarnations, Lifecycle, LifecycleKind, NodeId, NodeName,
-    Ownership, Packet,
+    Damage, Fault, FaultPhase, Incarnations, Lifecycle, LifecycleKind, NodeId, NodeName, Ownership,
+    Packet, Ports,
 };
 
 /// Why a takeover took place.
@@ -282,51 +282,46 @@ impl Timeline {
     }
 
     fn observe_fault(&mut self, fault: &Fault) {
-        match fault.kind {
-            FaultKind::Pause => {
+        match fault.kind.damage() {
+            Some(Damage::Pause) => {
                 for node in &fault.targets {
                     let pauses = self.pauses.entry(node.clone()).or_default();
                     note_pause(pauses, &fault.phase, fault.begun, fault.time);
                 }
             }
             // HI-05: without the bus a master is as good as cut off.
-            FaultKind::Partition | FaultKind::BusCut => match &fault.phase {
-                FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
-                    self.cuts.insert(
-                        fault.id,
-                        Cut {
-                            begun: fault.begun,
-                            installed: fault.time,
-                            healed: u64::MAX,
-                            pairs: fault.cuts.clone(),
-                            targets: fault.targets.clone(),
-                        },
-                    );
-                }
-                FaultPhase::Healed => {
-                    if let Some(cut) = self.cuts.get_mut(&fault.id) {
-                        cut.healed = fault.time;
-                    }
-                }
-                FaultPhase::Skipped(_) => {}
-            },
-            FaultKind::ForcedFailover | FaultKind::Takeover => match &fault.phase {
+            Some(Damage::Cut(Ports::All | Ports::Bus)) => self.observe_cut(fault),
+            Some(Damage::Kill | Damage::Cut(Ports::Data) | Damage::Net(_)) => {}
+            None if fault.kind.ignores_the_master() => match &fault.phase {
                 FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
                     self.forced.push((fault.begun, fault.targets.clone()));
                 }
                 FaultPhase::Healed | FaultPhase::Skipped(_) => {}
             },
-            FaultKind::Kill
-            | FaultKind::DataCut
-            | FaultKind::SlowNet
-            | FaultKind::Disconnect
-            | FaultKind::Failover
-            | FaultKind::Replicate
-            | FaultKind::Reshard
-            | FaultKind::OpenSlot
-            | FaultKind::BumpEpoch
-            | FaultKind::Forget
-            | FaultKind::Reset => {}
+            None => {}
+        }
+    }
+
+    fn observe_cut(&mut self, fault: &Fault) {
+        match &fault.phase {
+            FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
+                self.cuts.insert(
+                    fault.id,
+                    Cut {
+                        begun: fault.begun,
+                        installed: fault.time,
+                        healed: u64::MAX,
+                        pairs: fault.cuts.clone(),
+                        targets: fault.targets.clone(),
+                    },
+                );
+            }
+            FaultPhase::Healed => {
+                if let Some(cut) = self.cuts.get_mut(&fault.id) {
+                    cut.healed = fault.time;
+                }
+            }
+            FaultPhase::Skipped(_) => {}
         }
     }
 

@@ -4,108 +4,121 @@ use serde::{Deserialize, Serialize};
 
 use super::names::NodeName;
 
-/// Kind of a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// SIGKILL, later a restart from the same directory.
+/// What a fault does to processes and to what they stand on. Acts of operators do none of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// A process ends, and comes back.
     Kill,
-    /// SIGSTOP, later SIGCONT.
+    /// A process stands still.
     Pause,
     /// Packets between nodes are dropped, by direction.
-    Partition,
-    /// Packets of the cluster bus are dropped between nodes, those of clients and replication pass.
-    BusCut,
-    /// The other way round: replication and MIGRATE are cut, the bus is not.
-    DataCut,
-    /// The network is slow and uneven.
-    SlowNet,
-    /// All connections of a node are reset; what was on its way is lost.
-    Disconnect,
-    /// CLUSTER FAILOVER sent to a replica.
-    Failover,
-    /// CLUSTER FAILOVER FORCE: votes, but no help from the master.
-    ForcedFailover,
-    /// CLUSTER FAILOVER TAKEOVER: no votes either.
-    Takeover,
-    /// CLUSTER REPLICATE: a replica is sent to another master.
-    Replicate,
-    /// A slot in use moves from one master to another, stopped at any step, finished at the heal.
-    Reshard,
-    /// A slot nobody uses is opened, in any order, and closed again at the heal.
-    OpenSlot,
-    /// CLUSTER BUMPEPOCH on one or two masters.
-    BumpEpoch,
-    /// CLUSTER FORGET of a node at some or all others, and MEET at the heal.
-    Forget,
-    /// CLUSTER RESET of a replica, which leaves and joins again at the heal.
+    Cut(Ports),
+    /// The network has other troubles.
+    Net(NetTrouble),
+}
+
+/// Which packets between nodes a cut concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ports {
+    /// All of them.
+    All,
+    /// Those of the cluster bus.
+    Bus,
+    /// Replication and MIGRATE.
+    Data,
+}
+
+/// A trouble of the network that cuts nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetTrouble {
+    /// Everything takes long, unevenly.
+    Slow,
+    /// Connections end, and what was on its way is lost.
     Reset,
 }
 
-impl FaultKind {
-    /// Every kind.
-    pub const ALL: [FaultKind; 16] = [
-        FaultKind::Kill,
-        FaultKind::Pause,
-        FaultKind::Partition,
-        FaultKind::BusCut,
-        FaultKind::DataCut,
-        FaultKind::SlowNet,
-        FaultKind::Disconnect,
-        FaultKind::Failover,
-        FaultKind::ForcedFailover,
-        FaultKind::Takeover,
-        FaultKind::Replicate,
-        FaultKind::Reshard,
-        FaultKind::OpenSlot,
-        FaultKind::BumpEpoch,
-        FaultKind::Forget,
-        FaultKind::Reset,
-    ];
-
-    /// Its name in recordings, plans and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            FaultKind::Kill => "kill",
-            FaultKind::Pause => "pause",
-            FaultKind::Partition => "partition",
-            FaultKind::BusCut => "bus-cut",
-            FaultKind::DataCut => "data-cut",
-            FaultKind::SlowNet => "slow-net",
-            FaultKind::Disconnect => "disconnect",
-            FaultKind::Failover => "failover",
-            FaultKind::ForcedFailover => "forced-failover",
-            FaultKind::Takeover => "takeover",
-            FaultKind::Replicate => "replicate",
-            FaultKind::Reshard => "reshard",
-            FaultKind::OpenSlot => "open-slot",
-            FaultKind::BumpEpoch => "bump-epoch",
-            FaultKind::Forget => "forget",
-            FaultKind::Reset => "reset",
+/// The kinds of faults, a line each: name in recordings, plans and on the command line; damage, or
+/// none for an act of an operator (R8): commands that a node accepts.
+macro_rules! fault_kinds {
+    ($($(#[$doc:meta])+ $kind:ident, $name:literal, $damage:expr;)+) => {
+        /// Kind of a fault.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        pub enum FaultKind {
+            $($(#[$doc])+ #[serde(rename = $name)] $kind,)+
         }
+
+        impl FaultKind {
+            /// Every kind.
+            pub const ALL: &[FaultKind] = &[$(FaultKind::$kind),+];
+
+            /// Its name in recordings, plans and on the command line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(FaultKind::$kind => $name,)+
+                }
+            }
+
+            /// What it damages; none if it is an act of an operator (R8).
+            pub fn damage(self) -> Option<Damage> {
+                match self {
+                    $(FaultKind::$kind => $damage,)+
+                }
+            }
+        }
+    };
+}
+
+fault_kinds! {
+    /// SIGKILL, later a restart from the same directory.
+    Kill, "kill", Some(Damage::Kill);
+    /// SIGSTOP, later SIGCONT.
+    Pause, "pause", Some(Damage::Pause);
+    /// Packets between nodes are dropped, by direction.
+    Partition, "partition", Some(Damage::Cut(Ports::All));
+    /// Packets of the cluster bus are dropped between nodes, those of clients and replication pass.
+    BusCut, "bus-cut", Some(Damage::Cut(Ports::Bus));
+    /// The other way round: replication and MIGRATE are cut, the bus is not.
+    DataCut, "data-cut", Some(Damage::Cut(Ports::Data));
+    /// The network is slow and uneven.
+    SlowNet, "slow-net", Some(Damage::Net(NetTrouble::Slow));
+    /// All connections of a node are reset; what was on its way is lost.
+    Disconnect, "disconnect", Some(Damage::Net(NetTrouble::Reset));
+    /// CLUSTER FAILOVER sent to a replica.
+    Failover, "failover", None;
+    /// CLUSTER FAILOVER FORCE: votes, but no help from the master.
+    ForcedFailover, "forced-failover", None;
+    /// CLUSTER FAILOVER TAKEOVER: no votes either.
+    Takeover, "takeover", None;
+    /// CLUSTER REPLICATE: a replica is sent to another master.
+    Replicate, "replicate", None;
+    /// A slot in use moves from one master to another, stopped at any step, finished at the heal.
+    Reshard, "reshard", None;
+    /// A slot nobody uses is opened, in any order, and closed again at the heal.
+    OpenSlot, "open-slot", None;
+    /// CLUSTER BUMPEPOCH on one or two masters.
+    BumpEpoch, "bump-epoch", None;
+    /// CLUSTER FORGET of a node at some or all others, and MEET at the heal.
+    Forget, "forget", None;
+    /// CLUSTER RESET of a replica, which leaves and joins again at the heal.
+    Reset, "reset", None;
+}
+
+impl FaultKind {
+    /// Whether it is an act of an operator (R8), not damage.
+    pub fn is_administrative(self) -> bool {
+        self.damage().is_none()
     }
 
-    /// Whether it is an act of an operator (R8): commands that a node accepts, not damage done to
-    /// it.
-    pub fn is_administrative(self) -> bool {
-        match self {
-            FaultKind::Kill
-            | FaultKind::Pause
-            | FaultKind::Partition
-            | FaultKind::BusCut
-            | FaultKind::DataCut
-            | FaultKind::SlowNet
-            | FaultKind::Disconnect => false,
-            FaultKind::Failover
-            | FaultKind::ForcedFailover
-            | FaultKind::Takeover
-            | FaultKind::Replicate
-            | FaultKind::Reshard
-            | FaultKind::OpenSlot
-            | FaultKind::BumpEpoch
-            | FaultKind::Forget
-            | FaultKind::Reset => true,
-        }
+    /// Whether it is CLUSTER FAILOVER in one of its forms.
+    pub fn is_manual_failover(self) -> bool {
+        self == FaultKind::Failover || self.ignores_the_master()
+    }
+
+    /// Whether it promotes a replica that need not have all that its master has.
+    pub fn ignores_the_master(self) -> bool {
+        matches!(self, FaultKind::ForcedFailover | FaultKind::Takeover)
     }
 }
 

@@ -12,7 +12,9 @@ pub mod slots;
 pub mod view;
 
 pub use bounds::Bounds;
-pub use fault::{Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind};
+pub use fault::{
+    Damage, Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind, NetTrouble, Ports,
+};
 pub use incarnations::Incarnations;
 pub use names::{NodeId, NodeName};
 pub use ownership::Ownership;

@@ -11,7 +11,7 @@ use super::exit::Failure;
 use super::seeds::Seeds;
 use super::{duration, plan_file, seeds};
 use crate::director::scenario::{self, SCENARIOS};
-use crate::nemesis::NEMESES;
+use crate::nemesis::{NEMESES, Worlds};
 use crate::plan::words::{duration_text, faults_text};
 use crate::plan::{Plan, Profile, WorldKind, parse_faults, parse_workloads};
 
@@ -257,7 +257,13 @@ pub(super) fn workload_help() -> String {
 pub(super) fn fault_help() -> String {
     listed(
         "Faults to draw from, by comma, or `all` or `none`",
-        NEMESES.iter().map(|entry| (entry.name, entry.help)),
+        NEMESES.iter().map(|entry| {
+            let where_else = match entry.worlds {
+                Worlds::All => "",
+                Worlds::Simulation => "; simulation only",
+            };
+            (entry.name(), format!("{}{where_else}", entry.help))
+        }),
     )
 }
 
@@ -269,9 +275,9 @@ pub(super) fn scenario_help() -> String {
 }
 
 /// `title: a (what a is); b (what b is)`.
-fn listed<'a>(title: &str, entries: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+fn listed<H: AsRef<str>>(title: &str, entries: impl Iterator<Item = (&'static str, H)>) -> String {
     let entries: Vec<String> = entries
-        .map(|(name, help)| format!("{name} ({})", help.trim_end_matches('.')))
+        .map(|(name, help)| format!("{name} ({})", help.as_ref().trim_end_matches('.')))
         .collect();
     format!("{title}: {}", entries.join("; "))
 }

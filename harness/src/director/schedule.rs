@@ -100,7 +100,7 @@ impl Schedule {
         let known = kinds.iter().filter_map(|kind| nemesis::of(*kind));
         let with_stream = |nemesis: &'static Nemesis| Kind {
             nemesis,
-            rng: Rng::named(seed, &format!("nemesis {}", nemesis.name)),
+            rng: Rng::named(seed, &format!("nemesis {}", nemesis.name())),
         };
         Schedule {
             kinds: known.map(with_stream).collect(),

@@ -16,7 +16,7 @@ use super::run::Ordered;
 use super::scenario::{self, Act, Beat, Scenario};
 use super::schedule::{Drawn, Source};
 use super::strikes::{News, Strikes};
-use crate::nemesis::{self, Skip};
+use crate::nemesis::{self, Hold, Skip};
 use crate::plan::{Plan, ScriptedStrike};
 use crate::world::{Command, FaultSpec, Happening};
 
@@ -179,7 +179,7 @@ impl Director {
     }
 
     pub(super) fn take_fault(&mut self, now: u64, fault: Fault) {
-        let holds = nemesis::holds_targets(fault.kind);
+        let holds = nemesis::of(fault.kind).is_none_or(|known| known.hold == Hold::Targets);
         match self.strikes.take(&fault) {
             News::Struck { spec, heal_in_ms } => {
                 for node in spec.targets.iter().filter(|_| holds) {

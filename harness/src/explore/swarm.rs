@@ -12,7 +12,7 @@ use slotquake_workloads::registry::WORKLOADS;
 use slotquake_workloads::rng::Rng;
 
 use crate::director::scenario;
-use crate::nemesis::{self, NEMESES, Nemesis};
+use crate::nemesis::{self, NEMESES, Nemesis, Share};
 use crate::plan::{Plan, Profile, WorldKind};
 
 /// What the caller decided; the names are those of [`Plan`].
@@ -169,14 +169,11 @@ fn faults(dice: Dice) -> Vec<FaultKind> {
     let plain: Vec<&Nemesis> = nemesis::usual().collect();
     let plain = dice.some_of("faults", &plain);
     let mut kinds: Vec<FaultKind> = plain.iter().map(|nemesis| nemesis.kind).collect();
-    let is_apart = |kind: FaultKind| kind.is_administrative() || nemesis::needs_simulation(kind);
-    for other in NEMESES.iter().filter(|other| is_apart(other.kind)) {
-        let odds = match other.kind.is_administrative() {
-            true if other.kind == FaultKind::Forget => FORGET_PERCENT,
-            true => ACT_PERCENT,
-            false => NETWORK_PERCENT,
+    for other in NEMESES {
+        let Share::Percent(odds) = other.share else {
+            continue;
         };
-        if dice.within(&format!("act {}", other.name), 1, 100) <= odds {
+        if dice.within(&format!("act {}", other.name()), 1, 100) <= odds {
             kinds.push(other.kind);
         }
     }
@@ -230,12 +227,6 @@ impl Dice {
     }
 }
 
-/// Disturbed seeds in which a certain trouble of the network occurs, of 100.
-const NETWORK_PERCENT: u64 = 40;
-/// Disturbed seeds in which a certain act of an operator occurs, of 100.
-const ACT_PERCENT: u64 = 25;
-/// The same for one that outlasts most runs.
-const FORGET_PERCENT: u64 = 8;
 /// Seeds without faults, of 100.
 const CALM_PERCENT: u64 = 5;
 /// Disturbed seeds with more than five masters, of 100.
@@ -287,7 +278,7 @@ mod tests {
             let with = plans
                 .filter(|plan| plan.faults.contains(&nemesis.kind))
                 .count();
-            assert!((60..1_450).contains(&with), "{}: {with}", nemesis.name);
+            assert!((60..1_450).contains(&with), "{}: {with}", nemesis.name());
         }
         assert_eq!(of(|plan| u64::from(plan.masters)), (1..=9).collect());
         assert_eq!(of(|plan| u64::from(plan.replicas)), (0..=2).collect());

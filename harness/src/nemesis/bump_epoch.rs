@@ -6,13 +6,16 @@ use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
 use super::picture::{Condition, Picture};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "bump-epoch",
-    help: "CLUSTER BUMPEPOCH on one or two masters at once: they may collide",
     kind: FaultKind::BumpEpoch,
+    help: "CLUSTER BUMPEPOCH on one or two masters at once: they may collide",
+    share: Share::Percent(25),
+    worlds: Worlds::All,
+    hold: Hold::Nothing,
+    ending: None,
     plan,
 };
 

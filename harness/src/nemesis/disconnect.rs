@@ -4,13 +4,16 @@ use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::rng::Rng;
 
 use super::picture::{Condition, NodePicture, Picture};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "disconnect",
-    help: "reset all connections of a node; what was on its way is lost (simulation)",
     kind: FaultKind::Disconnect,
+    help: "reset all connections of a node; what was on its way is lost",
+    share: Share::Percent(40),
+    worlds: Worlds::Simulation,
+    hold: Hold::Nothing,
+    ending: None,
     plan,
 };
 

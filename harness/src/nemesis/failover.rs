@@ -9,29 +9,38 @@ use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
 use super::picture::{Condition, NodePicture, Picture, Role};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// The plain form's line in the registry.
 pub const PLAIN: Nemesis = Nemesis {
-    name: "failover",
-    help: "CLUSTER FAILOVER on a replica: a promotion that must lose nothing",
     kind: FaultKind::Failover,
+    help: "CLUSTER FAILOVER on a replica: a promotion that must lose nothing",
+    share: Share::Percent(25),
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: None,
     plan: plan_plain,
 };
 
 /// The line of FORCE in the registry.
 pub const FORCE: Nemesis = Nemesis {
-    name: "forced-failover",
-    help: "CLUSTER FAILOVER FORCE: a promotion by votes, without the master's help",
     kind: FaultKind::ForcedFailover,
+    help: "CLUSTER FAILOVER FORCE: a promotion by votes, without the master's help",
+    share: Share::Percent(25),
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: None,
     plan: plan_forced,
 };
 
 /// The line of TAKEOVER in the registry.
 pub const TAKEOVER: Nemesis = Nemesis {
-    name: "takeover",
-    help: "CLUSTER FAILOVER TAKEOVER: a promotion without votes",
     kind: FaultKind::Takeover,
+    help: "CLUSTER FAILOVER TAKEOVER: a promotion without votes",
+    share: Share::Percent(25),
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: None,
     plan: plan_takeover,
 };
 

@@ -7,13 +7,17 @@ use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
 use super::picture::{NodePicture, Picture};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "forget",
-    help: "CLUSTER FORGET of a replica at all other nodes or some; MEET later",
     kind: FaultKind::Forget,
+    help: "CLUSTER FORGET of a replica at all other nodes or some; MEET later",
+    // It outlasts most runs.
+    share: Share::Percent(8),
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: Some("has undone or finished: {note}"),
     plan,
 };
 

@@ -4,13 +4,16 @@ use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::rng::Rng;
 
 use super::picture::{Picture, Role};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "kill",
-    help: "SIGKILL a node, start it again later from its directory",
     kind: FaultKind::Kill,
+    help: "SIGKILL a node, start it again later from its directory",
+    share: Share::Usual,
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: Some("starts {nodes} again"),
     plan,
 };
 

@@ -22,23 +22,72 @@ pub mod reshard;
 pub mod slow_net;
 
 use serde::{Deserialize, Serialize};
-use slotquake_checkers::observation::{FaultKind, NodeName};
+use slotquake_checkers::observation::{Fault, FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
 pub use order::{Insist, Order};
 pub use picture::{Condition, NodePicture, Picture, Role};
 
-/// A fault as the command line and the report know it.
+/// A fault as the command line, the campaign and the report know it.
 #[derive(Debug, Clone, Copy)]
 pub struct Nemesis {
-    /// Its name on the command line.
-    pub name: &'static str,
+    /// What it does; its name is that of the kind.
+    pub kind: FaultKind,
     /// One line of help.
     pub help: &'static str,
-    /// What it does.
-    pub kind: FaultKind,
+    /// How often it is drawn where nobody says which faults to draw.
+    pub share: Share,
+    /// Who can do it.
+    pub worlds: Worlds,
+    /// Whether something else may strike its targets meanwhile.
+    pub hold: Hold,
+    /// What the harness does at the heal, for the story: `{nodes}` are the targets, `{note}` is
+    /// the note. None if there is nothing to tell.
+    pub ending: Option<&'static str>,
     /// Picks what to break.
     pub plan: fn(&Picture, &mut Rng) -> Result<Strike, Skip>,
+}
+
+impl Nemesis {
+    /// Its name on the command line.
+    pub const fn name(&self) -> &'static str {
+        self.kind.name()
+    }
+
+    /// What the harness does at the heal of this fault, for the story.
+    pub fn told_ending(&self, fault: &Fault) -> Option<String> {
+        let names: Vec<String> = fault.targets.iter().map(ToString::to_string).collect();
+        let told = self.ending?.replace("{nodes}", &names.join(", "));
+        Some(told.replace("{note}", &fault.note))
+    }
+}
+
+/// How often a fault is drawn where nobody says which faults to draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// Plain damage: drawn by every run, and by about half of a campaign's seeds, at least one
+    /// such kind by each.
+    Usual,
+    /// By no single run, and by this share of a campaign's disturbed seeds, percent.
+    Percent(u64),
+}
+
+/// Which worlds can do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worlds {
+    /// All of them.
+    All,
+    /// The simulated one.
+    Simulation,
+}
+
+/// What a fault keeps other faults away from while it is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Its targets: they are out of action.
+    Targets,
+    /// Nothing: who is struck works on.
+    Nothing,
 }
 
 /// What to break, and for how long.
@@ -108,54 +157,14 @@ pub const NEMESES: &[Nemesis] = &[
 
 /// The faults of a run that names none: the plain damage that every world can do.
 pub fn usual() -> impl Iterator<Item = &'static Nemesis> {
-    let is_usual =
-        |nemesis: &&Nemesis| !nemesis.kind.is_administrative() && !needs_simulation(nemesis.kind);
-    NEMESES.iter().filter(is_usual)
-}
-
-/// Whether only the simulated world can do it.
-pub fn needs_simulation(kind: FaultKind) -> bool {
-    match kind {
-        FaultKind::BusCut | FaultKind::DataCut | FaultKind::SlowNet | FaultKind::Disconnect => true,
-        FaultKind::Kill
-        | FaultKind::Pause
-        | FaultKind::Partition
-        | FaultKind::Failover
-        | FaultKind::ForcedFailover
-        | FaultKind::Takeover
-        | FaultKind::Replicate
-        | FaultKind::Reshard
-        | FaultKind::OpenSlot
-        | FaultKind::BumpEpoch
-        | FaultKind::Forget
-        | FaultKind::Reset => false,
-    }
-}
-
-/// Whether the targets of such a fault are out of action, so that nothing else may strike them.
-pub fn holds_targets(kind: FaultKind) -> bool {
-    match kind {
-        FaultKind::OpenSlot | FaultKind::BumpEpoch | FaultKind::SlowNet | FaultKind::Disconnect => {
-            false
-        }
-        FaultKind::Kill
-        | FaultKind::Pause
-        | FaultKind::Partition
-        | FaultKind::BusCut
-        | FaultKind::DataCut
-        | FaultKind::Failover
-        | FaultKind::ForcedFailover
-        | FaultKind::Takeover
-        | FaultKind::Replicate
-        | FaultKind::Reshard
-        | FaultKind::Forget
-        | FaultKind::Reset => true,
-    }
+    NEMESES
+        .iter()
+        .filter(|nemesis| nemesis.share == Share::Usual)
 }
 
 /// The fault of this name.
 pub fn find(name: &str) -> Option<&'static Nemesis> {
-    NEMESES.iter().find(|nemesis| nemesis.name == name)
+    NEMESES.iter().find(|nemesis| nemesis.name() == name)
 }
 
 /// The fault of this kind; none for kinds that only scenarios use.

@@ -7,13 +7,16 @@ use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
 use super::picture::{Condition, NodePicture, Picture};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "open-slot",
-    help: "CLUSTER SETSLOT MIGRATING and IMPORTING of an idle slot, in any order; STABLE later",
     kind: FaultKind::OpenSlot,
+    help: "CLUSTER SETSLOT MIGRATING and IMPORTING of an idle slot, in any order; STABLE later",
+    share: Share::Percent(25),
+    worlds: Worlds::All,
+    hold: Hold::Nothing,
+    ending: Some("has undone or finished: {note}"),
     plan,
 };
 

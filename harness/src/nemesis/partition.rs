@@ -9,13 +9,16 @@ use slotquake_checkers::observation::{FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
 use super::picture::{NodePicture, Picture, Role};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "partition",
-    help: "drop packets between nodes: isolate one, cut off a minority, or one way only",
     kind: FaultKind::Partition,
+    help: "drop packets between nodes: isolate one, cut off a minority, or one way only",
+    share: Share::Usual,
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: Some("connects {nodes} again"),
     plan,
 };
 

@@ -4,13 +4,16 @@ use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::rng::Rng;
 
 use super::picture::Picture;
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "pause",
-    help: "SIGSTOP a node, SIGCONT it later",
     kind: FaultKind::Pause,
+    help: "SIGSTOP a node, SIGCONT it later",
+    share: Share::Usual,
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: Some("lets {nodes} go on"),
     plan,
 };
 

@@ -6,21 +6,27 @@ use slotquake_workloads::rng::Rng;
 
 use super::partition;
 use super::picture::{Picture, Role};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// The line of the bus in the registry.
 pub const BUS: Nemesis = Nemesis {
-    name: "bus-cut",
-    help: "a partition of the cluster bus alone: replication and clients go on (simulation)",
     kind: FaultKind::BusCut,
+    help: "a partition of the cluster bus alone: replication and clients go on",
+    share: Share::Percent(40),
+    worlds: Worlds::Simulation,
+    hold: Hold::Targets,
+    ending: Some("connects {nodes} again"),
     plan: plan_bus,
 };
 
 /// The line of replication in the registry.
 pub const DATA: Nemesis = Nemesis {
-    name: "data-cut",
-    help: "no replication between a replica and its master, while the bus works (simulation)",
     kind: FaultKind::DataCut,
+    help: "no replication between a replica and its master, while the bus works",
+    share: Share::Percent(40),
+    worlds: Worlds::Simulation,
+    hold: Hold::Targets,
+    ending: Some("connects {nodes} again"),
     plan: plan_data,
 };
 

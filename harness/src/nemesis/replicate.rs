@@ -6,13 +6,16 @@ use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
 use super::picture::{Condition, NodePicture, Picture, Role};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "replicate",
-    help: "CLUSTER REPLICATE: send a replica to another master, perhaps back later",
     kind: FaultKind::Replicate,
+    help: "CLUSTER REPLICATE: send a replica to another master, perhaps back later",
+    share: Share::Percent(25),
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: Some("has undone or finished: {note}"),
     plan,
 };
 

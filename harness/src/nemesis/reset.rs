@@ -7,13 +7,16 @@ use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
 use super::picture::{Condition, NodePicture, Picture, Role};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "reset",
-    help: "CLUSTER RESET of a replica, soft or hard: it leaves, and joins again as it is or anew",
     kind: FaultKind::Reset,
+    help: "CLUSTER RESET of a replica, soft or hard: it leaves, and joins again as it is or anew",
+    share: Share::Percent(25),
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: Some("has undone or finished: {note}"),
     plan,
 };
 

@@ -10,13 +10,16 @@ use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
 use super::picture::{Condition, NodePicture, Picture};
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "reshard",
-    help: "move a slot in use to another master, interrupted at any step, finished at the heal",
     kind: FaultKind::Reshard,
+    help: "move a slot in use to another master, interrupted at any step, finished at the heal",
+    share: Share::Percent(25),
+    worlds: Worlds::All,
+    hold: Hold::Targets,
+    ending: Some("has undone or finished: {note}"),
     plan,
 };
 

@@ -5,13 +5,16 @@ use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::rng::Rng;
 
 use super::picture::Picture;
-use super::{Nemesis, Skip, Strike};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
-    name: "slow-net",
-    help: "latency of up to 30 ms on every path, with jitter and stalls (simulation)",
     kind: FaultKind::SlowNet,
+    help: "latency of up to 30 ms on every path, with jitter and stalls",
+    share: Share::Percent(40),
+    worlds: Worlds::Simulation,
+    hold: Hold::Nothing,
+    ending: Some("lets the network be quick again"),
     plan,
 };
 

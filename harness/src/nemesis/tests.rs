@@ -31,12 +31,12 @@ fn is_master(picture: &Picture, name: &NodeName) -> bool {
 #[test]
 fn each_has_a_name_a_help_and_is_found() {
     for nemesis in NEMESES {
-        assert!(!nemesis.help.is_empty(), "{}", nemesis.name);
+        assert!(!nemesis.help.is_empty(), "{}", nemesis.name());
         assert_eq!(
-            find(nemesis.name).map(|found| found.kind),
+            find(nemesis.name()).map(|found| found.kind),
             Some(nemesis.kind)
         );
-        assert_eq!(of(nemesis.kind).map(|found| found.name), Some(nemesis.name));
+        assert_eq!(of(nemesis.kind).map(Nemesis::name), Some(nemesis.name()));
     }
 }
 
@@ -52,7 +52,7 @@ fn mostly_strikes_masters_and_never_a_majority_of_them() {
             assert!(masters <= 1, "{strike:?}");
             masters_struck += masters;
         }
-        assert!(masters_struck > 150, "{}: {masters_struck}", nemesis.name);
+        assert!(masters_struck > 150, "{}: {masters_struck}", nemesis.name());
     }
 }
 
@@ -62,7 +62,10 @@ fn spares_the_majority_while_a_master_is_down() {
     picture.nodes[0].condition = Condition::Struck;
     let mut rng = Rng::new(5);
     for _ in 0..100 {
-        for nemesis in NEMESES.iter().filter(|nemesis| holds_targets(nemesis.kind)) {
+        for nemesis in NEMESES
+            .iter()
+            .filter(|nemesis| nemesis.hold == Hold::Targets)
+        {
             // The one act that is meant for such a shard is a failover without hope.
             if nemesis.kind == FaultKind::Failover {
                 continue;
@@ -99,7 +102,7 @@ fn skips_when_nobody_can_be_spared() {
         node.condition = Condition::Recovering;
     }
     for nemesis in NEMESES {
-        if !holds_targets(nemesis.kind) && nemesis.kind != FaultKind::OpenSlot {
+        if nemesis.hold == Hold::Nothing && nemesis.kind != FaultKind::OpenSlot {
             continue;
         }
         assert!((nemesis.plan)(&picture, &mut Rng::new(1)).is_err());

@@ -4,7 +4,7 @@
 //! is only refused: unknown nodes, steps out of order, a node killed while it is dead.
 
 use serde::{Deserialize, Serialize};
-use slotquake_checkers::observation::{FaultKind, NodeName};
+use slotquake_checkers::observation::{Damage, FaultKind, NodeName};
 
 use super::{Plan, TIME_LIMIT_MS_MAX};
 use crate::nemesis::{self, Strike};
@@ -163,11 +163,7 @@ fn validate_nodes(step: &ScriptedStrike, count: u32) -> Result<(), Found> {
             return Err(("strike.cuts", ScriptProblem::CutToItself { node }));
         }
     }
-    let cuts = matches!(
-        kind,
-        FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut
-    );
-    if cuts && strike.cuts.is_empty() {
+    if matches!(kind.damage(), Some(Damage::Cut(_))) && strike.cuts.is_empty() {
         return Err(("strike.cuts", ScriptProblem::NoCuts));
     }
     if kind.is_administrative() == strike.orders.is_empty() {
@@ -200,7 +196,7 @@ fn known(name: &NodeName, count: u32) -> Result<(), ScriptProblem> {
 
 /// What is dead cannot be killed, and what stands still cannot be stopped.
 fn validate_overlap(step: &ScriptedStrike, before: &[ScriptedStrike]) -> Result<(), Found> {
-    if !matches!(step.kind, FaultKind::Kill | FaultKind::Pause) {
+    if !matches!(step.kind.damage(), Some(Damage::Kill | Damage::Pause)) {
         return Ok(());
     }
     let same_kind = before.iter().enumerate();

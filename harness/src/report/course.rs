@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use slotquake_checkers::observation::{Fault, FaultKind, FaultPhase};
+use slotquake_checkers::observation::{Fault, FaultPhase};
 use slotquake_checkers::verdict::Violation;
 
 use super::elections::Election;
@@ -14,6 +14,7 @@ use super::film::{DrawnStance, Film};
 use super::ledger::{Ledger, Loss};
 use super::outage::Outage;
 use super::words::seconds;
+use crate::nemesis;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,26 +91,7 @@ fn ending(fault: &Fault) -> Option<Step> {
     if fault.phase != FaultPhase::Healed {
         return None;
     }
-    let names: Vec<String> = fault.targets.iter().map(ToString::to_string).collect();
-    let names = names.join(", ");
-    let what = match fault.kind {
-        FaultKind::Kill => format!("starts {names} again"),
-        FaultKind::Pause => format!("lets {names} go on"),
-        FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut => {
-            format!("connects {names} again")
-        }
-        FaultKind::SlowNet => "lets the network be quick again".into(),
-        FaultKind::Replicate
-        | FaultKind::Reshard
-        | FaultKind::OpenSlot
-        | FaultKind::Forget
-        | FaultKind::Reset => format!("has undone or finished: {}", fault.note),
-        FaultKind::Failover
-        | FaultKind::ForcedFailover
-        | FaultKind::Takeover
-        | FaultKind::BumpEpoch
-        | FaultKind::Disconnect => return None,
-    };
+    let what = nemesis::of(fault.kind)?.told_ending(fault)?;
     Some(Step {
         time: fault.time,
         who: "harness".into(),

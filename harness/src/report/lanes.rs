@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use slotquake_checkers::observation::{FaultKind, LifecycleKind, NodeId, NodeName, SlotSet, View};
+use slotquake_checkers::observation::{
+    Damage, LifecycleKind, NodeId, NodeName, Ports, SlotSet, View,
+};
 
 use super::bands::{Band, Certainty};
 use super::evidence::{Evidence, Tick};
@@ -183,23 +185,11 @@ fn downs(evidence: &Evidence<'_>, node: &NodeName, end: Tick) -> Vec<Outage> {
 
 fn disturbances(bands: &[Band], node: usize) -> impl Iterator<Item = Outage> + '_ {
     bands.iter().filter_map(move |band| {
-        let state = match band.kind {
-            FaultKind::Pause => ProcessState::Paused,
-            FaultKind::Partition | FaultKind::BusCut => ProcessState::Cut,
+        let state = match band.kind.damage() {
+            Some(Damage::Pause) => ProcessState::Paused,
+            Some(Damage::Cut(Ports::All | Ports::Bus)) => ProcessState::Cut,
             // A process that was killed is seen to end; one that was given an order goes on.
-            FaultKind::Kill
-            | FaultKind::DataCut
-            | FaultKind::SlowNet
-            | FaultKind::Disconnect
-            | FaultKind::Failover
-            | FaultKind::ForcedFailover
-            | FaultKind::Takeover
-            | FaultKind::Replicate
-            | FaultKind::Reshard
-            | FaultKind::OpenSlot
-            | FaultKind::BumpEpoch
-            | FaultKind::Forget
-            | FaultKind::Reset => return None,
+            Some(Damage::Kill | Damage::Cut(Ports::Data) | Damage::Net(_)) | None => return None,
         };
         let hits = band.nodes.contains(&node) && band.certainty != Certainty::Skipped;
         hits.then_some(Outage {

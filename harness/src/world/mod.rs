@@ -29,6 +29,9 @@ pub struct FaultSpec {
     pub note: String,
 }
 
+/// Why a world does not inject a fault that is no damage.
+const NOT_INJECTED: &str = "an act of an operator is ordered, not injected";
+
 /// What the director asks of a world.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {

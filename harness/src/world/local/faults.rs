@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use slotquake_checkers::observation::{Fault, FaultKind, FaultPhase, LifecycleKind};
+use slotquake_checkers::observation::{Damage, Fault, FaultPhase, LifecycleKind, Ports};
 
 use super::LocalWorld;
 use super::desk::Job;
 use crate::sandbox::Sandbox;
 use crate::sandbox::cuts::{Cuts, Pair};
 use crate::sandbox::probe::probe;
-use crate::world::{FaultSpec, Happening, World};
+use crate::world::{FaultSpec, Happening, NOT_INJECTED, World};
 
 /// The partitions in force.
 #[derive(Debug)]
@@ -99,27 +99,17 @@ impl LocalWorld {
             Ok(targets) => targets,
             Err(why) => return self.report(&spec, begun, FaultPhase::Skipped(why)),
         };
-        let phase = match spec.kind {
-            FaultKind::Kill => self.kill(&targets),
-            FaultKind::Pause => self.pause(&targets),
-            FaultKind::Partition => match self.pairs(&spec) {
+        let phase = match spec.kind.damage() {
+            Some(Damage::Kill) => self.kill(&targets),
+            Some(Damage::Pause) => self.pause(&targets),
+            Some(Damage::Cut(Ports::All)) => match self.pairs(&spec) {
                 Ok(pairs) => self.partitions.install(spec.id, pairs),
                 Err(why) => FaultPhase::Skipped(why),
             },
-            FaultKind::Failover
-            | FaultKind::ForcedFailover
-            | FaultKind::Takeover
-            | FaultKind::Replicate
-            | FaultKind::Reshard
-            | FaultKind::OpenSlot
-            | FaultKind::BumpEpoch
-            | FaultKind::Forget
-            | FaultKind::Reset => {
-                FaultPhase::Skipped("an act of an operator is ordered, not injected".to_owned())
-            }
-            FaultKind::BusCut | FaultKind::DataCut | FaultKind::SlowNet | FaultKind::Disconnect => {
+            Some(Damage::Cut(Ports::Bus | Ports::Data) | Damage::Net(_)) => {
                 FaultPhase::Skipped("only the simulation can do it: --world sim".to_owned())
             }
+            None => FaultPhase::Skipped(NOT_INJECTED.to_owned()),
         };
         self.report(&spec, begun, phase);
     }
@@ -131,8 +121,8 @@ impl LocalWorld {
             Ok(targets) => targets,
             Err(why) => return self.report(&spec, begun, FaultPhase::Skipped(why)),
         };
-        let phase = match spec.kind {
-            FaultKind::Kill => match self.restart(&targets) {
+        let phase = match spec.kind.damage() {
+            Some(Damage::Kill) => match self.restart(&targets) {
                 Ok(()) => {
                     let fault = step(&spec, begun, begun, FaultPhase::Healed);
                     self.desk.take(Job::AwaitUp {
@@ -143,21 +133,9 @@ impl LocalWorld {
                 }
                 Err(why) => FaultPhase::Indeterminate(why),
             },
-            FaultKind::Pause => self.resume(&targets),
-            FaultKind::Partition => self.partitions.heal(spec.id),
-            FaultKind::Failover
-            | FaultKind::ForcedFailover
-            | FaultKind::Takeover
-            | FaultKind::Replicate
-            | FaultKind::Reshard
-            | FaultKind::OpenSlot
-            | FaultKind::BumpEpoch
-            | FaultKind::Forget
-            | FaultKind::Reset
-            | FaultKind::BusCut
-            | FaultKind::DataCut
-            | FaultKind::SlowNet
-            | FaultKind::Disconnect => FaultPhase::Healed,
+            Some(Damage::Pause) => self.resume(&targets),
+            Some(Damage::Cut(_)) => self.partitions.heal(spec.id),
+            Some(Damage::Net(_)) | None => FaultPhase::Healed,
         };
         self.report(&spec, begun, phase);
     }

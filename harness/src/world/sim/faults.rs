@@ -1,34 +1,28 @@
 //! Damage in the simulation: in force at once, healed at once.
 
-use slotquake_checkers::observation::{Fault, FaultKind, FaultPhase, LifecycleKind, NodeName};
+use slotquake_checkers::observation::{
+    Damage, Fault, FaultPhase, LifecycleKind, NetTrouble, NodeName, Ports,
+};
 
 use super::disk::Crash;
 use super::host::Gait;
 use super::net::{Payload, Service};
 use super::queue::Event;
 use super::{Happening, SimWorld};
-use crate::world::FaultSpec;
+use crate::world::{FaultSpec, NOT_INJECTED};
 
 impl SimWorld {
     pub(super) fn inject(&mut self, spec: FaultSpec) {
-        let done = match spec.kind {
-            FaultKind::Kill => self.each_target(&spec, SimWorld::kill),
-            FaultKind::Pause => self.each_target(&spec, SimWorld::pause),
-            FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut => self.cut(&spec),
-            FaultKind::SlowNet => {
+        let done = match spec.kind.damage() {
+            Some(Damage::Kill) => self.each_target(&spec, SimWorld::kill),
+            Some(Damage::Pause) => self.each_target(&spec, SimWorld::pause),
+            Some(Damage::Cut(ports)) => self.cut(&spec, ports),
+            Some(Damage::Net(NetTrouble::Slow)) => {
                 self.net.slow_down();
                 Ok(())
             }
-            FaultKind::Disconnect => self.each_target(&spec, SimWorld::disconnect),
-            FaultKind::Failover
-            | FaultKind::ForcedFailover
-            | FaultKind::Takeover
-            | FaultKind::Replicate
-            | FaultKind::Reshard
-            | FaultKind::OpenSlot
-            | FaultKind::BumpEpoch
-            | FaultKind::Forget
-            | FaultKind::Reset => Err("an act of an operator is ordered, not injected".to_string()),
+            Some(Damage::Net(NetTrouble::Reset)) => self.each_target(&spec, SimWorld::disconnect),
+            None => Err(NOT_INJECTED.to_string()),
         };
         let phase = match done {
             Ok(()) => FaultPhase::Installed,
@@ -38,24 +32,15 @@ impl SimWorld {
     }
 
     pub(super) fn heal(&mut self, spec: FaultSpec) {
-        let done = match spec.kind {
-            FaultKind::Kill => self.each_target(&spec, SimWorld::restart),
-            FaultKind::Pause => self.each_target(&spec, SimWorld::unpause),
-            FaultKind::Partition | FaultKind::BusCut | FaultKind::DataCut => self.mend(&spec),
-            FaultKind::SlowNet => {
+        let done = match spec.kind.damage() {
+            Some(Damage::Kill) => self.each_target(&spec, SimWorld::restart),
+            Some(Damage::Pause) => self.each_target(&spec, SimWorld::unpause),
+            Some(Damage::Cut(ports)) => self.mend(&spec, ports),
+            Some(Damage::Net(NetTrouble::Slow)) => {
                 self.net.speed_up();
                 Ok(())
             }
-            FaultKind::Disconnect => Ok(()),
-            FaultKind::Failover
-            | FaultKind::ForcedFailover
-            | FaultKind::Takeover
-            | FaultKind::Replicate
-            | FaultKind::Reshard
-            | FaultKind::OpenSlot
-            | FaultKind::BumpEpoch
-            | FaultKind::Forget
-            | FaultKind::Reset => Ok(()),
+            Some(Damage::Net(NetTrouble::Reset)) | None => Ok(()),
         };
         let phase = match done {
             Ok(()) => FaultPhase::Healed,
@@ -128,20 +113,20 @@ impl SimWorld {
         Ok(())
     }
 
-    fn cut(&mut self, spec: &FaultSpec) -> Result<(), String> {
+    fn cut(&mut self, spec: &FaultSpec, ports: Ports) -> Result<(), String> {
         for (from, to) in &spec.cuts {
             let (from, to) = (self.known(from)?, self.known(to)?);
-            for service in services(spec.kind) {
+            for service in services(ports) {
                 self.net.cut(*service, from, to);
             }
         }
         Ok(())
     }
 
-    fn mend(&mut self, spec: &FaultSpec) -> Result<(), String> {
+    fn mend(&mut self, spec: &FaultSpec, ports: Ports) -> Result<(), String> {
         for (from, to) in &spec.cuts {
             let (from, to) = (self.known(from)?, self.known(to)?);
-            for service in services(spec.kind) {
+            for service in services(ports) {
                 for (conn, way, at) in self.net.mend(*service, (from, to), self.now) {
                     self.queue.push(at, Event::Deliver { conn, way });
                 }
@@ -164,24 +149,11 @@ impl SimWorld {
     }
 }
 
-/// What a cut of this kind concerns.
-fn services(kind: FaultKind) -> &'static [Service] {
-    match kind {
-        FaultKind::BusCut => &[Service::Bus],
-        FaultKind::DataCut => &[Service::Clients],
-        FaultKind::Partition
-        | FaultKind::Kill
-        | FaultKind::Pause
-        | FaultKind::SlowNet
-        | FaultKind::Disconnect
-        | FaultKind::Failover
-        | FaultKind::ForcedFailover
-        | FaultKind::Takeover
-        | FaultKind::Replicate
-        | FaultKind::Reshard
-        | FaultKind::OpenSlot
-        | FaultKind::BumpEpoch
-        | FaultKind::Forget
-        | FaultKind::Reset => &[Service::Bus, Service::Clients],
+/// What a cut of these ports concerns.
+fn services(ports: Ports) -> &'static [Service] {
+    match ports {
+        Ports::All => &[Service::Bus, Service::Clients],
+        Ports::Bus => &[Service::Bus],
+        Ports::Data => &[Service::Clients],
     }
 }
