@@ -12,6 +12,7 @@ use slotquake_checkers::observation::{Fault, FaultPhase, NodeId, NodeName, NodeS
 use slotquake_workloads::client::RespValue;
 
 use super::chart::Chart;
+use crate::nemesis::order::{Fact, Whom, Word};
 use crate::nemesis::{Insist, Order, Strike};
 use crate::world::{Command, FaultSpec};
 
@@ -273,43 +274,36 @@ struct Known<'a> {
 impl Known<'_> {
     /// To whom, and what; nothing if that is not known.
     fn command(&self, order: &Order) -> Option<(NodeName, Vec<Bytes>)> {
-        let node = self.node(&order.to)?;
+        let node = self.node(order.whom().ok()?)?;
         let mut args = Vec::new();
-        for word in order.words.split_ascii_whitespace() {
-            match word {
-                "{keys}" if self.keys.is_empty() => return None,
-                "{keys}" => args.extend(self.keys.iter().cloned()),
-                "\"\"" => args.push(Bytes::new()),
-                _ => args.push(Bytes::from(self.word(word)?)),
+        for word in order.parsed_words() {
+            match word.ok()? {
+                Word::Keys if self.keys.is_empty() => return None,
+                Word::Keys => args.extend(self.keys.iter().cloned()),
+                Word::Empty => args.push(Bytes::new()),
+                Word::Plain(text) => args.push(Bytes::copy_from_slice(text.as_bytes())),
+                Word::Fact(fact, whom) => args.push(Bytes::from(self.fact(fact, whom)?)),
             }
         }
         Some((node, args))
     }
 
-    fn word(&self, word: &str) -> Option<String> {
-        let Some(inner) = word
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'))
-        else {
-            return Some(word.to_string());
-        };
-        let (what, whose) = inner.split_once(':')?;
-        let name = self.node(whose)?;
+    fn fact(&self, fact: Fact, whom: Whom) -> Option<String> {
+        let name = self.node(whom)?;
         let setting = self.nodes.iter().find(|setting| setting.name == name)?;
-        match what {
-            "id" => self.chart.id_of(&name).map(ToString::to_string),
-            "was" => self.ids.get(&name).map(ToString::to_string),
-            "ip" => Some(setting.address.ip().to_string()),
-            "port" => Some(setting.address.port().to_string()),
-            "bus" => Some(setting.bus_port.to_string()),
-            _ => None,
+        match fact {
+            Fact::Id => self.chart.id_of(&name).map(ToString::to_string),
+            Fact::Was => self.ids.get(&name).map(ToString::to_string),
+            Fact::Ip => Some(setting.address.ip().to_string()),
+            Fact::Port => Some(setting.address.port().to_string()),
+            Fact::Bus => Some(setting.bus_port.to_string()),
         }
     }
 
-    fn node(&self, name: &str) -> Option<NodeName> {
-        match name.strip_prefix("owner:") {
-            Some(slot) => self.chart.owner_of(slot.parse().ok()?, self.now),
-            None => Some(NodeName(name.into())),
+    fn node(&self, whom: Whom) -> Option<NodeName> {
+        match whom {
+            Whom::Owner(slot) => self.chart.owner_of(slot, self.now),
+            Whom::Node(name) => Some(name),
         }
     }
 }

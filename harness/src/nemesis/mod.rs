@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::{Fault, FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
-pub use order::{Insist, Order};
+pub use order::{Insist, Order, OrderError};
 pub use picture::{Condition, NodePicture, Picture, Role};
 
 /// A fault as the command line, the campaign and the report know it.
@@ -114,18 +114,27 @@ pub struct Strike {
 
 impl Strike {
     /// The same in a cluster whose nodes have other names; `new_name` gives none for a node that is
-    /// gone. None if no target is left, or no path to cut. The note stays as it is.
+    /// gone. None if no target is left, no path to cut, or no order of several. The note stays.
     pub fn renamed(&self, new_name: &dyn Fn(&NodeName) -> Option<NodeName>) -> Option<Strike> {
         let targets: Vec<NodeName> = self.targets.iter().filter_map(new_name).collect();
         let cuts = self.cuts.iter();
         let cuts = cuts.filter_map(|(from, to)| Some((new_name(from)?, new_name(to)?)));
         let cuts: Vec<(NodeName, NodeName)> = cuts.collect();
-        if targets.is_empty() || (cuts.is_empty() && !self.cuts.is_empty()) {
+        let renamed = |orders: &[Order]| -> Vec<Order> {
+            let kept = orders.iter().filter_map(|order| order.renamed(new_name));
+            kept.collect()
+        };
+        let (orders, undo) = (renamed(&self.orders), renamed(&self.undo));
+        let is_idle = cuts.is_empty() && !self.cuts.is_empty()
+            || orders.is_empty() && !self.orders.is_empty();
+        if targets.is_empty() || is_idle {
             return None;
         }
         Some(Strike {
             targets,
             cuts,
+            orders,
+            undo,
             ..self.clone()
         })
     }

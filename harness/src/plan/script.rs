@@ -3,11 +3,13 @@
 //! Each run of drawn faults leaves its script; played as one it gives the same run. Here a script
 //! is only refused: unknown nodes, steps out of order, a node killed while it is dead.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::{Damage, FaultKind, NodeName};
 
 use super::{Plan, TIME_LIMIT_MS_MAX};
-use crate::nemesis::{self, Strike};
+use crate::nemesis::{self, Order, OrderError, Strike};
 
 /// One fault of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,8 +36,8 @@ impl ScriptedStrike {
 pub struct ScriptError {
     /// Which step, from 0.
     pub step: usize,
-    /// Which of its fields.
-    pub field: &'static str,
+    /// Which of its fields; empty for the script itself.
+    pub field: String,
     /// Why.
     pub problem: ScriptProblem,
 }
@@ -43,7 +45,7 @@ pub struct ScriptError {
 impl ScriptError {
     /// `script[2].strike.targets`.
     pub fn field(&self) -> String {
-        match self.field {
+        match self.field.as_str() {
             "" => "script".into(),
             field => format!("script[{}].{field}", self.step),
         }
@@ -72,6 +74,8 @@ pub enum ScriptProblem {
     NoCuts,
     #[error("acts of operators are made of orders, other faults have none")]
     Orders,
+    #[error(transparent)]
+    Order(#[from] OrderError),
     #[error("a cut leads from {node} to itself")]
     CutToItself { node: NodeName },
     #[error("it lasts {given} ms, outside 1 to {TIME_LIMIT_MS_MAX} ms")]
@@ -92,14 +96,14 @@ pub enum ScriptProblem {
 /// # Errors
 /// The first step found wrong.
 pub fn validate(steps: &[ScriptedStrike], plan: &Plan) -> Result<(), ScriptError> {
-    let refuse = |step, (field, problem)| ScriptError {
+    let refuse = |step, (field, problem): Found| ScriptError {
         step,
-        field,
+        field: field.into_owned(),
         problem,
     };
     if steps.len() > SCRIPT_STEPS_MAX {
         let steps = steps.len();
-        return Err(refuse(0, ("", ScriptProblem::TooLong { steps })));
+        return Err(refuse(0, ("".into(), ScriptProblem::TooLong { steps })));
     }
     for (index, step) in steps.iter().enumerate() {
         let (before, _) = steps.split_at(index);
@@ -112,7 +116,11 @@ pub fn validate(steps: &[ScriptedStrike], plan: &Plan) -> Result<(), ScriptError
 }
 
 /// Which field of a step is at fault, and why.
-type Found = (&'static str, ScriptProblem);
+type Found = (Cow<'static, str>, ScriptProblem);
+
+fn found<T>(field: &'static str, problem: ScriptProblem) -> Result<T, Found> {
+    Err((field.into(), problem))
+}
 
 fn validate_times(
     step: &ScriptedStrike,
@@ -123,7 +131,7 @@ fn validate_times(
     let before_ms = before.last().map_or(0, |last| last.at_ms);
     if at_ms < before_ms {
         let problem = ScriptProblem::OutOfOrder { at_ms, before_ms };
-        return Err(("at_ms", problem));
+        return found("at_ms", problem);
     }
     let time_limit_ms = plan.time_limit_ms;
     if at_ms >= time_limit_ms {
@@ -131,50 +139,64 @@ fn validate_times(
             at_ms,
             time_limit_ms,
         };
-        return Err(("at_ms", problem));
+        return found("at_ms", problem);
     }
     match step.strike.duration_ms {
         1..=TIME_LIMIT_MS_MAX => Ok(()),
-        given => Err(("strike.duration_ms", ScriptProblem::Duration { given })),
+        given => found("strike.duration_ms", ScriptProblem::Duration { given }),
     }
 }
 
 fn validate_nodes(step: &ScriptedStrike, count: u32) -> Result<(), Found> {
     let (kind, strike) = (step.kind, &step.strike);
     if nemesis::of(kind).is_none() {
-        return Err(("kind", ScriptProblem::Kind { kind }));
+        return found("kind", ScriptProblem::Kind { kind });
     }
     if strike.targets.is_empty() {
-        return Err(("strike.targets", ScriptProblem::NoTarget));
+        return found("strike.targets", ScriptProblem::NoTarget);
     }
     for (index, node) in strike.targets.iter().enumerate() {
-        known(node, count).map_err(|problem| ("strike.targets", problem))?;
+        known(node, count).or_else(|problem| found("strike.targets", problem))?;
         if strike.targets[..index].contains(node) {
             let node = node.clone();
-            return Err(("strike.targets", ScriptProblem::Twice { node }));
+            return found("strike.targets", ScriptProblem::Twice { node });
         }
     }
     for (from, to) in &strike.cuts {
         known(from, count)
             .and_then(|()| known(to, count))
-            .map_err(|problem| ("strike.cuts", problem))?;
+            .or_else(|problem| found("strike.cuts", problem))?;
         if from == to {
             let node = from.clone();
-            return Err(("strike.cuts", ScriptProblem::CutToItself { node }));
+            return found("strike.cuts", ScriptProblem::CutToItself { node });
         }
     }
     if matches!(kind.damage(), Some(Damage::Cut(_))) && strike.cuts.is_empty() {
-        return Err(("strike.cuts", ScriptProblem::NoCuts));
+        return found("strike.cuts", ScriptProblem::NoCuts);
     }
     if kind.is_administrative() == strike.orders.is_empty() {
-        return Err(("strike.orders", ScriptProblem::Orders));
+        return found("strike.orders", ScriptProblem::Orders);
     }
+    if !kind.is_administrative() && !strike.undo.is_empty() {
+        return found("strike.undo", ScriptProblem::Orders);
+    }
+    validate_orders("strike.orders", &strike.orders, count)?;
+    validate_orders("strike.undo", &strike.undo, count)?;
     let is_plain =
         strike.note.chars().count() <= NOTE_CHARS_MAX && !strike.note.chars().any(char::is_control);
     match is_plain {
         true => Ok(()),
-        false => Err(("strike.note", ScriptProblem::Note)),
+        false => found("strike.note", ScriptProblem::Note),
     }
+}
+
+fn validate_orders(field: &str, orders: &[Order], count: u32) -> Result<(), Found> {
+    for (index, order) in orders.iter().enumerate() {
+        let nodes = order.nodes().map_err(ScriptProblem::from);
+        let problem = nodes.and_then(|nodes| nodes.iter().try_for_each(|node| known(node, count)));
+        problem.map_err(|problem| (format!("{field}[{index}]").into(), problem))?;
+    }
+    Ok(())
 }
 
 fn known(name: &NodeName, count: u32) -> Result<(), ScriptProblem> {
@@ -214,7 +236,7 @@ fn validate_overlap(step: &ScriptedStrike, before: &[ScriptedStrike]) -> Result<
                 earlier: index,
                 until_ms: earlier.end_ms(),
             };
-            return Err(("strike.targets", problem));
+            return found("strike.targets", problem);
         }
     }
     Ok(())

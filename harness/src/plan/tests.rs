@@ -151,6 +151,29 @@ fn a_bad_script_is_refused_with_line_and_field() {
             "line 6: script[1].strike.orders: acts of operators are made of orders",
         ),
         (
+            step(
+                "{\"at_ms\":1,\"kind\":\"reset\",\"strike\":{\"targets\":[\"n4\"],\n\
+                 \"orders\":[{\"to\":\"n4\",\"words\":\"CLUSTER RESET\"}],\n\
+                 \"undo\":[{\"to\":\"owner:3\",\"words\":\"PING\"},\n\
+                 {\"to\":\"n1\",\"words\":\"CLUSTER MEET {ip:n7} {port:n7}\"}],\"duration_ms\":5}}",
+            ),
+            "line 9: script[1].strike.undo[1]: no node is named n7",
+        ),
+        (
+            step(
+                r#"{"at_ms":1,"kind":"takeover","strike":{"targets":["n4"],
+                "orders":[{"to":"n40","words":"CLUSTER FAILOVER TAKEOVER"}],"duration_ms":5}}"#,
+            ),
+            "line 7: script[1].strike.orders[0]: no node is named n40",
+        ),
+        (
+            step(
+                r#"{"at_ms":1,"kind":"replicate","strike":{"targets":["n4"],
+                "orders":[{"to":"n4","words":"CLUSTER REPLICATE {ID:n2}"}],"duration_ms":5}}"#,
+            ),
+            "line 7: script[1].strike.orders[0]: {ID:n2} means nothing; there are {id:n1}, ",
+        ),
+        (
             step(r#"{"at_ms":1,"kind":"partition","strike":{"targets":["n2"],"duration_ms":5}}"#),
             "line 6: script[1].strike.cuts: a partition without cuts",
         ),
