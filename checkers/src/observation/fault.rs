@@ -116,6 +116,11 @@ impl FaultKind {
         self == FaultKind::Failover || self.ignores_the_master()
     }
 
+    /// Whether it is an act that leaves nothing to undo or to finish.
+    pub fn is_over_when_done(self) -> bool {
+        self.is_manual_failover() || self == FaultKind::BumpEpoch
+    }
+
     /// Whether it promotes a replica that need not have all that its master has.
     pub fn ignores_the_master(self) -> bool {
         matches!(self, FaultKind::ForcedFailover | FaultKind::Takeover)

@@ -15,7 +15,6 @@ pub const NEMESIS: Nemesis = Nemesis {
     share: Share::Percent(25),
     worlds: Worlds::All,
     hold: Hold::Nothing,
-    ending: None,
     plan,
 };
 

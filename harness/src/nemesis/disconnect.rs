@@ -13,7 +13,6 @@ pub const NEMESIS: Nemesis = Nemesis {
     share: Share::Percent(40),
     worlds: Worlds::Simulation,
     hold: Hold::Nothing,
-    ending: None,
     plan,
 };
 

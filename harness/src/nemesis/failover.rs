@@ -18,7 +18,6 @@ pub const PLAIN: Nemesis = Nemesis {
     share: Share::Percent(25),
     worlds: Worlds::All,
     hold: Hold::Targets,
-    ending: None,
     plan: plan_plain,
 };
 
@@ -29,7 +28,6 @@ pub const FORCE: Nemesis = Nemesis {
     share: Share::Percent(25),
     worlds: Worlds::All,
     hold: Hold::Targets,
-    ending: None,
     plan: plan_forced,
 };
 
@@ -40,7 +38,6 @@ pub const TAKEOVER: Nemesis = Nemesis {
     share: Share::Percent(25),
     worlds: Worlds::All,
     hold: Hold::Targets,
-    ending: None,
     plan: plan_takeover,
 };
 

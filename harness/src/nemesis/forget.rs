@@ -17,7 +17,6 @@ pub const NEMESIS: Nemesis = Nemesis {
     share: Share::Percent(8),
     worlds: Worlds::All,
     hold: Hold::Targets,
-    ending: Some("has undone or finished: {note}"),
     plan,
 };
 

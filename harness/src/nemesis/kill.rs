@@ -13,7 +13,6 @@ pub const NEMESIS: Nemesis = Nemesis {
     share: Share::Usual,
     worlds: Worlds::All,
     hold: Hold::Targets,
-    ending: Some("starts {nodes} again"),
     plan,
 };
 

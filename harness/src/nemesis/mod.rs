@@ -22,7 +22,7 @@ pub mod reshard;
 pub mod slow_net;
 
 use serde::{Deserialize, Serialize};
-use slotquake_checkers::observation::{Fault, FaultKind, NodeName};
+use slotquake_checkers::observation::{FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
 pub use order::{Insist, Order, OrderError};
@@ -41,9 +41,6 @@ pub struct Nemesis {
     pub worlds: Worlds,
     /// Whether something else may strike its targets meanwhile.
     pub hold: Hold,
-    /// What the harness does at the heal, for the story: `{nodes}` are the targets, `{note}` is
-    /// the note. None if there is nothing to tell.
-    pub ending: Option<&'static str>,
     /// Picks what to break.
     pub plan: fn(&Picture, &mut Rng) -> Result<Strike, Skip>,
 }
@@ -52,13 +49,6 @@ impl Nemesis {
     /// Its name on the command line.
     pub const fn name(&self) -> &'static str {
         self.kind.name()
-    }
-
-    /// What the harness does at the heal of this fault, for the story.
-    pub fn told_ending(&self, fault: &Fault) -> Option<String> {
-        let names: Vec<String> = fault.targets.iter().map(ToString::to_string).collect();
-        let told = self.ending?.replace("{nodes}", &names.join(", "));
-        Some(told.replace("{note}", &fault.note))
     }
 }
 

@@ -18,7 +18,6 @@ pub const NEMESIS: Nemesis = Nemesis {
     share: Share::Usual,
     worlds: Worlds::All,
     hold: Hold::Targets,
-    ending: Some("connects {nodes} again"),
     plan,
 };
 

@@ -15,7 +15,6 @@ pub const BUS: Nemesis = Nemesis {
     share: Share::Percent(40),
     worlds: Worlds::Simulation,
     hold: Hold::Targets,
-    ending: Some("connects {nodes} again"),
     plan: plan_bus,
 };
 
@@ -26,7 +25,6 @@ pub const DATA: Nemesis = Nemesis {
     share: Share::Percent(40),
     worlds: Worlds::Simulation,
     hold: Hold::Targets,
-    ending: Some("connects {nodes} again"),
     plan: plan_data,
 };
 

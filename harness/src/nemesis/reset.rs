@@ -16,7 +16,6 @@ pub const NEMESIS: Nemesis = Nemesis {
     share: Share::Percent(25),
     worlds: Worlds::All,
     hold: Hold::Targets,
-    ending: Some("has undone or finished: {note}"),
     plan,
 };
 

@@ -14,7 +14,6 @@ pub const NEMESIS: Nemesis = Nemesis {
     share: Share::Percent(40),
     worlds: Worlds::Simulation,
     hold: Hold::Nothing,
-    ending: Some("lets the network be quick again"),
     plan,
 };
 

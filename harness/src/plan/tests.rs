@@ -151,6 +151,30 @@ fn a_bad_script_is_refused_with_line_and_field() {
             "line 6: script[1].strike.orders: acts of operators are made of orders",
         ),
         (
+            step(r#"{"at_ms":1,"kind":"partition","strike":{"targets":["n2"],"duration_ms":5}}"#),
+            "line 6: script[1].strike.cuts: a partition without cuts",
+        ),
+        (
+            step(r#"{"at_ms":99999,"kind":"kill","strike":{"targets":["n2"],"duration_ms":5}}"#),
+            "line 6: script[1].at_ms: at 99999 ms, but the run is disturbed for 30000 ms only",
+        ),
+        (
+            file_of(&format!(
+                "{},\n{KILL}",
+                KILL.replace("n1", "n2").replace(": 0", ": 9")
+            )),
+            "line 6: script[1].at_ms: at 0 ms, after a step at 9 ms",
+        ),
+    ];
+    assert_refused(&cases);
+}
+
+/// Every node that an act names must be there, as in its targets.
+#[test]
+fn a_bad_order_is_refused_with_line_and_field() {
+    let step = |step: &str| file_of(&format!("{KILL},\n{step}"));
+    let cases = [
+        (
             step(
                 "{\"at_ms\":1,\"kind\":\"reset\",\"strike\":{\"targets\":[\"n4\"],\n\
                  \"orders\":[{\"to\":\"n4\",\"words\":\"CLUSTER RESET\"}],\n\
@@ -172,21 +196,6 @@ fn a_bad_script_is_refused_with_line_and_field() {
                 "orders":[{"to":"n4","words":"CLUSTER REPLICATE {ID:n2}"}],"duration_ms":5}}"#,
             ),
             "line 7: script[1].strike.orders[0]: {ID:n2} means nothing; there are {id:n1}, ",
-        ),
-        (
-            step(r#"{"at_ms":1,"kind":"partition","strike":{"targets":["n2"],"duration_ms":5}}"#),
-            "line 6: script[1].strike.cuts: a partition without cuts",
-        ),
-        (
-            step(r#"{"at_ms":99999,"kind":"kill","strike":{"targets":["n2"],"duration_ms":5}}"#),
-            "line 6: script[1].at_ms: at 99999 ms, but the run is disturbed for 30000 ms only",
-        ),
-        (
-            file_of(&format!(
-                "{},\n{KILL}",
-                KILL.replace("n1", "n2").replace(": 0", ": 9")
-            )),
-            "line 6: script[1].at_ms: at 0 ms, after a step at 9 ms",
         ),
     ];
     assert_refused(&cases);

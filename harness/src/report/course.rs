@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use slotquake_checkers::observation::{Fault, FaultPhase};
+use slotquake_checkers::observation::{Damage, Fault, FaultPhase, NetTrouble};
 use slotquake_checkers::verdict::Violation;
 
 use super::elections::Election;
@@ -14,7 +14,6 @@ use super::film::{DrawnStance, Film};
 use super::ledger::{Ledger, Loss};
 use super::outage::Outage;
 use super::words::seconds;
-use crate::nemesis;
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +90,17 @@ fn ending(fault: &Fault) -> Option<Step> {
     if fault.phase != FaultPhase::Healed {
         return None;
     }
-    let what = nemesis::of(fault.kind)?.told_ending(fault)?;
+    let names: Vec<String> = fault.targets.iter().map(ToString::to_string).collect();
+    let names = names.join(", ");
+    let what = match fault.kind.damage() {
+        Some(Damage::Kill) => format!("starts {names} again"),
+        Some(Damage::Pause) => format!("lets {names} go on"),
+        Some(Damage::Cut(_)) => format!("connects {names} again"),
+        Some(Damage::Net(NetTrouble::Slow)) => "lets the network be quick again".into(),
+        Some(Damage::Net(NetTrouble::Reset)) => return None,
+        None if fault.kind.is_over_when_done() => return None,
+        None => format!("has undone or finished: {}", fault.note),
+    };
     Some(Step {
         time: fault.time,
         who: "harness".into(),
