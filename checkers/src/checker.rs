@@ -1,6 +1,6 @@
 //! The trait of every checker.
 
-use crate::history::Event;
+use crate::history::{Event, Operation};
 use crate::observation::{Fault, Lifecycle, Packet, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -46,6 +46,47 @@ pub trait Checker {
     /// Figures for the coverage of the run, asked after `finish`: name and count.
     fn figures(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
+    }
+}
+
+/// A checker that needs nothing but client operations and, at the end, the scene.
+pub trait OfOperations {
+    /// Takes in an operation when it is complete; those that are open at the end come last.
+    fn keep(&mut self, operation: &Operation);
+
+    /// Says what it found, as [`Checker::finish`].
+    fn judge(&mut self, setting: &Setting, scene: &Scene) -> Verdict;
+
+    /// As [`Checker::figures`].
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+}
+
+impl<C: OfOperations> Checker for C {
+    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
+        match (happening, scene.operation()) {
+            (Happening::Op(_), Some(operation)) => self.keep(operation),
+            (Happening::Op(_), None)
+            | (
+                Happening::Packet(_)
+                | Happening::View(_)
+                | Happening::Fault(_)
+                | Happening::Lifecycle(_),
+                _,
+            ) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
+        for operation in scene.open_operations() {
+            self.keep(operation);
+        }
+        self.judge(setting, scene)
+    }
+
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        OfOperations::figures(self)
     }
 }
 

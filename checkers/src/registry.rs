@@ -5,7 +5,8 @@
 
 use crate::checker::Entry;
 use crate::consistency::{
-    bank, counter, invented_values, isolation, lineage, linearizable, lost_writes, queue_delivery,
+    bank, counter, deliveries, expiry, invented_values, isolation, lineage, linearizable,
+    lost_writes, queue_delivery, queue_order, replica_reads,
 };
 use crate::invariants::{
     attempts_are_spaced, comes_back_late, config_epoch_never_above_current,
@@ -25,8 +26,12 @@ pub const CHECKERS: &[Entry] = &[
     lost_writes::ENTRY,
     counter::ENTRY,
     queue_delivery::ENTRY,
+    queue_order::ENTRY,
     invented_values::ENTRY,
     lineage::ENTRY,
+    replica_reads::ENTRY,
+    expiry::ENTRY,
+    deliveries::ENTRY,
     current_epoch_never_decreases::ENTRY,
     config_epoch_never_decreases::ENTRY,
     config_epoch_never_above_current::ENTRY,

@@ -4,6 +4,8 @@
 //! hand: who owns which slots, who was promoted, to which life and link a packet belongs, which
 //! operation an event completes. Nothing here judges.
 
+use std::collections::BTreeMap;
+
 use crate::checker::Happening;
 use crate::consistency::timeline::Timeline;
 use crate::history::{Operation, Pairing};
@@ -20,6 +22,8 @@ pub struct Scene {
     operation: Option<Operation>,
     open: Vec<Operation>,
     is_attended: bool,
+    /// Faults by number: begin and end, ns.
+    faults: BTreeMap<u32, (u64, u64)>,
 }
 
 impl Scene {
@@ -34,6 +38,7 @@ impl Scene {
         };
         if let Happening::Fault(fault) = happening {
             self.note_operator(fault);
+            self.note_fault(fault);
         }
         self.timeline.observe(happening);
     }
@@ -43,6 +48,27 @@ impl Scene {
         let is_act = !matches!(fault.kind, Kill | Pause | Partition | Failover);
         let is_done = !matches!(fault.phase, FaultPhase::Skipped(_));
         self.is_attended |= is_act && is_done;
+    }
+
+    fn note_fault(&mut self, fault: &Fault) {
+        let span = self
+            .faults
+            .entry(fault.id)
+            .or_insert((fault.begun, u64::MAX));
+        match &fault.phase {
+            FaultPhase::Installed | FaultPhase::Indeterminate(_) => {}
+            FaultPhase::Healed => span.1 = fault.time,
+            FaultPhase::Skipped(_) => {
+                self.faults.remove(&fault.id);
+            }
+        }
+    }
+
+    /// Whether no fault was in force around this time, with so much time to spare, ns.
+    pub fn is_calm(&self, time: u64, margin: u64) -> bool {
+        let (from, to) = (time.saturating_sub(margin), time.saturating_add(margin));
+        let mut faults = self.faults.values();
+        faults.all(|(begun, ended)| *ended < from || *begun > to)
     }
 
     /// Whether an operator acted on the cluster, other than by a manual failover (R8).

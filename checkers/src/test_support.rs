@@ -425,6 +425,7 @@ impl RecordingBuilder {
             node: None,
             hops: Vec::new(),
             error: None,
+            replicas: None,
             final_read: false,
         };
         let (kind, value) = match end {

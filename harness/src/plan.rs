@@ -13,6 +13,7 @@ pub mod words;
 
 use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::FaultKind;
+use slotquake_workloads::load::Load;
 use slotquake_workloads::registry::WORKLOADS;
 
 use crate::director::scenario::{self, SCENARIOS};
@@ -97,6 +98,9 @@ pub struct Plan {
     pub rate: u64,
     /// Clients at work at the same time.
     pub concurrency: u32,
+    /// What is asked of every workload.
+    #[serde(skip_serializing_if = "Load::is_usual")]
+    pub load: Load,
     /// A fixed course of events instead of drawn faults: `double-manual-failover`.
     #[serde(default)]
     pub scenario: Option<String>,
@@ -141,6 +145,7 @@ impl Default for Plan {
             time_limit_ms: 30_000,
             rate: 200,
             concurrency: 10,
+            load: Load::default(),
             scenario: None,
             script: None,
             operations: None,
@@ -249,6 +254,9 @@ impl Plan {
                 given: *given,
                 clients: self.concurrency,
             });
+        }
+        if let Err((field, why)) = self.load.validate() {
+            return Err(PlanError::Load { field, why });
         }
         if rate > 0 && self.workloads.is_empty() {
             let known = workload_names();

@@ -262,6 +262,8 @@ impl Story {
                 final_read: false,
                 pin: None,
                 patience_ms: 1000,
+                value_bytes: 0,
+                wait: None,
             };
             self.world.execute(Command::Invoke { process: 0, op });
             let outcome =

@@ -300,6 +300,7 @@ fn events() -> Vec<Event> {
             node: None,
             hops: Vec::new(),
             error: None,
+            replicas: None,
             final_read: false,
         };
         let mut done = base.clone();
@@ -330,6 +331,7 @@ fn final_read(shard: usize, elements: Vec<Value>) -> [Event; 2] {
         node: None,
         hops: Vec::new(),
         error: None,
+        replicas: None,
         final_read: true,
     };
     let mut done = invoke.clone();

@@ -184,6 +184,7 @@ impl TxnHistory {
             node: None,
             hops: Vec::new(),
             error: None,
+            replicas: None,
             final_read: false,
         });
         self.events += 1;

@@ -2,20 +2,20 @@
 //!
 //! Accounts begin empty and may go below zero, so the total is zero at every moment.
 
-use std::collections::BTreeSet;
-
 use slotquake_checkers::history::{Function, Key, Process, Value};
 
+use crate::keys::{Keys, Spread};
+use crate::load::Load;
 use crate::registry::Entry;
 use crate::rng::Rng;
-use crate::workload::{Done, Op, Shape, Workload};
+use crate::workload::{Op, Shape, Workload};
 
 /// This workload's line in the registry.
 pub const ENTRY: Entry = Entry {
     name: "bank",
     help: "transfers between accounts of one slot, and reads of all of them",
     is_default: false,
-    make: || Box::new(Bank::default()),
+    make: |load| Box::new(Bank::new(load)),
 };
 
 /// Number of banks, each in a slot of its own.
@@ -30,9 +30,23 @@ const READ_PERCENT: u64 = 40;
 const AMOUNT_MAX: u64 = 20;
 
 /// The workload.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Bank {
-    used: BTreeSet<u64>,
+    keys: Keys,
+}
+
+impl Bank {
+    /// The workload under this load.
+    pub fn new(load: &Load) -> Bank {
+        // Each bank has a hash tag of its own.
+        let load = Load {
+            hash_tags: 0,
+            ..*load
+        };
+        Bank {
+            keys: Keys::new("", Spread::even(BANKS), &load),
+        }
+    }
 }
 
 const SHAPE: Shape = Shape::Bank { accounts: ACCOUNTS };
@@ -43,9 +57,7 @@ fn key_of(number: u64) -> Key {
 
 impl Workload for Bank {
     fn next(&mut self, _process: Process, rng: &mut Rng) -> Op {
-        let number = rng.below(BANKS);
-        self.used.insert(number);
-        let key = key_of(number);
+        let key = key_of(self.keys.position(rng));
         if rng.chance(READ_PERCENT) {
             return Op::read(key, SHAPE);
         }
@@ -61,12 +73,10 @@ impl Workload for Bank {
         Op::on(SHAPE, key, Function::Transfer, Value::List(parts.to_vec()))
     }
 
-    fn done(&mut self, _process: Process, _op: &Op, _done: Done<'_>) {}
-
     fn final_reads(&self) -> Vec<Op> {
-        let numbers = self.used.iter();
-        numbers
-            .map(|number| Op::read(key_of(*number), SHAPE).at_the_end())
+        self.keys
+            .used()
+            .map(|number| Op::read(key_of(number), SHAPE).at_the_end())
             .collect()
     }
 }
@@ -77,7 +87,7 @@ mod tests {
 
     #[test]
     fn transfers_between_two_accounts_of_a_bank() {
-        let (mut bank, mut rng) = (Bank::default(), Rng::new(1));
+        let (mut bank, mut rng) = (Bank::new(&Load::default()), Rng::new(1));
         for _ in 0..1000 {
             let op = bank.next(0, &mut rng);
             if let Value::List(parts) = &op.value {

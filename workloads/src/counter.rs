@@ -2,26 +2,27 @@
 //!
 //! Every read must lie between what was surely counted and what may have been.
 
-use std::collections::BTreeSet;
+use slotquake_checkers::history::{Function, Process, Value};
 
-use slotquake_checkers::history::{Function, Key, Process, Value};
-
+use crate::keys::{Keys, Spread};
+use crate::load::Load;
 use crate::registry::Entry;
 use crate::rng::Rng;
-use crate::workload::{Done, Op, Shape, Workload};
+use crate::workload::{Op, Shape, Workload};
 
 /// This workload's line in the registry.
 pub const ENTRY: Entry = Entry {
     name: "counter",
     help: "counters over all slots, counted up and down and read",
     is_default: false,
-    make: || Box::new(Counter::default()),
+    make: |load| Box::new(Counter::new(load)),
 };
 
-/// Number of counters.
-const COUNTERS: u64 = 16;
-/// Share of operations on the hot one, percent.
-const HOT_PERCENT: u64 = 25;
+const SPREAD: Spread = Spread {
+    keys: 16,
+    hot: 1,
+    hot_percent: 30,
+};
 /// Share of reads, percent.
 const READ_PERCENT: u64 = 30;
 /// Share of decrements among the rest, percent.
@@ -30,23 +31,23 @@ const DOWN_PERCENT: u64 = 30;
 const SUMMAND_MAX: u64 = 9;
 
 /// The workload.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counter {
-    used: BTreeSet<u64>,
+    keys: Keys,
 }
 
-fn key_of(number: u64) -> Key {
-    format!("c{number}").into()
+impl Counter {
+    /// The workload under this load.
+    pub fn new(load: &Load) -> Counter {
+        Counter {
+            keys: Keys::new("c", SPREAD, load),
+        }
+    }
 }
 
 impl Workload for Counter {
     fn next(&mut self, _process: Process, rng: &mut Rng) -> Op {
-        let number = match rng.chance(HOT_PERCENT) {
-            true => 0,
-            false => rng.below(COUNTERS),
-        };
-        self.used.insert(number);
-        let key = key_of(number);
+        let key = self.keys.draw(rng);
         if rng.chance(READ_PERCENT) {
             return Op::read(key, Shape::Counter);
         }
@@ -63,13 +64,8 @@ impl Workload for Counter {
         )
     }
 
-    fn done(&mut self, _process: Process, _op: &Op, _done: Done<'_>) {}
-
     fn final_reads(&self) -> Vec<Op> {
-        let numbers = self.used.iter();
-        numbers
-            .map(|number| Op::read(key_of(*number), Shape::Counter).at_the_end())
-            .collect()
+        self.keys.final_reads(Shape::Counter)
     }
 }
 
@@ -79,11 +75,11 @@ mod tests {
 
     #[test]
     fn counts_up_and_down_and_reads_every_counter_at_the_end() {
-        let (mut counter, mut rng) = (Counter::default(), Rng::new(1));
+        let (mut counter, mut rng) = (Counter::new(&Load::default()), Rng::new(1));
         let ops: Vec<Op> = (0..1000).map(|_| counter.next(0, &mut rng)).collect();
         let summands: Vec<i64> = ops.iter().filter_map(|op| op.value.as_int()).collect();
         assert!(summands.iter().any(|summand| *summand < 0));
         assert!(summands.iter().filter(|summand| **summand > 0).count() > 300);
-        assert_eq!(counter.final_reads().len(), COUNTERS as usize);
+        assert_eq!(counter.final_reads().len(), SPREAD.keys as usize);
     }
 }

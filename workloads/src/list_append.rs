@@ -10,14 +10,14 @@ use slotquake_checkers::history::{Function, Key, Process, Value};
 
 use crate::registry::Entry;
 use crate::rng::Rng;
-use crate::workload::{Done, Op, Shape, Workload};
+use crate::workload::{Op, Shape, Workload};
 
 /// This workload's line in the registry.
 pub const ENTRY: Entry = Entry {
     name: "list-append",
     help: "transactions that append to lists of one slot and read them",
     is_default: false,
-    make: || Box::new(Transactions::new(Shape::Lists)),
+    make: |_| Box::new(Transactions::new(Shape::Lists)),
 };
 
 /// Stores, each in a slot of its own.
@@ -59,6 +59,8 @@ impl Transactions {
             Shape::Register
             | Shape::Set
             | Shape::List
+            | Shape::Stream
+            | Shape::Channel(_)
             | Shape::Counter
             | Shape::Bank { .. }
             | Shape::Lists => ("append", "la"),
@@ -107,8 +109,6 @@ impl Workload for Transactions {
         let micros = (0..count).map(|_| self.micro(store, rng)).collect();
         self.op(store, micros)
     }
-
-    fn done(&mut self, _process: Process, _op: &Op, _done: Done<'_>) {}
 
     fn final_reads(&self) -> Vec<Op> {
         let mut reads = Vec::new();

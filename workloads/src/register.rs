@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use slotquake_checkers::history::{EventKind, Function, Key, Process, Value};
 
+use crate::keys::{Elements, Keys, Spread};
+use crate::load::Load;
 use crate::registry::Entry;
 use crate::rng::Rng;
 use crate::workload::{Done, Op, Shape, Workload};
@@ -17,46 +19,51 @@ pub const ENTRY: Entry = Entry {
     name: "register",
     help: "reads, writes and compare-and-set on many keys over all slots",
     is_default: true,
-    make: || Box::new(Register::default()),
+    make: |load| Box::new(Register::new(load)),
 };
 
 /// Keys in use at a time.
-const KEYS: u64 = 40;
-/// How many of them are hot.
-const KEYS_HOT: u64 = 4;
-/// Share of operations on hot keys, percent.
-const HOT_PERCENT: u64 = 40;
+const SPREAD: Spread = Spread {
+    keys: 40,
+    hot: 4,
+    hot_percent: 40,
+};
 /// Operations on a key before a fresh one takes its place.
 const OPS_PER_KEY_MAX: u64 = 240;
 
 /// The workload.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Register {
+    keys: Keys,
     /// Operations issued on each position, over all its generations.
     issued: BTreeMap<u64, u64>,
     /// What was last seen of a key.
     last_seen: BTreeMap<Key, i64>,
-    value_last: i64,
+    values: Elements,
 }
 
 impl Register {
-    fn key_of(position: u64, generation: u64) -> Key {
-        format!("r{position}-{generation}").into()
+    /// The workload under this load.
+    pub fn new(load: &Load) -> Register {
+        Register {
+            keys: Keys::new("r", SPREAD, load),
+            issued: BTreeMap::new(),
+            last_seen: BTreeMap::new(),
+            values: Elements::default(),
+        }
+    }
+
+    fn key_of(&self, position: u64, generation: u64) -> Key {
+        let name = format!("{position}-{generation}");
+        self.keys.name(position, name)
     }
 
     fn next_key(&mut self, rng: &mut Rng) -> Key {
-        let position = match rng.chance(HOT_PERCENT) {
-            true => rng.below(KEYS_HOT),
-            false => KEYS_HOT + rng.below(KEYS - KEYS_HOT),
-        };
+        let position = self.keys.position(rng);
         let issued = self.issued.entry(position).or_default();
         *issued += 1;
-        Register::key_of(position, (*issued - 1) / OPS_PER_KEY_MAX)
-    }
-
-    fn fresh_value(&mut self) -> i64 {
-        self.value_last += 1;
-        self.value_last
+        let generation = (*issued - 1) / OPS_PER_KEY_MAX;
+        self.key_of(position, generation)
     }
 }
 
@@ -68,11 +75,11 @@ impl Workload for Register {
         match expected {
             _ if dice < 45 => Op::read(key, Shape::Register),
             Some(expected) if dice >= 75 => {
-                let new = self.fresh_value();
+                let new = self.values.fresh();
                 Op::cas(key, expected, new)
             }
             _ => {
-                let value = self.fresh_value();
+                let value = self.values.fresh();
                 Op::write(key, value)
             }
         }
@@ -83,7 +90,7 @@ impl Workload for Register {
             return;
         }
         let seen = match (op.f, &op.value) {
-            (Function::Read, _) => done.value.as_int(),
+            (Function::Read | Function::ReplicaRead, _) => done.value.as_int(),
             (Function::Cas, Value::List(pair)) => pair.get(1).and_then(Value::as_int),
             (_, value) => value.as_int(),
         };
@@ -96,7 +103,7 @@ impl Workload for Register {
         let mut reads = Vec::new();
         for (position, issued) in &self.issued {
             for generation in 0..=(issued - 1) / OPS_PER_KEY_MAX {
-                let key = Register::key_of(*position, generation);
+                let key = self.key_of(*position, generation);
                 reads.push(Op::read(key, Shape::Register).at_the_end());
             }
         }
@@ -113,7 +120,7 @@ mod tests {
     use super::*;
 
     fn ops(count: usize) -> (Register, Vec<Op>) {
-        let (mut register, mut rng) = (Register::default(), Rng::new(3));
+        let (mut register, mut rng) = (Register::new(&Load::default()), Rng::new(3));
         let mut ops = Vec::new();
         for _ in 0..count {
             let op = register.next(0, &mut rng);

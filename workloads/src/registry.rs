@@ -1,7 +1,10 @@
 //! The list of workloads, one line each.
 
+use crate::load::Load;
 use crate::workload::Workload;
-use crate::{append, bank, counter, list_append, queue, register, set, txn};
+use crate::{
+    append, bank, counter, expiry, list_append, pubsub, queue, register, set, stream, txn,
+};
 
 /// A workload as the command line and the report know it.
 #[derive(Debug, Clone, Copy)]
@@ -12,8 +15,8 @@ pub struct Entry {
     pub help: &'static str,
     /// Whether a run has it unless told otherwise.
     pub is_default: bool,
-    /// A fresh one.
-    pub make: fn() -> Box<dyn Workload>,
+    /// A fresh one under this load.
+    pub make: fn(&Load) -> Box<dyn Workload>,
 }
 
 /// Every workload.
@@ -26,6 +29,10 @@ pub const WORKLOADS: &[Entry] = &[
     bank::ENTRY,
     list_append::ENTRY,
     txn::ENTRY,
+    stream::ENTRY,
+    expiry::ENTRY,
+    pubsub::PUBSUB,
+    pubsub::SHARDED,
 ];
 
 /// The workload of this name.

@@ -3,20 +3,20 @@
 //! Every acknowledged element must be there after the heal, unless it fell into a documented loss
 //! window, and nothing else may be. A few reads on the way show when an element was first seen.
 
-use std::collections::BTreeSet;
+use slotquake_checkers::history::Process;
 
-use slotquake_checkers::history::{Key, Process};
-
+use crate::keys::{Elements, Keys, Spread};
+use crate::load::Load;
 use crate::registry::Entry;
 use crate::rng::Rng;
-use crate::workload::{Done, Op, Shape, Workload};
+use crate::workload::{Op, Shape, Workload};
 
 /// This workload's line in the registry.
 pub const ENTRY: Entry = Entry {
     name: "set",
     help: "unique elements added to sets over all slots, and a final read of each set",
     is_default: true,
-    make: || Box::new(Set::default()),
+    make: |load| Box::new(Set::new(load)),
 };
 
 /// Number of sets.
@@ -25,44 +25,45 @@ const SETS: u64 = 24;
 const READ_PERCENT: u64 = 3;
 
 /// The workload.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Set {
-    used: BTreeSet<u64>,
-    element_last: i64,
+    keys: Keys,
+    elements: Elements,
 }
 
-fn key_of(number: u64) -> Key {
-    format!("s{number}").into()
+impl Set {
+    /// The workload under this load.
+    pub fn new(load: &Load) -> Set {
+        Set {
+            keys: Keys::new("s", Spread::even(SETS), load),
+            elements: Elements::default(),
+        }
+    }
 }
 
 impl Workload for Set {
     fn next(&mut self, _process: Process, rng: &mut Rng) -> Op {
-        let number = rng.below(SETS);
-        self.used.insert(number);
+        let key = self.keys.draw(rng);
         if rng.chance(READ_PERCENT) {
-            return Op::read(key_of(number), Shape::Set);
+            return Op::read(key, Shape::Set);
         }
-        self.element_last += 1;
-        Op::add(key_of(number), self.element_last)
+        Op::add(key, self.elements.fresh())
     }
 
-    fn done(&mut self, _process: Process, _op: &Op, _done: Done<'_>) {}
-
     fn final_reads(&self) -> Vec<Op> {
-        let numbers = self.used.iter();
-        numbers
-            .map(|number| Op::read(key_of(*number), Shape::Set).at_the_end())
-            .collect()
+        self.keys.final_reads(Shape::Set)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn adds_each_element_once_and_reads_every_set_at_the_end() {
-        let (mut set, mut rng) = (Set::default(), Rng::new(1));
+        let (mut set, mut rng) = (Set::new(&Load::default()), Rng::new(1));
         let ops: Vec<Op> = (0..1000).map(|_| set.next(0, &mut rng)).collect();
         let added: Vec<i64> = ops.iter().filter_map(|op| op.value.as_int()).collect();
         let distinct: BTreeSet<i64> = added.iter().copied().collect();

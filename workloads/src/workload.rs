@@ -24,6 +24,19 @@ pub struct Op {
     pub pin: Option<SocketAddrV4>,
     /// How long the client waits for each answer, ms.
     pub patience_ms: u64,
+    /// What it writes is made at least so long, by zeros before the number.
+    pub value_bytes: u32,
+    /// What follows the write, if anything.
+    pub wait: Option<Wait>,
+}
+
+/// A WAIT behind a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// How many replicas are to acknowledge the write.
+    pub replicas: u8,
+    /// How long that may take, ms.
+    pub wait_ms: u64,
 }
 
 /// The Redis type behind a key.
@@ -35,6 +48,12 @@ pub enum Shape {
     Set,
     /// A list: RPUSH, LRANGE, and LPOP where it is a queue.
     List,
+    /// A stream with a consumer group, as a queue: XADD, XREADGROUP or XAUTOCLAIM, XACK and XDEL,
+    /// XRANGE.
+    Stream,
+    /// A channel, whose messages go to subscribers anywhere or of its slot: PUBLISH and SUBSCRIBE,
+    /// SPUBLISH and SSUBSCRIBE.
+    Channel(Reach),
     /// A number: INCRBY, GET.
     Counter,
     /// That many numbers under one hash tag: MGET; a transfer is MULTI, DECRBY, INCRBY, EXEC.
@@ -46,6 +65,15 @@ pub enum Shape {
     Lists,
     /// Strings under one hash tag: MULTI, SET …, GET …, EXEC.
     Registers,
+}
+
+/// Where the subscribers of a channel are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// At any node.
+    Cluster,
+    /// At the nodes of the channel's slot.
+    Shard,
 }
 
 /// How an operation ended.
@@ -63,7 +91,7 @@ pub trait Workload {
     fn next(&mut self, process: Process, rng: &mut Rng) -> Op;
 
     /// Learns how an operation ended.
-    fn done(&mut self, process: Process, op: &Op, done: Done<'_>);
+    fn done(&mut self, _process: Process, _op: &Op, _done: Done<'_>) {}
 
     /// The reads to do at the end, after everything was healed.
     fn final_reads(&self) -> Vec<Op>;
@@ -80,6 +108,8 @@ impl Op {
             final_read: false,
             pin: None,
             patience_ms: REPLY_TIMEOUT_MS,
+            value_bytes: 0,
+            wait: None,
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Entry, Evidence, Need, OfOperations};
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::scene::Scene;
@@ -38,18 +38,24 @@ struct Bank {
     reads: Vec<Operation>,
 }
 
-impl Checker for Banks {
-    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        match happening {
-            Happening::Op(_) => self.keep(scene.operation()),
-            Happening::Packet(_)
-            | Happening::View(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => {}
+impl OfOperations for Banks {
+    fn keep(&mut self, operation: &Operation) {
+        if operation.outcome != Outcome::Ok {
+            return;
+        }
+        let is_list = matches!(operation.result, Value::List(_));
+        if operation.f == Function::Transfer {
+            self.banks
+                .entry(operation.key.clone())
+                .or_default()
+                .transfers += 1;
+        } else if operation.f == Function::Read && is_list {
+            let bank = self.banks.entry(operation.key.clone()).or_default();
+            bank.reads.push(operation.clone());
         }
     }
 
-    fn finish(&mut self, _setting: &Setting, _scene: &Scene) -> Verdict {
+    fn judge(&mut self, _setting: &Setting, _scene: &Scene) -> Verdict {
         let mut findings = Findings::default();
         let mut examined = 0;
         for (key, bank) in self.banks.iter().filter(|(_, bank)| bank.transfers > 0) {
@@ -62,24 +68,6 @@ impl Checker for Banks {
             }
         }
         findings.conclude(examined, "no bank was read")
-    }
-}
-
-impl Banks {
-    fn keep(&mut self, operation: Option<&Operation>) {
-        let Some(operation) = operation.filter(|op| op.outcome == Outcome::Ok) else {
-            return;
-        };
-        let is_list = matches!(operation.result, Value::List(_));
-        if operation.f == Function::Transfer {
-            self.banks
-                .entry(operation.key.clone())
-                .or_default()
-                .transfers += 1;
-        } else if operation.f == Function::Read && is_list {
-            let bank = self.banks.entry(operation.key.clone()).or_default();
-            bank.reads.push(operation.clone());
-        }
     }
 }
 

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::windows::Windows;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Entry, Evidence, Need, OfOperations};
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::observation::slots::slot_of_key;
@@ -36,21 +36,21 @@ pub struct Counters {
     counters: BTreeMap<Key, Vec<Operation>>,
 }
 
-impl Checker for Counters {
-    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        match happening {
-            Happening::Op(_) => self.keep(scene.operation()),
-            Happening::Packet(_)
-            | Happening::View(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => {}
+impl OfOperations for Counters {
+    fn keep(&mut self, operation: &Operation) {
+        if operation.outcome == Outcome::Fail {
+            return;
+        }
+        let is_number = !matches!(operation.result, Value::List(_) | Value::Text(_));
+        let is_read =
+            operation.f == Function::Read && operation.outcome == Outcome::Ok && is_number;
+        if is_read || operation.f == Function::Increment {
+            let counter = self.counters.entry(operation.key.clone()).or_default();
+            counter.push(operation.clone());
         }
     }
 
-    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
-        for operation in scene.open_operations() {
-            self.keep(Some(operation));
-        }
+    fn judge(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let windows = Windows::new(scene.timeline(), setting);
         let mut findings = Findings::default();
         let mut examined = 0;
@@ -62,21 +62,6 @@ impl Checker for Counters {
             }
         }
         findings.conclude(examined, "no counter was read")
-    }
-}
-
-impl Counters {
-    fn keep(&mut self, operation: Option<&Operation>) {
-        let Some(operation) = operation.filter(|op| op.outcome != Outcome::Fail) else {
-            return;
-        };
-        let is_number = !matches!(operation.result, Value::List(_) | Value::Text(_));
-        let is_read =
-            operation.f == Function::Read && operation.outcome == Outcome::Ok && is_number;
-        if is_read || operation.f == Function::Increment {
-            let counter = self.counters.entry(operation.key.clone()).or_default();
-            counter.push(operation.clone());
-        }
     }
 }
 

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Entry, Evidence, Need, OfOperations};
 use crate::history::operation::short;
-use crate::history::{Key, Object, Operation, Outcome, Value};
+use crate::history::{Function, Key, Object, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict, Violation};
@@ -45,52 +45,7 @@ struct Written {
     failed: Option<u64>,
 }
 
-impl Checker for InventedValues {
-    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        match happening {
-            Happening::Op(_) => {
-                if let Some(operation) = scene.operation() {
-                    self.keep(operation);
-                }
-            }
-            Happening::Packet(_)
-            | Happening::View(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => {}
-        }
-    }
-
-    fn finish(&mut self, _setting: &Setting, scene: &Scene) -> Verdict {
-        for operation in scene.open_operations() {
-            self.keep(operation);
-        }
-        let mut findings = Findings::default();
-        let derived = &self.derived;
-        self.reads.retain(|read| !derived.contains(&read.key));
-        for read in &self.reads {
-            match &read.result {
-                Value::Nil => {}
-                Value::List(elements) => {
-                    // Nil is what was never written, as an account of a bank may be.
-                    let present = elements.iter().filter(|element| **element != Value::Nil);
-                    let mut sorted: Vec<&Value> = present.collect();
-                    sorted.sort_unstable();
-                    for pair in sorted.windows(2).filter(|pair| pair[0] == pair[1]) {
-                        findings.push(violation(read, pair[0], "twice", None));
-                    }
-                    sorted.dedup();
-                    for element in sorted {
-                        self.judge(read, element, &mut findings);
-                    }
-                }
-                value @ (Value::Int(_) | Value::Text(_)) => self.judge(read, value, &mut findings),
-            }
-        }
-        findings.conclude(self.reads.len() as u64, "nothing was read")
-    }
-}
-
-impl InventedValues {
+impl OfOperations for InventedValues {
     fn keep(&mut self, operation: &Operation) {
         for part in operation.parts() {
             self.keep(&part);
@@ -103,9 +58,12 @@ impl InventedValues {
                 return;
             }
             Some(Object::Set | Object::List | Object::Queue | Object::Stack) => {
-                Some(&operation.argument).filter(|value| **value != Value::Nil)
+                Some(&operation.argument)
+                    .filter(|value| **value != Value::Nil && operation.f != Function::Dequeue)
             }
-            Some(Object::Register) => operation.written(),
+            Some(Object::Register | Object::Lease) => operation.written(),
+            // Messages have a judge of their own.
+            Some(Object::Channel) => return,
             // What these hold is no value that somebody wrote.
             Some(Object::Counter | Object::Lock | Object::Bank | Object::Store) => {
                 self.derived.insert(operation.key.clone());
@@ -126,7 +84,37 @@ impl InventedValues {
         }
     }
 
-    fn judge(&self, read: &Operation, value: &Value, findings: &mut Findings) {
+    fn judge(&mut self, _setting: &Setting, _scene: &Scene) -> Verdict {
+        let mut findings = Findings::default();
+        let derived = &self.derived;
+        self.reads.retain(|read| !derived.contains(&read.key));
+        for read in &self.reads {
+            match &read.result {
+                Value::Nil => {}
+                Value::List(elements) => {
+                    // Nil is what was never written, as an account of a bank may be.
+                    let present = elements.iter().filter(|element| **element != Value::Nil);
+                    let mut sorted: Vec<&Value> = present.collect();
+                    sorted.sort_unstable();
+                    for pair in sorted.windows(2).filter(|pair| pair[0] == pair[1]) {
+                        findings.push(violation(read, pair[0], "twice", None));
+                    }
+                    sorted.dedup();
+                    for element in sorted {
+                        self.judge_value(read, element, &mut findings);
+                    }
+                }
+                value @ (Value::Int(_) | Value::Text(_)) => {
+                    self.judge_value(read, value, &mut findings)
+                }
+            }
+        }
+        findings.conclude(self.reads.len() as u64, "nothing was read")
+    }
+}
+
+impl InventedValues {
+    fn judge_value(&self, read: &Operation, value: &Value, findings: &mut Findings) {
         let written = self
             .written
             .get(&read.key)

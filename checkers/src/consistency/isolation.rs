@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::windows::{Unsettled, Windows};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Entry, Evidence, Need, OfOperations};
 use crate::history::{Event, EventKind, Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::observation::slots::slot_of_key;
@@ -39,21 +39,15 @@ pub struct Isolation {
     stores: BTreeMap<Key, Vec<Operation>>,
 }
 
-impl Checker for Isolation {
-    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        match happening {
-            Happening::Op(_) => self.keep(scene.operation()),
-            Happening::Packet(_)
-            | Happening::View(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => {}
+impl OfOperations for Isolation {
+    fn keep(&mut self, operation: &Operation) {
+        if operation.f == Function::Txn {
+            let store = self.stores.entry(operation.key.clone()).or_default();
+            store.push(operation.clone());
         }
     }
 
-    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
-        for operation in scene.open_operations() {
-            self.keep(Some(operation));
-        }
+    fn judge(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let windows = Windows::new(scene.timeline(), setting);
         let mut tally = Tally::default();
         for (key, operations) in &self.stores {
@@ -66,15 +60,6 @@ impl Checker for Isolation {
             }
         }
         tally.verdict()
-    }
-}
-
-impl Isolation {
-    fn keep(&mut self, operation: Option<&Operation>) {
-        if let Some(operation) = operation.filter(|operation| operation.f == Function::Txn) {
-            let store = self.stores.entry(operation.key.clone()).or_default();
-            store.push(operation.clone());
-        }
     }
 }
 
@@ -173,6 +158,7 @@ fn events_of(operations: &[Operation], begin: u64, end: u64) -> Vec<Event> {
             node: None,
             hops: Vec::new(),
             error: None,
+            replicas: None,
             final_read: false,
         };
         let asked = &operation.argument;

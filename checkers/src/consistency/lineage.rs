@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Entry, Evidence, Need, OfOperations};
 use crate::history::operation::short;
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
@@ -40,22 +40,27 @@ struct List {
     is_appended: bool,
 }
 
-impl Checker for Lineage {
-    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        match happening {
-            Happening::Op(_) => {
-                if let Some(operation) = scene.operation() {
-                    self.keep(operation);
-                }
+impl OfOperations for Lineage {
+    fn keep(&mut self, operation: &Operation) {
+        for part in operation.parts() {
+            self.keep(&part);
+        }
+        let is_list = matches!(operation.result, Value::List(_));
+        let is_read = operation.f == Function::Read && is_list;
+        if operation.f == Function::Append {
+            let list = self.lists.entry(operation.key.clone()).or_default();
+            list.is_appended = true;
+        } else if is_read && operation.outcome == Outcome::Ok {
+            let list = self.lists.entry(operation.key.clone()).or_default();
+            let is_later = |last: &Operation| last.invoked <= operation.invoked;
+            if operation.final_read && list.last.as_ref().is_none_or(is_later) {
+                list.last = Some(operation.clone());
             }
-            Happening::Packet(_)
-            | Happening::View(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => {}
+            list.reads.push(operation.clone());
         }
     }
 
-    fn finish(&mut self, _setting: &Setting, _scene: &Scene) -> Verdict {
+    fn judge(&mut self, _setting: &Setting, _scene: &Scene) -> Verdict {
         let mut findings = Findings::default();
         let mut examined = 0;
         for (key, list) in self.lists.iter().filter(|(_, list)| list.is_appended) {
@@ -76,27 +81,6 @@ impl Checker for Lineage {
             }
         }
         findings.conclude(examined, "no list was read along the way and at the end")
-    }
-}
-
-impl Lineage {
-    fn keep(&mut self, operation: &Operation) {
-        for part in operation.parts() {
-            self.keep(&part);
-        }
-        let is_list = matches!(operation.result, Value::List(_));
-        let is_read = operation.f == Function::Read && is_list;
-        if operation.f == Function::Append {
-            let list = self.lists.entry(operation.key.clone()).or_default();
-            list.is_appended = true;
-        } else if is_read && operation.outcome == Outcome::Ok {
-            let list = self.lists.entry(operation.key.clone()).or_default();
-            let is_later = |last: &Operation| last.invoked <= operation.invoked;
-            if operation.final_read && list.last.as_ref().is_none_or(is_later) {
-                list.last = Some(operation.clone());
-            }
-            list.reads.push(operation.clone());
-        }
     }
 }
 

@@ -19,7 +19,7 @@ use super::linear::ruling::{Ruling, register};
 use super::linear::shrink::until;
 use super::linear::{Budget, Initial};
 use super::windows::{Unsettled, Windows};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Entry, Evidence, Need, OfOperations};
 use crate::history::compact::{KeyId, Log, Op};
 use crate::history::{Function, Key, Object, Operation, Outcome, Value};
 use crate::observation::Setting;
@@ -51,25 +51,27 @@ pub struct Linearizable {
     other_keys: BTreeSet<Key>,
 }
 
-impl Checker for Linearizable {
-    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        match happening {
-            Happening::Op(_) => {
-                if let Some(operation) = scene.operation() {
-                    self.keep(operation);
-                }
-            }
-            Happening::Packet(_)
-            | Happening::View(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => {}
+impl OfOperations for Linearizable {
+    fn keep(&mut self, operation: &Operation) {
+        // HI-01 is about reads from masters; those of replicas are judged apart.
+        if operation.f == Function::ReplicaRead {
+            return;
+        }
+        let is_other = match operation.f.object() {
+            Some(object) => object != Object::Register,
+            None => matches!(operation.result, Value::List(_)),
+        };
+        if is_other {
+            self.other_keys.insert(operation.key.clone());
+        } else if operation.outcome != Outcome::Fail {
+            self.keys
+                .entry(operation.key.clone())
+                .or_default()
+                .push(operation.clone());
         }
     }
 
-    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
-        for operation in scene.open_operations() {
-            self.keep(operation);
-        }
+    fn judge(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let windows = Windows::new(scene.timeline(), setting);
         let mut tally = Tally::default();
         for (key, operations) in &mut self.keys {
@@ -86,23 +88,6 @@ impl Checker for Linearizable {
             tally.keys += 1;
         }
         tally.verdict()
-    }
-}
-
-impl Linearizable {
-    fn keep(&mut self, operation: &Operation) {
-        let is_other = match operation.f.object() {
-            Some(object) => object != Object::Register,
-            None => matches!(operation.result, Value::List(_)),
-        };
-        if is_other {
-            self.other_keys.insert(operation.key.clone());
-        } else if operation.outcome != Outcome::Fail {
-            self.keys
-                .entry(operation.key.clone())
-                .or_default()
-                .push(operation.clone());
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::set_full::Sets;
 use super::timeline::Timeline;
 use super::windows::{Window, Windows};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Entry, Evidence, Need, OfOperations};
 use crate::history::operation::short;
 use crate::history::{Function, Key, Object, Operation, Outcome, Value};
 use crate::observation::Setting;
@@ -25,7 +25,7 @@ pub const ENTRY: Entry = Entry {
     id: "HI-03",
     title: "no acknowledged write is lost outside the documented windows",
     clauses: &[
-        "HI-03", "HI-04", "HI-05", "HI-06", "HI-07", "HI-08", "MF-01",
+        "HI-03", "HI-04", "HI-05", "HI-06", "HI-07", "HI-08", "HI-12", "MF-01",
     ],
     need: Need::WhenItHappens,
     evidence: Evidence::History,
@@ -34,7 +34,9 @@ pub const ENTRY: Entry = Entry {
            master cut off acknowledged before it noticed (HI-05), or that a deposed master \
            acknowledged right after a heal (HI-06), after a restart without data (HI-07) or \
            after a pause (HI-08). Those are counted and shown. Any other lost write is a \
-           violation, and so is each one lost by a manual failover (MF-01).",
+           violation, and so is each one lost by a manual failover (MF-01), and each one that all \
+           replicas of the master had acknowledged, as WAIT told, if none of them was restarted \
+           (HI-12). Losses are told by how many replicas had acknowledged them.",
     make: || Box::new(LostWrites::default()),
 };
 
@@ -46,25 +48,26 @@ pub struct LostWrites {
     counts: BTreeMap<&'static str, u64>,
 }
 
-impl Checker for LostWrites {
-    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        match happening {
-            Happening::Op(_) => {
-                if let Some(operation) = scene.operation() {
-                    self.keep(operation);
-                }
-            }
-            Happening::Packet(_)
-            | Happening::View(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => {}
+impl OfOperations for LostWrites {
+    fn keep(&mut self, operation: &Operation) {
+        for part in operation.parts() {
+            self.keep(&part);
+        }
+        let is_list = matches!(operation.result, Value::List(_));
+        self.sets.keep(operation);
+        let is_register = match operation.f.object() {
+            Some(object) => object == Object::Register && operation.outcome != Outcome::Fail,
+            None => operation.final_read && operation.outcome == Outcome::Ok && !is_list,
+        };
+        if is_register {
+            self.registers
+                .entry(operation.key.clone())
+                .or_default()
+                .push(operation.clone());
         }
     }
 
-    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
-        for operation in scene.open_operations() {
-            self.keep(operation);
-        }
+    fn judge(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let timeline = scene.timeline();
         let windows = Windows::new(timeline, setting);
         let sets = self.sets.findings();
@@ -104,26 +107,6 @@ impl Checker for LostWrites {
     }
 }
 
-impl LostWrites {
-    fn keep(&mut self, operation: &Operation) {
-        for part in operation.parts() {
-            self.keep(&part);
-        }
-        let is_list = matches!(operation.result, Value::List(_));
-        self.sets.keep(operation);
-        let is_register = match operation.f.object() {
-            Some(object) => object == Object::Register && operation.outcome != Outcome::Fail,
-            None => operation.outcome == Outcome::Ok && !is_list,
-        };
-        if is_register {
-            self.registers
-                .entry(operation.key.clone())
-                .or_default()
-                .push(operation.clone());
-        }
-    }
-}
-
 /// The losses of one window.
 #[derive(Debug, Clone, Copy, Default)]
 struct Losses {
@@ -137,6 +120,8 @@ struct Ledger {
     examined: u64,
     inside: BTreeMap<Window, Losses>,
     outside: u64,
+    /// How many replicas had acknowledged the lost writes that were followed by WAIT.
+    levels: BTreeMap<u32, u64>,
     findings: Findings,
 }
 
@@ -148,6 +133,9 @@ impl Ledger {
         write: &Operation,
         read: &Operation,
     ) {
+        if let Some(level) = write.replicas {
+            *self.levels.entry(level).or_default() += 1;
+        }
         let Some(window) = windows.excuse(write) else {
             self.outside += 1;
             self.findings.push(violation(timeline, write, read));
@@ -212,7 +200,10 @@ impl Ledger {
                 seconds(losses.last)
             )
         });
-        told.collect::<Vec<_>>().join("; ")
+        let levels = self.levels.iter().map(|(level, count)| {
+            format!("{count} lost that {level} replicas had acknowledged (WAIT)")
+        });
+        told.chain(levels).collect::<Vec<_>>().join("; ")
     }
 }
 

@@ -3,10 +3,13 @@
 //! [`linear`] decides linearizability; [`timeline`] and [`windows`] tell when a slot failed over
 //! and which losses the documentation allows; the checkers are [`linearizable`] (HI-01),
 //! [`isolation`] and [`bank`] (HI-02), [`lost_writes`] (HI-03 to HI-08), [`counter`],
-//! [`queue_delivery`], [`invented_values`] (HI-09) and [`lineage`] (HI-10).
+//! [`queue_delivery`], [`queue_order`], [`invented_values`] (HI-09), [`lineage`] (HI-10),
+//! [`expiry`] (HI-14), [`replica_reads`] (RP-04) and [`deliveries`] (PS-01).
 
 pub mod bank;
 pub mod counter;
+pub mod deliveries;
+pub mod expiry;
 pub mod invented_values;
 pub mod isolation;
 pub mod lineage;
@@ -14,6 +17,8 @@ pub mod linear;
 pub mod linearizable;
 pub mod lost_writes;
 pub mod queue_delivery;
+pub mod queue_order;
+pub mod replica_reads;
 pub mod set_full;
 pub mod timeline;
 pub mod windows;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::windows::Windows;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Entry, Evidence, Need, OfOperations};
 use crate::history::operation::short;
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
@@ -43,43 +43,8 @@ struct Queue {
     last: Option<Operation>,
 }
 
-impl Checker for Queues {
-    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        match happening {
-            Happening::Op(_) => self.keep(scene.operation()),
-            Happening::Packet(_)
-            | Happening::View(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => {}
-        }
-    }
-
-    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
-        for operation in scene.open_operations() {
-            self.keep(Some(operation));
-        }
-        let windows = Windows::new(scene.timeline(), setting);
-        let mut findings = Findings::default();
-        let (mut examined, mut excused) = (0, 0);
-        for queue in self.queues.values().filter(|queue| queue.is_one()) {
-            let account = Account::of(queue);
-            examined += (queue.enqueues.len() + queue.dequeues.len()) as u64;
-            excused += account.judge_deliveries(&windows, &mut findings);
-            excused += account.judge_losses(&windows, &mut findings);
-        }
-        let verdict = findings.conclude(examined, "no queue was used");
-        match excused {
-            0 => verdict,
-            count => verdict.with_remark(format!("{count} lost or repeated inside the windows")),
-        }
-    }
-}
-
-impl Queues {
-    fn keep(&mut self, operation: Option<&Operation>) {
-        let Some(operation) = operation else {
-            return;
-        };
+impl OfOperations for Queues {
+    fn keep(&mut self, operation: &Operation) {
         let queue = self.queues.entry(operation.key.clone()).or_default();
         match (operation.f, operation.outcome) {
             (Function::Enqueue, Outcome::Ok | Outcome::Unknown) => {
@@ -93,6 +58,23 @@ impl Queues {
                 queue.last = Some(operation.clone());
             }
             (_, _) => {}
+        }
+    }
+
+    fn judge(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
+        let windows = Windows::new(scene.timeline(), setting);
+        let mut findings = Findings::default();
+        let (mut examined, mut excused) = (0, 0);
+        for queue in self.queues.values().filter(|queue| queue.is_one()) {
+            let account = Account::of(queue);
+            examined += (queue.enqueues.len() + queue.dequeues.len()) as u64;
+            excused += account.judge_deliveries(&windows, &mut findings);
+            excused += account.judge_losses(&windows, &mut findings);
+        }
+        let verdict = findings.conclude(examined, "no queue was used");
+        match excused {
+            0 => verdict,
+            count => verdict.with_remark(format!("{count} lost or repeated inside the windows")),
         }
     }
 }

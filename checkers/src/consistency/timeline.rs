@@ -7,7 +7,7 @@
 //! only if the replica was in step with this owner: its offset moved while it followed it, or is
 //! exactly one the owner had. Without evidence nothing is said to be retained.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checker::Happening;
 use crate::invariants::links::{LinkNumber, Links};
@@ -114,6 +114,8 @@ pub struct Timeline {
     pub latest: Latest,
     links: Links,
     offsets: BTreeMap<NodeId, Offsets>,
+    /// Who was ever seen as a replica of whom.
+    followers: BTreeMap<NodeId, BTreeSet<NodeId>>,
     is_bus_seen: bool,
 }
 
@@ -200,6 +202,8 @@ impl Timeline {
             match same {
                 Some(same) => same.last = same.last.max(header.offset),
                 None => {
+                    let followers = self.followers.entry(master.clone()).or_default();
+                    followers.insert(header.sender.clone());
                     offsets.as_replica = Some(ReplicaOffsets {
                         incarnation,
                         master: master.clone(),
@@ -244,6 +248,11 @@ impl Timeline {
             let over = begun.saturating_add(MANUAL_FAILOVER);
             targets.contains(name) && *begun <= takeover.time && takeover.time <= over
         })
+    }
+
+    /// Everyone who was ever seen as a replica of this node.
+    pub fn followers(&self, master: &NodeId) -> impl Iterator<Item = &NodeId> {
+        self.followers.get(master).into_iter().flatten()
     }
 
     /// Whether packets of this node may be old content that was held up by a cut (R3): until as

@@ -12,7 +12,7 @@ use super::timeline::{Cause, Cut, Failover, Timeline};
 use crate::history::Operation;
 use crate::observation::ownership::Takeover;
 use crate::observation::slots::slot_of_key;
-use crate::observation::{Bounds, NodeName, Setting};
+use crate::observation::{Bounds, NodeId, NodeName, Setting};
 
 /// A documented window for losses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,6 +140,7 @@ impl<'a> Windows<'a> {
         let losing = later.filter(|(takeover, failover)| {
             takeover.time.saturating_add(instant) >= write.completed
                 && self.may_lose(takeover, failover)
+                && !self.is_on_all_replicas(takeover, write)
                 && failover.retained <= write.completed.saturating_add(instant)
         });
         losing
@@ -172,6 +173,29 @@ impl<'a> Windows<'a> {
             Cause::Unasked => self.packets_lost > 0,
             Cause::Automatic => true,
         }
+    }
+
+    /// HI-12: WAIT said that every replica the owner ever had acknowledged the write, and none of
+    /// them lost its memory before the takeover; then the one that took over had it.
+    fn is_on_all_replicas(&self, takeover: &Takeover, write: &Operation) -> bool {
+        let ownership = &self.timeline.ownership;
+        let Some(acknowledged) = write.replicas else {
+            return false;
+        };
+        let replicas: Vec<&NodeId> = self.timeline.followers(&takeover.from).collect();
+        let kept_memory = |replica: &&NodeId| {
+            let name = ownership.name(replica);
+            !self.timeline.outages.iter().any(|outage| {
+                Some(&outage.node) == name
+                    && outage.restarted >= write.invoked
+                    && outage.ended <= takeover.time
+            })
+        };
+        acknowledged as usize >= replicas.len()
+            && replicas.contains(&&takeover.to)
+            && replicas.iter().all(kept_memory)
+            && write.node.is_some()
+            && write.node.as_ref() == ownership.name(&takeover.from)
     }
 
     fn window_of(&self, takeover: &Takeover, write: &Operation) -> Window {

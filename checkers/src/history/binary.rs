@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! file   = "SLQH" version(1) event*
-//! event  = head(kind 2 bits, function 4 bits, final 1 bit) index-delta time-delta process
-//!          key node error hops-count hop* value
+//! event  = head(kind 2 bits, function 4 bits, final 1 bit, more 1 bit) more? index-delta
+//!          time-delta process key node error hops-count hop* value replicas?
+//! more   = the higher bits of the function (3 bits), whether replicas come (1 bit)
 //! name   = 0 (none) | number of a known name | next number, length, bytes
 //! value  = 0 nil | 1 zigzag integer | 2 name | 3 count value*
 //! ```
@@ -71,8 +72,13 @@ impl<W: Write> BinaryWriter<W> {
             .iter()
             .position(|f| *f == event.f)
             .unwrap_or_default();
-        let head = kind | f << 2 | usize::from(event.final_read) << 6;
+        let more = f >> 4 | usize::from(event.replicas.is_some()) << 3;
+        let has_more = usize::from(more > 0);
+        let head = kind | (f & 15) << 2 | usize::from(event.final_read) << 6 | has_more << 7;
         self.buffer.push(head as u8);
+        if more > 0 {
+            self.buffer.push(more as u8);
+        }
         self.number(event.index.wrapping_sub(self.last.0));
         self.number(event.time.wrapping_sub(self.last.1));
         self.last = (event.index, event.time);
@@ -85,6 +91,9 @@ impl<W: Write> BinaryWriter<W> {
             self.name(Some(&hop.0));
         }
         self.value(&event.value);
+        if let Some(replicas) = event.replicas {
+            self.number(u64::from(replicas));
+        }
         self.output.write_all(&self.buffer)
     }
 
@@ -182,7 +191,11 @@ impl<R: Read> BinaryReader<R> {
         }
         let mut event = blank();
         event.kind = KINDS[usize::from(head[0] & 3)];
-        let f = Function::ALL.get(usize::from(head[0] >> 2 & 15));
+        let more = match head[0] >> 7 {
+            0 => 0,
+            _ => self.byte()?,
+        };
+        let f = Function::ALL.get(usize::from(head[0] >> 2 & 15 | (more & 7) << 4));
         event.f = *f.ok_or_else(|| foreign("an unknown function"))?;
         event.final_read = head[0] >> 6 & 1 == 1;
         let (index, time) = self.last;
@@ -201,6 +214,10 @@ impl<R: Read> BinaryReader<R> {
             event.hops.push(NodeName(hop));
         }
         event.value = self.value(0)?;
+        if more & 8 > 0 {
+            let replicas = self.leb()?.try_into();
+            event.replicas = Some(replicas.map_err(|_| foreign("more than 2^32 replicas"))?);
+        }
         self.rules.check(&event)?;
         Ok(Some(event))
     }

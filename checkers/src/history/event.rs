@@ -37,8 +37,12 @@ pub enum EventKind {
 pub enum Function {
     /// Reads a register, or a whole set (a list of its elements).
     Read,
+    /// The same, of a replica that may lag behind.
+    ReplicaRead,
     /// Writes a register.
     Write,
+    /// Writes a register for a time; `value` is `[value, time to live in ms]`.
+    WriteExpiring,
     /// Compare and set; `value` is `[old, new]`.
     Cas,
     /// Adds one element to a set.
@@ -55,6 +59,11 @@ pub enum Function {
     Push,
     /// Takes the newest element off a stack; `value` is it on `ok`, nil if none.
     Pop,
+    /// Publishes one message on a channel.
+    Publish,
+    /// Subscribes to a channel, listens, and unsubscribes; `value` is for how many ms, and the
+    /// messages in order on `ok`.
+    Receive,
     /// Takes a lock.
     Acquire,
     /// Gives a lock back.
@@ -67,7 +76,7 @@ pub enum Function {
 }
 
 impl Function {
-    /// All of them.
+    /// All of them; binary histories know each by its place, so new ones come last.
     pub const ALL: &[Function] = &[
         Function::Read,
         Function::Write,
@@ -83,6 +92,10 @@ impl Function {
         Function::Release,
         Function::Transfer,
         Function::Txn,
+        Function::ReplicaRead,
+        Function::WriteExpiring,
+        Function::Publish,
+        Function::Receive,
     ];
 
     /// As it is written in a history.
@@ -102,6 +115,10 @@ impl Function {
             Function::Release => "release",
             Function::Transfer => "transfer",
             Function::Txn => "txn",
+            Function::ReplicaRead => "replica-read",
+            Function::WriteExpiring => "write-expiring",
+            Function::Publish => "publish",
+            Function::Receive => "receive",
         }
     }
 
@@ -114,8 +131,10 @@ impl Function {
     /// Whether an operation of this function changes something, as far as the function tells.
     pub fn is_write(self) -> bool {
         match self {
-            Function::Read => false,
+            Function::Read | Function::ReplicaRead | Function::Receive => false,
             Function::Write
+            | Function::WriteExpiring
+            | Function::Publish
             | Function::Cas
             | Function::Add
             | Function::Append
@@ -131,11 +150,22 @@ impl Function {
         }
     }
 
+    /// Whether only the owner of the key's slot may answer it: not so reads of replicas, and
+    /// messages, which go through any node.
+    pub fn is_for_the_owner(self) -> bool {
+        !matches!(
+            self,
+            Function::ReplicaRead | Function::Publish | Function::Receive
+        )
+    }
+
     /// The object it works on; a read tells none.
     pub fn object(self) -> Option<Object> {
         Some(match self {
-            Function::Read => return None,
+            Function::Read | Function::ReplicaRead => return None,
             Function::Write | Function::Cas => Object::Register,
+            Function::WriteExpiring => Object::Lease,
+            Function::Publish | Function::Receive => Object::Channel,
             Function::Add => Object::Set,
             Function::Append => Object::List,
             Function::Increment => Object::Counter,
@@ -153,6 +183,10 @@ impl Function {
 pub enum Object {
     /// One value.
     Register,
+    /// One value for a time.
+    Lease,
+    /// Messages to whoever listens.
+    Channel,
     /// Unique elements without order.
     Set,
     /// Elements in order of their appending.
@@ -201,6 +235,9 @@ pub struct Event {
     /// Why it failed or is unknown: an error reply or a broken connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Arc<str>>,
+    /// How many replicas acknowledged the write, if it was followed by WAIT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
     /// Part of the reading at the end of the run, after all faults were healed.
     #[serde(default, rename = "final", skip_serializing_if = "std::ops::Not::not")]
     pub final_read: bool,

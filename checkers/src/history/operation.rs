@@ -43,6 +43,8 @@ pub struct Operation {
     pub completed: u64,
     /// The node that gave the deciding answer.
     pub node: Option<NodeName>,
+    /// How many replicas acknowledged the write, if it was followed by WAIT.
+    pub replicas: Option<u32>,
     /// Part of the reading at the end.
     pub final_read: bool,
 }
@@ -61,7 +63,14 @@ impl Operation {
         match self.f {
             Function::Write => Some(&self.argument),
             Function::Cas => self.cas().map(|(_, new)| new),
+            Function::WriteExpiring => match &self.argument {
+                Value::List(parts) => parts.first(),
+                Value::Nil | Value::Int(_) | Value::Text(_) => None,
+            },
             Function::Read
+            | Function::ReplicaRead
+            | Function::Publish
+            | Function::Receive
             | Function::Add
             | Function::Append
             | Function::Increment
@@ -129,7 +138,9 @@ impl Operation {
     pub fn told(&self) -> String {
         let name = self.f.name();
         let tail = match (self.outcome, self.f) {
-            (Outcome::Ok, Function::Read) => format!("-> {}", short(&self.result)),
+            (Outcome::Ok, Function::Read | Function::ReplicaRead | Function::Receive) => {
+                format!("-> {}", short(&self.result))
+            }
             (Outcome::Ok, _) => format!("{} -> ok", short(&self.argument)),
             (Outcome::Fail, _) => format!("{} -> failed", short(&self.argument)),
             (Outcome::Unknown, _) => format!("{} -> unknown", short(&self.argument)),
@@ -210,6 +221,7 @@ fn joined(invoke: Event, completion: Option<&Event>) -> Operation {
         invoked: invoke.time,
         completed,
         node: completion.and_then(|event| event.node.clone()),
+        replicas: completion.and_then(|event| event.replicas),
         final_read: invoke.final_read || completion.is_some_and(|event| event.final_read),
     }
 }

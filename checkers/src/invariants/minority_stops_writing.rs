@@ -141,7 +141,8 @@ impl MinorityStopsWriting {
 
     fn observe_operation(&mut self, operation: &Operation, scene: &Scene) {
         let node = operation.node.clone();
-        let Some(node) = node.filter(|_| operation.is_write()) else {
+        let is_write = operation.is_write() && operation.f.is_for_the_owner();
+        let Some(node) = node.filter(|_| is_write) else {
             return;
         };
         let Some(silent_since) = self.last_majority(&node, scene) else {

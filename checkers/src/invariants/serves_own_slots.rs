@@ -72,7 +72,9 @@ impl Checker for ServesOwnSlots {
 
 impl ServesOwnSlots {
     fn note(&mut self, operation: &Operation, scene: &Scene) {
-        let (Some(node), Outcome::Ok) = (&operation.node, operation.outcome) else {
+        let node = operation.node.as_ref();
+        let node = node.filter(|_| operation.f.is_for_the_owner());
+        let (Some(node), Outcome::Ok) = (node, operation.outcome) else {
             return;
         };
         let seen = self

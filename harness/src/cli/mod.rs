@@ -10,6 +10,7 @@ pub mod console;
 pub mod duration;
 pub mod exit;
 pub mod explain;
+pub mod load;
 pub mod node;
 pub mod options;
 pub mod plan_file;

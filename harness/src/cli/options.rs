@@ -8,6 +8,7 @@ use slotquake_workloads::registry::WORKLOADS;
 
 use super::console::Form;
 use super::exit::Failure;
+use super::load::LoadOptions;
 use super::seeds::Seeds;
 use super::{duration, plan_file, seeds};
 use crate::director::scenario::{self, SCENARIOS};
@@ -101,6 +102,9 @@ pub struct RunOptions {
     /// Clients at work at the same time
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub concurrency: u32,
+    #[expect(missing_docs, reason = "each option has its help")]
+    #[command(flatten)]
+    pub load: LoadOptions,
     /// Root of all randomness, or a range as in 1..20 for one run each; drawn if absent
     #[arg(long, value_name = "SEED", value_parser = seeds::parse)]
     pub seed: Option<Seeds>,
@@ -185,6 +189,7 @@ impl RunOptions {
             time_limit_ms: self.time_limit,
             rate: self.rate,
             concurrency: self.concurrency,
+            load: self.load.load(),
             scenario: self.scenario.clone(),
             script: None,
             operations: None,
@@ -283,7 +288,7 @@ fn listed<H: AsRef<str>>(title: &str, entries: impl Iterator<Item = (&'static st
 }
 
 /// What a plan file says already.
-pub(super) const IN_A_PLAN_FILE: [&str; 11] = [
+pub(super) const IN_A_PLAN_FILE: [&str; 18] = [
     "profile",
     "masters",
     "replicas",
@@ -295,4 +300,11 @@ pub(super) const IN_A_PLAN_FILE: [&str; 11] = [
     "time_limit",
     "rate",
     "concurrency",
+    "keys",
+    "skew",
+    "hash_tags",
+    "value_size",
+    "replica_reads",
+    "wait",
+    "arrival",
 ];

@@ -62,7 +62,7 @@ pub struct SimulateArgs {
 }
 
 /// The standard scenario has its own plan and seeds, and leaves nothing.
-const NOT_OF_A_BENCH: [&str; 22] = [
+const NOT_OF_A_BENCH: [&str; 29] = [
     "profile",
     "masters",
     "replicas",
@@ -74,6 +74,13 @@ const NOT_OF_A_BENCH: [&str; 22] = [
     "time_limit",
     "rate",
     "concurrency",
+    "keys",
+    "skew",
+    "hash_tags",
+    "value_size",
+    "replica_reads",
+    "wait",
+    "arrival",
     "fixed",
     "seed",
     "shard",

@@ -12,11 +12,15 @@ use slotquake_checkers::history::{Event, EventKind, Process};
 use slotquake_checkers::observation::slots::slot_of_key;
 use slotquake_checkers::observation::{NodeName, NodeSetting};
 use slotquake_workloads::client::Outcome;
+use slotquake_workloads::load::{Arrival, Load};
 use slotquake_workloads::rng::Rng;
 use slotquake_workloads::workload::{Done, Op, Workload};
 
 /// How often a final read that fails is done again.
 const FINAL_ATTEMPTS_MAX: u32 = 40;
+
+/// Least time from one operation of a client to its next, in a closed loop, ns.
+const BETWEEN_NS: u64 = 100_000;
 
 /// All clients.
 pub struct Clients {
@@ -24,6 +28,7 @@ pub struct Clients {
     workloads: Vec<Box<dyn Workload>>,
     names: BTreeMap<SocketAddrV4, NodeName>,
     period_ns: u64,
+    load: Load,
     /// Slots of the keys used so far.
     slots: BTreeSet<u16>,
     /// Final reads not begun, with how often each was tried.
@@ -59,6 +64,8 @@ pub struct Pace {
     pub rate: u64,
     /// When they begin, ns.
     pub begin: u64,
+    /// What is asked of their workloads.
+    pub load: Load,
 }
 
 /// An operation to begin.
@@ -111,6 +118,7 @@ impl Clients {
                 .collect(),
             workloads,
             period_ns,
+            load: pace.load,
             slots: BTreeSet::new(),
             reads: VecDeque::new(),
             events: Vec::new(),
@@ -156,8 +164,14 @@ impl Clients {
         }
         let workload = &mut self.workloads[client.workload];
         let op = workload.next(client.process, &mut client.rng);
+        let op = self.load.dress(op, &mut client.rng);
         let jitter = client.rng.below(self.period_ns / 2 + 1);
-        client.due = (client.due + self.period_ns * 3 / 4 + jitter).max(now);
+        let next = client.due + self.period_ns * 3 / 4 + jitter;
+        client.due = match self.load.arrival {
+            Arrival::Paced => next.max(now),
+            Arrival::Open => next,
+            Arrival::Closed => now + BETWEEN_NS,
+        };
         let number = (position as u32, client.drawn);
         client.drawn += 1;
         if self
@@ -205,6 +219,7 @@ impl Clients {
             node: None,
             hops: Vec::new(),
             error: None,
+            replicas: None,
             final_read: op.final_read,
         });
         Begun { process, op }
@@ -264,6 +279,7 @@ impl Clients {
             node: outcome.node.and_then(|node| self.names.get(&node).cloned()),
             hops: hops.collect(),
             error: outcome.error.map(Into::into),
+            replicas: outcome.replicas,
             final_read: op.final_read,
         });
     }

@@ -7,6 +7,7 @@
 use slotquake_checkers::observation::{
     Fault, FaultKind, FaultPhase, Lifecycle, NodeSetting, Packet, View,
 };
+use slotquake_workloads::load::Load;
 
 use super::agenda::{Agenda, Due};
 use super::chart::Chart;
@@ -413,7 +414,7 @@ impl Director {
             None => {
                 let names = self.plan.workloads.iter();
                 let entries = names.filter_map(|name| slotquake_workloads::registry::find(name));
-                entries.map(|entry| (entry.make)()).collect()
+                entries.map(|entry| (entry.make)(&self.plan.load)).collect()
             }
         };
         let pace = Pace {
@@ -421,6 +422,7 @@ impl Director {
             clients: self.plan.concurrency,
             rate: self.plan.rate,
             begin: now,
+            load: self.plan.load,
         };
         self.clients = Clients::new(pace, workloads, &self.nodes);
         if let Some(operations) = &self.plan.operations {
@@ -468,5 +470,6 @@ fn idle_pace() -> Pace {
         clients: 0,
         rate: 0,
         begin: 0,
+        load: Load::default(),
     }
 }

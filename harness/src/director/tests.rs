@@ -142,6 +142,7 @@ impl World for Obliging {
                     node: Some(self.nodes[0].address),
                     hops: vec![self.nodes[1].address],
                     error: None,
+                    replicas: None,
                 };
                 self.later(Happening::Completed { process, outcome });
             }

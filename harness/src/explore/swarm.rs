@@ -8,6 +8,7 @@
 //! Pure: the same seed and options give the same plan, for ever.
 
 use slotquake_checkers::observation::FaultKind;
+use slotquake_workloads::load::Load;
 use slotquake_workloads::registry::WORKLOADS;
 use slotquake_workloads::rng::Rng;
 
@@ -30,6 +31,7 @@ pub struct Given {
     pub time_limit_ms: Option<u64>,
     pub rate: Option<u64>,
     pub concurrency: Option<u32>,
+    pub load: Load,
     pub scenario: Option<String>,
 }
 
@@ -156,6 +158,7 @@ impl Given {
             time_limit_ms: self.time_limit_ms.unwrap_or(usual.time_limit_ms),
             rate: self.rate.unwrap_or(usual.rate),
             concurrency: self.concurrency.unwrap_or(usual.concurrency),
+            load: self.load,
             scenario: self.scenario.clone(),
             script: None,
             operations: None,

@@ -36,6 +36,8 @@ pub enum PlanError {
     UnknownClient { given: u32, clients: u32 },
     #[error("rate {given} is above {RATE_MAX} operations per second")]
     Rate { given: u64 },
+    #[error("load: {field} is {why}")]
+    Load { field: &'static str, why: String },
     #[error("no workload is named {given:?}; there are: {known}")]
     UnknownWorkload { given: String, known: String },
     #[error("--workload names none while --rate is {rate}; there are: {known}")]
@@ -79,6 +81,7 @@ impl PlanError {
             | PlanError::NeedsSimulation { .. } => "faults",
             PlanError::UnknownScenario { .. } | PlanError::Scenario { .. } => "scenario",
             PlanError::ScriptAndScenario => "script",
+            PlanError::Load { field, .. } => return format!("load.{field}"),
             PlanError::Script(error) => return error.field(),
         };
         field.into()

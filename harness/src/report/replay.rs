@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::plan::words::{duration_text, faults_text};
+use crate::plan::words::{duration_text, faults_text, load_options};
 use crate::plan::{Plan, Profile, WorldKind};
 
 /// The command that plays a plan again; one that was written to a folder, if it has a script: that
@@ -55,6 +55,9 @@ fn command_line(plan: &Plan) -> String {
     option("time-limit", duration_text(plan.time_limit_ms));
     option("rate", plan.rate.to_string());
     option("concurrency", plan.concurrency.to_string());
+    for (name, value) in load_options(&plan.load) {
+        option(name, value);
+    }
     option("seed", plan.seed.to_string());
     words.join(" ")
 }

@@ -159,6 +159,7 @@ fn blank(time: u64, process: u32, key: Option<std::sync::Arc<str>>) -> Event {
         node: None,
         hops: Vec::new(),
         error: None,
+        replicas: None,
         final_read: false,
     }
 }

@@ -49,6 +49,7 @@ pub fn events(drafts: &[Draft]) -> Vec<Event> {
             node: None,
             hops: Vec::new(),
             error: None,
+            replicas: None,
             final_read: false,
         };
         let invoke = event(draft.invoked, EventKind::Invoke, &draft.argument);

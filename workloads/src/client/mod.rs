@@ -4,13 +4,15 @@
 //! never repeats a command whose outcome is unknown (R9): a lost answer ends the operation as
 //! `info`. Redirections (MOVED, ASK, TRYAGAIN) are definite refusals, so it may follow them (R7).
 
+pub mod action;
 pub mod mutants;
 pub mod outcome;
 pub mod resp;
 pub mod route;
 pub mod session;
 
+pub use action::{Action, Breakage, Connection};
 pub use outcome::Outcome;
 pub use resp::{RespError, RespParser, RespValue};
 pub use route::Route;
-pub use session::{Action, Breakage, Connection, HOPS_MAX, REPLY_TIMEOUT_MS, Session};
+pub use session::{HOPS_MAX, REPLY_TIMEOUT_MS, Session};

@@ -22,6 +22,8 @@ pub struct Outcome {
     pub hops: Vec<SocketAddrV4>,
     /// Why it failed or is unknown.
     pub error: Option<String>,
+    /// Replicas that acknowledged it, if it was followed by WAIT.
+    pub replicas: Option<u32>,
 }
 
 /// What an error reply means for the attempt that got it.
@@ -68,7 +70,8 @@ pub fn meaning(error: &str, node: SocketAddrV4) -> Meaning {
         "CLUSTERDOWN" | "READONLY" | "LOADING" | "MASTERDOWN" | "EXECABORT" => Meaning::RefusedHere,
         // R7, and replies that upstream gives before it runs a command: never run.
         "CROSSSLOT" | "UNBLOCKED" | "MISCONF" | "OOM" | "NOREPLICAS" | "NOAUTH" | "NOPERM"
-        | "WRONGPASS" | "WRONGTYPE" | "BUSY" | "DENIED" | "NOPROTO" | "ERR" => Meaning::Refused,
+        | "WRONGPASS" | "WRONGTYPE" | "NOGROUP" | "BUSYGROUP" | "BUSY" | "DENIED" | "NOPROTO"
+        | "ERR" => Meaning::Refused,
         _ => Meaning::Unknown,
     }
 }

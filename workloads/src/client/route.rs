@@ -21,6 +21,10 @@ pub struct Route {
     nodes: Vec<SocketAddrV4>,
     /// Position in `nodes` of each slot's owner.
     owners: Vec<u16>,
+    /// Ranges of slots and the replicas of their owners, as the last map had them.
+    replicas: Vec<(u16, u16, Vec<SocketAddrV4>)>,
+    /// Which replica is read next.
+    replica_next: usize,
 }
 
 const UNKNOWN: u16 = u16::MAX;
@@ -34,6 +38,8 @@ impl Route {
             seed_next: 0,
             nodes: Vec::new(),
             owners: vec![UNKNOWN; usize::from(SLOT_COUNT)],
+            replicas: Vec::new(),
+            replica_next: 0,
         }
     }
 
@@ -41,6 +47,15 @@ impl Route {
     pub fn owner(&self, slot: u16) -> Option<SocketAddrV4> {
         let position = *self.owners.get(usize::from(slot))?;
         self.nodes.get(usize::from(position)).copied()
+    }
+
+    /// A replica of a slot's owner, another one each time, if one is known.
+    pub fn next_replica(&mut self, slot: u16) -> Option<SocketAddrV4> {
+        let mut ranges = self.replicas.iter();
+        let (_, _, replicas) = ranges.find(|(start, end, _)| (*start..=*end).contains(&slot))?;
+        self.replica_next = self.replica_next.wrapping_add(1);
+        let position = self.replica_next.checked_rem(replicas.len())?;
+        replicas.get(position).copied()
     }
 
     /// A node to ask for the map, another one each time.
@@ -64,13 +79,17 @@ impl Route {
         let RespValue::Array(Some(ranges)) = reply else {
             return false;
         };
-        let mut has_any = false;
-        for (start, end, owner) in ranges.iter().filter_map(|range| read_range(range, node)) {
+        let mut read = ranges.iter().filter_map(|range| read_range(range, node));
+        let Some(first) = read.next() else {
+            return false;
+        };
+        self.replicas.clear();
+        for (start, end, owner, replicas) in std::iter::once(first).chain(read) {
             let position = self.position_of(owner);
             self.owners[usize::from(start)..=usize::from(end)].fill(position);
-            has_any = true;
+            self.replicas.push((start, end, replicas));
         }
-        has_any
+        true
     }
 
     fn position_of(&mut self, node: SocketAddrV4) -> u16 {
@@ -86,8 +105,11 @@ impl Route {
     }
 }
 
+/// A range of slots, their owner, and its replicas.
+type SlotRange = (u16, u16, SocketAddrV4, Vec<SocketAddrV4>);
+
 /// `[start, end, [host, port, …], replicas…]`.
-fn read_range(range: &RespValue, node: SocketAddrV4) -> Option<(u16, u16, SocketAddrV4)> {
+fn read_range(range: &RespValue, node: SocketAddrV4) -> Option<SlotRange> {
     let RespValue::Array(Some(fields)) = range else {
         return None;
     };
@@ -95,13 +117,20 @@ fn read_range(range: &RespValue, node: SocketAddrV4) -> Option<(u16, u16, Socket
         RespValue::Integer(start),
         RespValue::Integer(end),
         owner,
-        ..,
+        replicas @ ..,
     ] = fields.as_slice()
     else {
         return None;
     };
     let (start, end) = (u16::try_from(*start).ok()?, u16::try_from(*end).ok()?);
-    let RespValue::Array(Some(endpoint)) = owner else {
+    let owner = read_endpoint(owner, node)?;
+    let replicas = replicas.iter();
+    let replicas = replicas.filter_map(|replica| read_endpoint(replica, node));
+    (start <= end && end < SLOT_COUNT).then(|| (start, end, owner, replicas.collect()))
+}
+
+fn read_endpoint(endpoint: &RespValue, node: SocketAddrV4) -> Option<SocketAddrV4> {
+    let RespValue::Array(Some(endpoint)) = endpoint else {
         return None;
     };
     let [host, RespValue::Integer(port), ..] = endpoint.as_slice() else {
@@ -112,8 +141,10 @@ fn read_range(range: &RespValue, node: SocketAddrV4) -> Option<(u16, u16, Socket
         RespValue::Bulk(None) => "",
         named => named.text()?,
     };
-    let owner = SocketAddrV4::new(host_ip(host, node)?, u16::try_from(*port).ok()?);
-    (start <= end && end < SLOT_COUNT).then_some((start, end, owner))
+    Some(SocketAddrV4::new(
+        host_ip(host, node)?,
+        u16::try_from(*port).ok()?,
+    ))
 }
 
 #[cfg(test)]
@@ -145,6 +176,26 @@ mod tests {
         assert!(route.take_slots(&reply, node(1)));
         assert_eq!(route.owner(99), Some(node(7)));
         assert_eq!(route.owner(16_383), Some(node(8)));
+    }
+
+    #[test]
+    fn replicas_of_a_slot_take_turns() {
+        let mut route = Route::new(vec![node(1)]);
+        let RespValue::Array(Some(mut fields)) = range(0, 99, Some("127.0.0.1"), 7) else {
+            panic!("a range is an array");
+        };
+        for port in [8, 9] {
+            let host = RespValue::Bulk(Some(Bytes::from("127.0.0.1")));
+            fields.push(RespValue::Array(Some(vec![host, RespValue::Integer(port)])));
+        }
+        let reply = RespValue::Array(Some(vec![RespValue::Array(Some(fields))]));
+        assert!(route.take_slots(&reply, node(1)));
+        let mut ports: Vec<Option<u16>> = (0..4)
+            .map(|_| route.next_replica(5).map(|replica| replica.port()))
+            .collect();
+        ports.sort_unstable();
+        assert_eq!(ports, [Some(8), Some(8), Some(9), Some(9)]);
+        assert_eq!(route.next_replica(100), None);
     }
 
     #[test]

@@ -8,7 +8,9 @@
 //! A compare-and-set is `WATCH`, `GET`, then `MULTI`, `SET`, `EXEC` on one connection; the watch is
 //! released when the value differs. A lost EXEC reply is `info`, a nil one a definite `fail`.
 //! A transaction is `MULTI`, its commands and `EXEC` in one write; a redirection of one of them
-//! discards it whole, so it is begun anew at the owner.
+//! discards it whole, so it is begun anew at the owner. A read of a replica stands between
+//! `READONLY` and `READWRITE`, and `WAIT` behind a write. An element of a consumer group is
+//! delivered first and acknowledged then; only that it was acknowledged counts.
 
 use std::net::SocketAddrV4;
 
@@ -16,17 +18,18 @@ use bytes::Bytes;
 use slotquake_checkers::history::{EventKind, Function, Value};
 use slotquake_checkers::observation::slots::slot_of_key;
 
+use super::action::{Action, Breakage, Connection};
 use super::mutants::{Chosen, ClientMutant};
 use super::outcome::{Meaning, Outcome, meaning};
 use super::resp::RespValue;
 use super::route::Route;
-use crate::workload::Op;
+use crate::workload::{Op, Reach};
 
+mod answers;
 mod commands;
+mod group;
 
-use commands::{
-    Way, asking, bytes_of, exchange, filled_in, look, result_of, single, transaction, value_of,
-};
+use commands::{Frame, Way, asking, look, single, transaction};
 
 /// Most refusals one operation follows.
 pub const HOPS_MAX: usize = 16;
@@ -34,50 +37,6 @@ pub const HOPS_MAX: usize = 16;
 pub const REPLY_TIMEOUT_MS: u64 = 1000;
 /// Pause before a command that got TRYAGAIN is sent again, ms.
 const TRY_AGAIN_MS: u64 = 50;
-
-/// What the world is to do for this session next. Exactly one thing at a time.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Send these commands in one write on the session's own connection to that node and give back
-    /// their replies, all of them, through [`Session::on_replies`]. Each command is its argument
-    /// list.
-    Send {
-        /// Where to.
-        to: SocketAddrV4,
-        /// The commands, pipelined.
-        commands: Vec<Vec<Bytes>>,
-        /// Which connection will do.
-        on: Connection,
-    },
-    /// Wait that many ms, then call [`Session::on_waited`].
-    Wait {
-        /// How long, ms.
-        wait_ms: u64,
-    },
-    /// The operation is over.
-    Finish(Outcome),
-}
-
-/// Which connection may carry an [`Action::Send`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connection {
-    /// The session's own to that node; opened if there is none.
-    Any,
-    /// The one that carried the previous send, because a WATCH lives on it; if it is gone nothing
-    /// is sent and the answer is [`Breakage::NotSent`].
-    Same,
-}
-
-/// How a connection failed the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Breakage {
-    /// The connection could not be opened: nothing was sent.
-    NotSent,
-    /// Sent, at least in part; the connection broke before all replies came.
-    Lost,
-    /// Sent; no reply within [`Session::patience_ms`]. The world closes the connection.
-    TimedOut,
-}
 
 /// A client: its route and the operation it is busy with.
 #[derive(Debug)]
@@ -106,6 +65,12 @@ struct Busy {
     fetches_left: u8,
     /// The node that could not be reached, when another owner is looked for.
     unreachable: Option<SocketAddrV4>,
+    /// What stands around the commands that are out.
+    frame: Frame,
+    /// Replicas that acknowledged the write.
+    replicas: Option<u32>,
+    /// The element that was delivered, before it is acknowledged.
+    delivered: Value,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +89,12 @@ enum Stage {
     Transaction,
     /// UNWATCH is out; the value was not the expected one.
     Release,
+    /// XREADGROUP or XAUTOCLAIM is out.
+    Deliver,
+    /// XACK and XDEL are out.
+    Acknowledge,
+    /// A subscription is under way.
+    Listen,
     /// Nothing is out: TRYAGAIN.
     Pause,
 }
@@ -131,8 +102,13 @@ enum Stage {
 impl Session {
     /// How long a world waits for the replies to one [`Action::Send`], connecting included, ms.
     pub fn patience_ms(&self) -> u64 {
-        let busy = self.busy.as_ref();
-        busy.map_or(REPLY_TIMEOUT_MS, |busy| busy.op.patience_ms)
+        let Some(Busy { op, stage, .. }) = &self.busy else {
+            return REPLY_TIMEOUT_MS;
+        };
+        match *stage == Stage::Listen {
+            true => op.patience_ms + group::listen_ms(op),
+            false => op.patience_ms,
+        }
     }
 
     /// A client that knows these nodes. Panics if there are none.
@@ -162,6 +138,9 @@ impl Session {
             hops: Vec::new(),
             fetches_left: 2,
             unreachable: None,
+            frame: Frame::None,
+            replicas: None,
+            delivered: Value::Nil,
         });
         match (busy.op.pin, self.map) {
             (Some(node), Map::Fresh | Map::Stale) => self.attempt(node),
@@ -171,7 +150,20 @@ impl Session {
     }
 
     /// Takes in the replies to the last [`Action::Send`], in order.
-    pub fn on_replies(&mut self, replies: Vec<RespValue>) -> Action {
+    pub fn on_replies(&mut self, mut replies: Vec<RespValue>) -> Action {
+        let busy = self.busy();
+        match busy.frame {
+            Frame::None => {}
+            Frame::Wait(_) => {
+                busy.replicas = match replies.pop() {
+                    Some(RespValue::Integer(count)) => u32::try_from(count).ok(),
+                    _ => None,
+                };
+            }
+            Frame::Replica => {
+                let _back_to_normal = replies.pop();
+            }
+        }
         match self.busy().stage {
             Stage::Fetch => self.on_map(&replies),
             Stage::Single | Stage::Asked => self.on_answer(replies.last()),
@@ -179,6 +171,9 @@ impl Session {
             Stage::Exchange => self.on_exchange(replies.last()),
             Stage::Transaction => self.on_transaction(&replies),
             Stage::Release => self.finish_fail("the value was not the expected one"),
+            Stage::Deliver => self.on_delivered(replies.last()),
+            Stage::Acknowledge => self.on_acknowledged(replies.first()),
+            Stage::Listen => self.on_heard(&replies),
             Stage::Pause => self.on_waited(),
         }
     }
@@ -192,10 +187,15 @@ impl Session {
             // A watch without EXEC has changed nothing.
             (Stage::Release, _) => self.finish_fail("the value was not the expected one"),
             (
-                Stage::Single | Stage::Asked | Stage::Look | Stage::Transaction,
+                Stage::Single
+                | Stage::Asked
+                | Stage::Look
+                | Stage::Transaction
+                | Stage::Deliver
+                | Stage::Listen,
                 Breakage::NotSent,
             ) => self.look_elsewhere(),
-            (Stage::Exchange | Stage::Pause, Breakage::NotSent) => {
+            (Stage::Exchange | Stage::Acknowledge | Stage::Pause, Breakage::NotSent) => {
                 self.finish_fail("connection lost before sending")
             }
             (
@@ -208,10 +208,12 @@ impl Session {
                     false => self.finish_fail(error),
                 }
             }
-            (Stage::Look | Stage::Pause, Breakage::Lost | Breakage::TimedOut) => {
-                self.finish_fail(lost(breakage))
-            }
-            (Stage::Exchange, Breakage::Lost | Breakage::TimedOut) => {
+            // What was delivered and not acknowledged stays pending; what nobody heard is no loss.
+            (
+                Stage::Look | Stage::Deliver | Stage::Listen | Stage::Pause,
+                Breakage::Lost | Breakage::TimedOut,
+            ) => self.finish_fail(lost(breakage)),
+            (Stage::Exchange | Stage::Acknowledge, Breakage::Lost | Breakage::TimedOut) => {
                 self.finish_unanswered(breakage)
             }
         }
@@ -229,18 +231,20 @@ impl Session {
             .expect("called only between begin and Finish")
     }
 
-    fn send(&mut self, stage: Stage, to: SocketAddrV4, commands: Vec<Vec<Bytes>>) -> Action {
-        let on = match stage {
-            Stage::Exchange | Stage::Release => Connection::Same,
-            Stage::Fetch
-            | Stage::Single
-            | Stage::Asked
-            | Stage::Look
-            | Stage::Transaction
-            | Stage::Pause => Connection::Any,
-        };
+    fn send(&mut self, stage: Stage, to: SocketAddrV4, mut commands: Vec<Vec<Bytes>>) -> Action {
         let busy = self.busy();
-        (busy.stage, busy.target) = (stage, to);
+        let (on, frame) = match stage {
+            Stage::Exchange => (Connection::Same, Frame::of(&busy.op)),
+            Stage::Acknowledge | Stage::Release => (Connection::Same, Frame::None),
+            Stage::Single | Stage::Asked | Stage::Transaction => {
+                (Connection::Any, Frame::of(&busy.op))
+            }
+            Stage::Fetch | Stage::Look | Stage::Deliver | Stage::Listen | Stage::Pause => {
+                (Connection::Any, Frame::None)
+            }
+        };
+        frame.put_around(&mut commands);
+        (busy.stage, busy.target, busy.frame) = (stage, to, frame);
         Action::Send { to, commands, on }
     }
 
@@ -262,11 +266,15 @@ impl Session {
     }
 
     fn attempt_at_owner(&mut self) -> Action {
-        let slot = slot_of_key(self.busy().op.key.as_bytes());
-        let target = match self.route.owner(slot) {
-            Some(owner) => owner,
-            None => self.route.next_seed(),
+        let op = &self.busy().op;
+        let (slot, way, f) = (slot_of_key(op.key.as_bytes()), Way::of(op), op.f);
+        let target = match (way, f) {
+            // Messages of the whole cluster can be heard anywhere.
+            (Way::Listen(Reach::Cluster), _) => None,
+            (_, Function::ReplicaRead) => self.route.next_replica(slot),
+            (_, _) => self.route.owner(slot),
         };
+        let target = target.unwrap_or_else(|| self.route.next_seed());
         if self.busy().unreachable == Some(target) {
             self.map = Map::Stale;
             return self.finish_fail("the slot's owner could not be reached");
@@ -284,6 +292,8 @@ impl Session {
             Way::Watched => (Stage::Look, look(op)),
             Way::Transaction => (Stage::Transaction, transaction(op)),
             Way::Single => (Stage::Single, vec![single(op)]),
+            Way::Deliver => (Stage::Deliver, group::deliver(op)),
+            Way::Listen(reach) => return self.listen(target, reach),
         };
         self.send(stage, target, commands)
     }
@@ -296,87 +306,6 @@ impl Session {
         }
         busy.unreachable = Some(busy.target);
         self.fetch()
-    }
-
-    fn on_answer(&mut self, reply: Option<&RespValue>) -> Action {
-        match reply {
-            Some(RespValue::Error(error)) => self.on_error(error),
-            Some(RespValue::Bulk(None)) if self.busy().op.f == Function::Acquire => {
-                self.finish_fail("held by another")
-            }
-            Some(reply) => {
-                let value = result_of(&self.busy().op, reply);
-                self.finish(EventKind::Ok, value, None)
-            }
-            None => self.finish_info("no reply where one was due"),
-        }
-    }
-
-    fn on_look(&mut self, replies: &[RespValue]) -> Action {
-        let refusal = replies.iter().find_map(|reply| match reply {
-            RespValue::Error(error) => Some(error.clone()),
-            _ => None,
-        });
-        if let Some(error) = refusal {
-            return self.on_error(&error);
-        }
-        let op = self.busy().op.clone();
-        let Value::List(pair) = &op.value else {
-            return self.finish_fail("a compare-and-set without [old, new]");
-        };
-        let target = self.busy().target;
-        let found = replies.last().map(value_of);
-        match (found, pair.as_slice()) {
-            (Some(found), [old, new]) if found == *old => {
-                self.send(Stage::Exchange, target, exchange(&op, bytes_of(new)))
-            }
-            _ => {
-                let unwatch = vec![Bytes::from_static(b"UNWATCH")];
-                self.send(Stage::Release, target, vec![unwatch])
-            }
-        }
-    }
-
-    /// The reply to EXEC decides; what MULTI and SET said before is in it.
-    fn on_exchange(&mut self, reply: Option<&RespValue>) -> Action {
-        match reply {
-            Some(RespValue::Array(None) | RespValue::Bulk(None))
-                if !self.mutant.is(ClientMutant::NilIsOk) =>
-            {
-                self.finish_fail("the key changed while it was watched")
-            }
-            Some(RespValue::Array(None) | RespValue::Bulk(None)) => {
-                let value = self.busy().op.value.clone();
-                self.finish(EventKind::Ok, value, None)
-            }
-            Some(RespValue::Array(Some(results))) => {
-                let result = results.first().cloned();
-                self.on_answer(result.as_ref())
-            }
-            Some(RespValue::Error(error)) => self.on_error(error),
-            _ => self.finish_info("no reply to EXEC that makes sense"),
-        }
-    }
-
-    /// A refused command makes EXEC discard the rest, so what it says is what counts (RD-10).
-    fn on_transaction(&mut self, replies: &[RespValue]) -> Action {
-        let refusal = replies.iter().find_map(|reply| match reply {
-            RespValue::Error(error) => Some(error.clone()),
-            _ => None,
-        });
-        match (refusal, replies.last()) {
-            (Some(error), Some(RespValue::Error(_))) => self.on_error(&error),
-            (_, Some(RespValue::Array(Some(results)))) => {
-                match filled_in(&self.busy().op, results) {
-                    Some(value) => self.finish(EventKind::Ok, value, None),
-                    None => self.finish_info("a command of the transaction failed"),
-                }
-            }
-            (_, Some(RespValue::Array(None) | RespValue::Bulk(None))) => {
-                self.finish_fail("the transaction was discarded")
-            }
-            (_, _) => self.finish_info("no reply to EXEC that makes sense"),
-        }
     }
 
     fn on_error(&mut self, error: &str) -> Action {
@@ -431,7 +360,9 @@ impl Session {
         let op = &self.busy().op;
         match Way::of(op) {
             // ASKING covers one command (RD-05 of the catalogue); a watch would outlive it.
-            Way::Watched | Way::Transaction => self.finish_fail(error),
+            Way::Watched | Way::Transaction | Way::Deliver | Way::Listen(_) => {
+                self.finish_fail(error)
+            }
             Way::Single => {
                 let mut commands = vec![asking(), single(op)];
                 if mutant.is(ClientMutant::AskWithoutAsking) {
@@ -478,6 +409,7 @@ impl Session {
             node: Some(busy.target),
             hops: busy.hops,
             error,
+            replicas: busy.replicas,
         })
     }
 }

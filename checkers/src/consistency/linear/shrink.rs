@@ -123,6 +123,10 @@ fn without(log: &Log, ops: &[Op], cut: std::ops::Range<usize>) -> Vec<Op> {
             | Function::Pop
             | Function::Acquire
             | Function::Release
+            | Function::ReplicaRead
+            | Function::WriteExpiring
+            | Function::Publish
+            | Function::Receive
             | Function::Txn => goes[at],
         };
     }

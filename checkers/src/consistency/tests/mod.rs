@@ -2,6 +2,7 @@
 
 mod histories;
 mod losses;
+mod promises;
 mod workloads;
 
 use crate::judge::{Check, judge};

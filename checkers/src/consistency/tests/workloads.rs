@@ -11,14 +11,14 @@ use crate::verdict::Word;
 
 const STORE: &str = "{06S}";
 
-fn cluster() -> RecordingBuilder {
+pub(super) fn cluster() -> RecordingBuilder {
     let mut run = RecordingBuilder::cluster(Server::Reference);
     run.calm(100, 10_000);
     run
 }
 
 /// n1 fails at 2 s and n4 takes over at 4.1 s; nothing shows what n4 had.
-fn failover() -> RecordingBuilder {
+pub(super) fn failover() -> RecordingBuilder {
     let mut run = RecordingBuilder::cluster(Server::Reference);
     run.calm(100, 2000);
     run.kill(2000, 1);

@@ -79,6 +79,10 @@ impl FastLines {
                 event.error = Some(self.name(rest.string()?)?);
                 256
             }
+            b"replicas" => {
+                event.replicas = Some(rest.number()?.try_into().ok()?);
+                512
+            }
             _ => return None,
         })
     }
@@ -121,6 +125,7 @@ pub fn blank() -> Event {
         node: None,
         hops: Vec::new(),
         error: None,
+        replicas: None,
         final_read: false,
     }
 }

@@ -52,6 +52,7 @@ fn event(process: u32, kind: EventKind, time: u64, value: &Value) -> Event {
         node: None,
         hops: Vec::new(),
         error: None,
+        replicas: None,
         final_read: false,
     }
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::exit::Failure;
+use crate::cli::load::LoadOptions;
 use crate::cli::options::{
     IN_A_PLAN_FILE, ProfileArg, fault_help, refuse_contradiction, scenario_help, workload_help,
 };
@@ -56,6 +57,8 @@ pub struct PlanOptions {
     /// Clients at work at the same time
     #[arg(long, value_name = "N")]
     concurrency: Option<u32>,
+    #[command(flatten)]
+    load: LoadOptions,
     /// Draw nothing: options that are absent are those of `slotquake test`, for every seed
     #[arg(long)]
     fixed: bool,
@@ -132,6 +135,7 @@ impl PlanOptions {
             time_limit_ms: self.time_limit,
             rate: self.rate,
             concurrency: self.concurrency,
+            load: self.load.load(),
             scenario: self.scenario.clone(),
         };
         let variety = match self.fixed {

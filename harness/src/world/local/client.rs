@@ -7,8 +7,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use bytes::Bytes;
-use slotquake_workloads::client::session::Connection;
-use slotquake_workloads::client::{Action, Breakage, Outcome, RespValue, Session};
+use slotquake_workloads::client::{Action, Breakage, Connection, Outcome, RespValue, Session};
 use slotquake_workloads::workload::Op;
 use tokio::time::{Instant, sleep};
 
@@ -39,12 +38,33 @@ impl Client {
                     sleep(Duration::from_millis(wait_ms)).await;
                     self.session.on_waited()
                 }
+                Action::Listen {
+                    to,
+                    begin,
+                    listen_ms,
+                    end,
+                } => match self.listen(to, [begin, end], listen_ms).await {
+                    Ok(replies) => self.session.on_replies(replies),
+                    Err(breakage) => self.session.on_broken(breakage),
+                },
                 Action::Send { to, commands, on } => match self.send(to, &commands, on).await {
                     Ok(replies) => self.session.on_replies(replies),
                     Err(breakage) => self.session.on_broken(breakage),
                 },
             };
         }
+    }
+
+    async fn listen(
+        &mut self,
+        to: SocketAddrV4,
+        commands: [Vec<Bytes>; 2],
+        listen_ms: u64,
+    ) -> Result<Vec<RespValue>, Breakage> {
+        let deadline = Instant::now() + Duration::from_millis(self.session.patience_ms());
+        let mut wire = Wire::open(CLIENT_SOURCE, to, deadline).await?;
+        let listening = Duration::from_millis(listen_ms);
+        wire.listen(commands, listening, deadline).await
     }
 
     async fn send(

@@ -12,7 +12,7 @@ use slotquake_workloads::client::{
 use slotquake_workloads::workload::Op;
 
 use super::queue::Event;
-use super::wires::{Owner, Purpose, Wires};
+use super::wires::{Owner, Purpose, Subscription, Wires};
 use super::{Happening, MS, SimWorld};
 use crate::observe::views::{Poll, parse_view};
 
@@ -69,6 +69,27 @@ impl SimWorld {
                     });
                     if let Some(host) = is_possible {
                         self.call(owner, host, commands, Purpose::Operation(process));
+                        return;
+                    }
+                    let Some(session) = self.callers.sessions.get_mut(&process) else {
+                        return;
+                    };
+                    action = session.on_broken(Breakage::NotSent);
+                }
+                Action::Listen {
+                    to,
+                    begin,
+                    listen_ms,
+                    end,
+                } => {
+                    let mut settings = self.settings.iter();
+                    if let Some(host) = settings.position(|setting| setting.address == to) {
+                        let asked = Subscription {
+                            begin,
+                            listen_ms,
+                            end,
+                        };
+                        self.subscribe(process, host, asked);
                         return;
                     }
                     let Some(session) = self.callers.sessions.get_mut(&process) else {

@@ -207,6 +207,7 @@ impl SimWorld {
             Event::Refused { conn } => self.on_refused(conn),
             Event::Deliver { conn, way } => self.on_deliver(conn, way),
             Event::ReplyDue { conn, request } => self.on_reply_due(conn, request),
+            Event::Listened { conn, request } => self.on_listened(conn, request),
             Event::Look { host, asked } => self.on_look(host, asked),
             Event::SessionWaited { process } => self.on_session_waited(process),
             Event::Wake => self.wake_director(),

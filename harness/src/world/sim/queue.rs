@@ -46,6 +46,13 @@ pub enum Event {
         /// The request.
         request: u64,
     },
+    /// A subscriber has listened long enough.
+    Listened {
+        /// Its connection.
+        conn: ConnId,
+        /// Its request.
+        request: u64,
+    },
     /// The observer's question reaches a node.
     Look {
         /// Its host.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use slotquake_checkers::history::Process;
-use slotquake_workloads::client::{Breakage, RespParser, RespValue};
+use slotquake_workloads::client::{Breakage, RespParser, RespValue, action};
 
 use super::net::{ConnId, End, Payload, Service, Way};
 use super::queue::Event;
@@ -18,6 +18,8 @@ use super::{MS, SimWorld};
 pub enum Owner {
     /// A client of the run.
     Session(Process),
+    /// The same, with a connection that serves one subscription.
+    Subscriber(Process),
     /// The harness itself.
     Observer,
 }
@@ -62,8 +64,33 @@ struct Request {
     id: u64,
     purpose: Purpose,
     commands: Vec<Vec<Bytes>>,
-    replies_due: usize,
+    due: Due,
     replies: Vec<RespValue>,
+}
+
+/// What a request waits for.
+#[derive(Debug)]
+enum Due {
+    /// So many replies.
+    Replies(usize),
+    /// The end of a subscription.
+    End {
+        /// How long to listen, ms.
+        listen_ms: u64,
+        /// What ends it.
+        end: Vec<Bytes>,
+    },
+}
+
+/// A subscription that a client asks for.
+#[derive(Debug)]
+pub struct Subscription {
+    /// The command that begins it.
+    pub begin: Vec<Bytes>,
+    /// How long to listen, ms.
+    pub listen_ms: u64,
+    /// The command that ends it.
+    pub end: Vec<Bytes>,
 }
 
 /// All connections of simulated clients.
@@ -102,6 +129,28 @@ impl SimWorld {
         commands: Vec<Vec<Bytes>>,
         purpose: Purpose,
     ) {
+        let due = Due::Replies(commands.len());
+        self.request(owner, host, commands, (purpose, due));
+    }
+
+    /// Subscribes on a connection of its own.
+    pub(super) fn subscribe(&mut self, process: Process, host: usize, asked: Subscription) {
+        let due = Due::End {
+            listen_ms: asked.listen_ms,
+            end: asked.end,
+        };
+        let purpose = Purpose::Operation(process);
+        let owner = Owner::Subscriber(process);
+        self.request(owner, host, vec![asked.begin], (purpose, due));
+    }
+
+    fn request(
+        &mut self,
+        owner: Owner,
+        host: usize,
+        commands: Vec<Vec<Bytes>>,
+        (purpose, awaited): (Purpose, Due),
+    ) {
         let patience_ms = self.callers.patience_ms(&purpose);
         let conn = match self.callers.wires.of(owner, host) {
             Some(conn) => conn,
@@ -114,7 +163,6 @@ impl SimWorld {
             .wires
             .get_mut(&conn)
             .expect("found or opened just now");
-        let replies_due = commands.len();
         let due = self.now + patience_ms * MS;
         let (kept, sent) = match wire.stage {
             Stage::Opening => (commands, None),
@@ -124,7 +172,7 @@ impl SimWorld {
             id,
             purpose,
             commands: kept,
-            replies_due,
+            due: awaited,
             replies: Vec::new(),
         });
         if let Some(commands) = sent {
@@ -177,17 +225,43 @@ impl SimWorld {
             let Some(request) = wire.requests.front_mut() else {
                 return self.hang_up_wire(conn, Breakage::Lost);
             };
+            let is_last = match request.due {
+                Due::Replies(count) => request.replies.len() + 1 >= count,
+                Due::End { listen_ms, .. } => {
+                    let is_first = request.replies.is_empty();
+                    if is_first && !action::ends(&reply) {
+                        let over = self.now + listen_ms * MS;
+                        let request = request.id;
+                        self.queue.push(over, Event::Listened { conn, request });
+                    }
+                    action::ends(&reply)
+                }
+            };
             request.replies.push(reply);
-            if request.replies.len() < request.replies_due {
+            if !is_last {
                 continue;
             }
             let done = wire.requests.pop_front();
+            if matches!(wire.owner, Owner::Subscriber(_)) {
+                self.hang_up_wire(conn, Breakage::Lost);
+            }
             if let Some(Request {
                 purpose, replies, ..
             }) = done
             {
                 self.on_answered(purpose, replies);
             }
+        }
+    }
+
+    pub(super) fn on_listened(&mut self, conn: ConnId, request: u64) {
+        let Some(wire) = self.callers.wires.wires.get(&conn) else {
+            return;
+        };
+        let waiting = wire.requests.iter().find(|waiting| waiting.id == request);
+        if let Some(Due::End { end, .. }) = waiting.map(|waiting| &waiting.due) {
+            let commands = vec![end.clone()];
+            self.put(conn, Way::Out, Payload::Commands(commands));
         }
     }
 

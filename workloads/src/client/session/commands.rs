@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use slotquake_checkers::history::{Function, Value};
 
+use super::group;
 use crate::client::resp::RespValue;
-use crate::workload::{Op, Shape};
+use crate::workload::{Op, Reach, Shape, Wait};
 
 /// How an operation is carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,14 +16,63 @@ pub(super) enum Way {
     Watched,
     /// By MULTI … EXEC.
     Transaction,
+    /// By the delivery of an element to a consumer group, and its acknowledgement.
+    Deliver,
+    /// By a subscription.
+    Listen(Reach),
+}
+
+/// What stands around the commands of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// Nothing.
+    None,
+    /// WAIT behind them; its reply comes last.
+    Wait(Wait),
+    /// READONLY before them and READWRITE behind, so that the connection is as before.
+    Replica,
+}
+
+impl Frame {
+    pub(super) fn of(op: &Op) -> Frame {
+        match (op.f, op.wait) {
+            (Function::ReplicaRead, _) => Frame::Replica,
+            (_, Some(wait)) if changes(op) => Frame::Wait(wait),
+            (_, _) => Frame::None,
+        }
+    }
+
+    pub(super) fn put_around(self, commands: &mut Vec<Vec<Bytes>>) {
+        match self {
+            Frame::None => {}
+            Frame::Wait(wait) => commands.push(vec![
+                Bytes::from_static(b"WAIT"),
+                Bytes::from(wait.replicas.to_string()),
+                Bytes::from(wait.wait_ms.to_string()),
+            ]),
+            Frame::Replica => {
+                commands.insert(0, vec![Bytes::from_static(b"READONLY")]);
+                commands.push(vec![Bytes::from_static(b"READWRITE")]);
+            }
+        }
+    }
 }
 
 impl Way {
     pub(super) fn of(op: &Op) -> Way {
+        match (op.f, op.shape) {
+            (Function::Receive, Shape::Channel(reach)) => return Way::Listen(reach),
+            (Function::Dequeue, Shape::Stream) => return Way::Deliver,
+            (_, _) => {}
+        }
         match op.f {
             Function::Cas => Way::Watched,
             Function::Transfer | Function::Txn => Way::Transaction,
             Function::Read
+            | Function::ReplicaRead
+            | Function::WriteExpiring
+            | Function::Publish
+            | Function::Receive
             | Function::Write
             | Function::Add
             | Function::Append
@@ -49,29 +99,63 @@ pub(super) fn changes(op: &Op) -> bool {
 pub(super) fn single(op: &Op) -> Vec<Bytes> {
     let key = Bytes::copy_from_slice(op.key.as_bytes());
     let word = |name: &'static str| Bytes::from_static(name.as_bytes());
-    let argument = || bytes_of(&op.value);
+    let argument = || sized(bytes_of(&op.value), op.value_bytes);
     match (op.f, op.shape) {
-        (Function::Read, Shape::Register | Shape::Counter | Shape::Registers) => {
-            vec![word("GET"), key]
-        }
-        (Function::Read, Shape::Set) => vec![word("SMEMBERS"), key],
-        (Function::Read, Shape::List | Shape::Lists) => {
-            vec![word("LRANGE"), key, word("0"), word("-1")]
-        }
-        (Function::Read, Shape::Bank { accounts }) => {
-            let keys = (0..accounts).map(|number| account(&op.key, i64::from(number)));
-            std::iter::once(word("MGET")).chain(keys).collect()
+        (Function::Read | Function::ReplicaRead, shape) => look_at(op, shape, key),
+        (Function::Receive, _) => vec![word("PING")],
+        (Function::Publish, Shape::Channel(reach)) => group::publish(reach, op, argument()),
+        (Function::Publish, _) => group::publish(Reach::Cluster, op, argument()),
+        (Function::Enqueue, Shape::Stream) => group::add(op, argument()),
+        (Function::WriteExpiring, _) => {
+            let mut words = vec![word("SET"), key, argument(), word("PX")];
+            words.push(bytes_of(part(&op.value, 1)));
+            words
         }
         (Function::Add, _) => vec![word("SADD"), key, argument()],
         (Function::Append | Function::Enqueue, _) => vec![word("RPUSH"), key, argument()],
         (Function::Push, _) => vec![word("LPUSH"), key, argument()],
         (Function::Dequeue | Function::Pop, _) => vec![word("LPOP"), key],
-        (Function::Increment, _) => vec![word("INCRBY"), key, argument()],
+        (Function::Increment, _) => vec![word("INCRBY"), key, bytes_of(&op.value)],
         (Function::Acquire, _) => vec![word("SET"), key, argument(), word("NX")],
         (Function::Release, _) => vec![word("DEL"), key],
         (Function::Write | Function::Cas | Function::Transfer | Function::Txn, _) => {
             vec![word("SET"), key, argument()]
         }
+    }
+}
+
+/// The command that reads a key of this shape.
+fn look_at(op: &Op, shape: Shape, key: Bytes) -> Vec<Bytes> {
+    let word = |name: &'static str| Bytes::from_static(name.as_bytes());
+    match shape {
+        Shape::Register | Shape::Counter | Shape::Registers | Shape::Channel(_) => {
+            vec![word("GET"), key]
+        }
+        Shape::Set => vec![word("SMEMBERS"), key],
+        Shape::List | Shape::Lists => vec![word("LRANGE"), key, word("0"), word("-1")],
+        Shape::Stream => vec![word("XRANGE"), key, word("-"), word("+")],
+        Shape::Bank { accounts } => {
+            let keys = (0..accounts).map(|number| account(&op.key, i64::from(number)));
+            std::iter::once(word("MGET")).chain(keys).collect()
+        }
+    }
+}
+
+/// A number with zeros before it, so that it has that many bytes; read back it is the same.
+fn sized(number: Bytes, bytes_min: u32) -> Bytes {
+    let missing = (bytes_min as usize).saturating_sub(number.len());
+    let digits = number.strip_prefix(b"-").unwrap_or(&number);
+    if missing == 0 || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return number;
+    }
+    let sign = &number[..number.len() - digits.len()];
+    [sign, &b"0".repeat(missing), digits].concat().into()
+}
+
+fn part(value: &Value, at: usize) -> &Value {
+    match value {
+        Value::List(parts) => parts.get(at).unwrap_or(&Value::Nil),
+        Value::Nil | Value::Int(_) | Value::Text(_) => &Value::Nil,
     }
 }
 
@@ -176,17 +260,20 @@ pub(super) fn filled_in(op: &Op, results: &[RespValue]) -> Option<Value> {
 /// The result of an operation that one command carried.
 pub(super) fn result_of(op: &Op, reply: &RespValue) -> Value {
     match op.f {
-        Function::Read => match op.shape {
+        Function::Read | Function::ReplicaRead => match op.shape {
             Shape::Set => value_of(reply),
+            Shape::Stream => group::elements(reply),
             Shape::Register
             | Shape::List
             | Shape::Counter
             | Shape::Bank { .. }
+            | Shape::Channel(_)
             | Shape::Lists
             | Shape::Registers => in_order(reply),
         },
         Function::Increment | Function::Dequeue | Function::Pop => value_of(reply),
         Function::Write
+        | Function::WriteExpiring
         | Function::Cas
         | Function::Add
         | Function::Append
@@ -194,6 +281,8 @@ pub(super) fn result_of(op: &Op, reply: &RespValue) -> Value {
         | Function::Push
         | Function::Acquire
         | Function::Release
+        | Function::Publish
+        | Function::Receive
         | Function::Transfer
         | Function::Txn => op.value.clone(),
     }

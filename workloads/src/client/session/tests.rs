@@ -3,6 +3,8 @@
 use super::*;
 use crate::workload::Shape;
 
+mod frames;
+
 fn node(port: u16) -> SocketAddrV4 {
     SocketAddrV4::new([127, 0, 0, 1].into(), port)
 }
@@ -45,7 +47,7 @@ fn started(op: &Op) -> Session {
 fn target(action: &Action) -> Option<(u16, String)> {
     match action {
         Action::Send { to, .. } => Some((to.port(), first_words(action))),
-        Action::Wait { .. } | Action::Finish(_) => None,
+        Action::Listen { .. } | Action::Wait { .. } | Action::Finish(_) => None,
     }
 }
 

@@ -90,6 +90,10 @@ impl Model for Queue {
             | Function::Pop
             | Function::Acquire
             | Function::Release
+            | Function::ReplicaRead
+            | Function::WriteExpiring
+            | Function::Publish
+            | Function::Receive
             | Function::Txn => return None,
         }
         Some(after)

@@ -110,6 +110,10 @@ fn single(state: &mut BTreeMap<Value, Value>, f: Function, key: &Value, call: &C
         | Function::Pop
         | Function::Acquire
         | Function::Release
+        | Function::ReplicaRead
+        | Function::WriteExpiring
+        | Function::Publish
+        | Function::Receive
         | Function::Txn => false,
     }
 }
