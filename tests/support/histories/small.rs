@@ -167,7 +167,15 @@ impl Held {
                 self.total += value.as_int().unwrap_or_default();
                 draft.result = Value::Int(self.total);
             }
-            (Function::Txn | Function::Transfer, _) => return false,
+            (
+                Function::Txn
+                | Function::Transfer
+                | Function::ReplicaRead
+                | Function::WriteExpiring
+                | Function::Publish
+                | Function::Receive,
+                _,
+            ) => return false,
         }
         true
     }
