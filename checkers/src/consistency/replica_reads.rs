@@ -2,10 +2,10 @@
 //!
 //! A read of a replica (`replica-read`) may show a value that was overwritten long ago: how many
 //! do and by how much is told, and how many miss a write of their own client; neither is promised.
-//! Going back is a violation: a client that reads a value at a node and later, at the same node, one
-//! that was surely written before it, or nothing; a set or list that has lost an element likewise.
-//! Not so where the node was restarted in between, the slot failed over, or an operator moved
-//! things. That no value is invented is the business of HI-09.
+//! Going back is a violation: a client that reads a value at a node and later, at the same node,
+//! one that was surely written before it, or nothing; a set or list that has lost an element
+//! likewise. Not so where the node was restarted in between, the slot failed over, or an operator
+//! moved things. That no value is invented is the business of HI-09.
 
 use std::collections::{BTreeMap, BTreeSet};
 
