@@ -2,22 +2,26 @@
 //!
 //! The judge shows a happening to the [`Scene`] first and to the checkers next, with the scene at
 //! hand: who owns which slots, who was promoted, to which life and link a packet belongs, which
-//! operation an event completes. Nothing here judges.
+//! operation an event completes, the view before the one at hand. Nothing here judges.
 
 use std::collections::BTreeMap;
 
 use crate::checker::Happening;
 use crate::consistency::timeline::Timeline;
 use crate::history::{Operation, Pairing};
-use crate::invariants::links::LinkNumber;
+use crate::invariants::evidence::{FailWords, Hearing, LastViews, Seen};
+use crate::invariants::links::{LifeNumber, LinkNumber, PairNumber};
 use crate::invariants::promotions::{Promotion, Promotions};
 use crate::observation::ownership::Claim;
-use crate::observation::{Fault, FaultKind, FaultPhase, Incarnations, Ownership};
+use crate::observation::{Fault, FaultKind, FaultPhase, Incarnations, NodeId, NodeName, Ownership};
 
 /// A run so far.
 #[derive(Debug, Default)]
 pub struct Scene {
     timeline: Timeline,
+    views: LastViews,
+    words: FailWords,
+    hearing: Hearing,
     pairing: Pairing,
     operation: Option<Operation>,
     open: Vec<Operation>,
@@ -41,6 +45,11 @@ impl Scene {
             self.note_fault(fault);
         }
         self.timeline.observe(happening);
+        self.views.observe(happening, &self.timeline.incarnations);
+        if let Happening::Packet(packet) = happening {
+            self.words.observe(packet);
+            self.hearing.observe(packet, self.pair());
+        }
     }
 
     fn note_operator(&mut self, fault: &Fault) {
@@ -93,7 +102,47 @@ impl Scene {
 
     /// The link of the packet at hand.
     pub fn link(&self) -> LinkNumber {
-        self.timeline.latest.link
+        self.timeline.latest.origin.link
+    }
+
+    /// The life of the packet's sender.
+    pub fn life(&self) -> LifeNumber {
+        self.timeline.latest.origin.life
+    }
+
+    /// Sender and receiver of the packet at hand.
+    pub fn pair(&self) -> PairNumber {
+        self.timeline.latest.origin.pair
+    }
+
+    /// How often the sender of the packet at hand had been started.
+    pub fn incarnation(&self) -> u32 {
+        self.timeline.latest.origin.incarnation
+    }
+
+    /// The view of the node before the one at hand, if it is of the same life.
+    pub fn view_before(&self) -> Option<&Seen> {
+        self.views.before()
+    }
+
+    /// The last view of a node, if it is of its present life.
+    pub fn view_of(&self, node: &NodeName) -> Option<&Seen> {
+        self.views.of(node, self.incarnations())
+    }
+
+    /// The node that was the first to answer with this id.
+    pub fn node_of(&self, id: &NodeId) -> Option<&NodeName> {
+        self.views.name(id)
+    }
+
+    /// Who was told of which failure.
+    pub fn fail_words(&self) -> &FailWords {
+        &self.words
+    }
+
+    /// Who heard whom.
+    pub fn hearing(&self) -> &Hearing {
+        &self.hearing
     }
 
     /// The claim that the packet or view at hand is the first to show.

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checker::Happening;
-use crate::invariants::links::{LinkNumber, Links};
+use crate::invariants::links::{Links, Origin};
 use crate::invariants::promotions::Promotions;
 use crate::observation::bounds::MILLISECOND;
 use crate::observation::fault::note_pause;
@@ -122,8 +122,8 @@ pub struct Timeline {
 /// What one happening added to what is known.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Latest {
-    /// The link, of a packet.
-    pub link: LinkNumber,
+    /// Where a packet comes from.
+    pub origin: Origin,
     /// Whether it showed a new claim, the last one.
     pub is_new_claim: bool,
     /// Whether it showed a new promotion, the last one.
@@ -173,17 +173,19 @@ impl Timeline {
 
     fn observe_packet(&mut self, packet: &Packet) {
         self.is_bus_seen = true;
-        let (link, incarnation) = self.links.number(packet, &self.incarnations);
+        let origin = self.links.origin(packet, &self.incarnations);
         let voters_before = self.ownership.voters();
-        let promotion = self.promotions.observe(packet, link, incarnation);
+        let promotion = self
+            .promotions
+            .observe(packet, origin.link, origin.incarnation);
         self.latest = Latest {
-            link,
+            origin,
             is_new_promotion: promotion.is_some(),
             is_new_claim: self.ownership.observe_packet(packet),
             voters_before,
         };
         self.judge_takeovers();
-        self.note_offset(packet, incarnation);
+        self.note_offset(packet, origin.incarnation);
     }
 
     fn note_offset(&mut self, packet: &Packet, incarnation: u32) {

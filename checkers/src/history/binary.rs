@@ -84,11 +84,11 @@ impl<W: Write> BinaryWriter<W> {
         self.last = (event.index, event.time);
         self.number(u64::from(event.process));
         self.name(event.key.as_ref());
-        self.name(event.node.as_ref().map(|node| &node.0));
+        self.name(event.node.as_ref().map(|node| node.0.text()));
         self.name(event.error.as_ref());
         self.number(event.hops.len() as u64);
         for hop in &event.hops {
-            self.name(Some(&hop.0));
+            self.name(Some(hop.0.text()));
         }
         self.value(&event.value);
         if let Some(replicas) = event.replicas {
@@ -205,13 +205,13 @@ impl<R: Read> BinaryReader<R> {
         let process = self.leb()?.try_into();
         event.process = process.map_err(|_| foreign("a process number above 2^32"))?;
         event.key = self.name()?;
-        event.node = self.name()?.map(NodeName);
+        event.node = self.name()?.map(|name| NodeName(name.into()));
         event.error = self.name()?;
         for _ in 0..self.leb()? {
             let hop = self
                 .name()?
                 .ok_or_else(|| foreign("a hop without a name"))?;
-            event.hops.push(NodeName(hop));
+            event.hops.push(NodeName(hop.into()));
         }
         event.value = self.value(0)?;
         if more & 8 > 0 {

@@ -4,10 +4,9 @@
 //! it had no majority was fail; from the packet that gave it a majority back it waits for a node
 //! timeout, between 0.5 and 5 s. After a start it waits for 2 s; the first start is not judged.
 
-use std::collections::BTreeMap;
-
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::{Hearing, finding, is_paused_within};
+use super::evidence::{finding, is_paused_within};
+use super::links::ByLife;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
     Bounds, NodeName, Packet, Setting, bounds::CRON, bounds::MILLISECOND, bounds::seconds,
@@ -32,8 +31,7 @@ pub const ENTRY: Entry = Entry {
 /// The checker of ST-04.
 #[derive(Debug, Default)]
 pub struct ComesBackLate {
-    hearing: Hearing,
-    was_ok: BTreeMap<(NodeName, u32), bool>,
+    was_ok: ByLife<bool>,
     returns: Vec<Return>,
     examined: u64,
     findings: Findings,
@@ -42,10 +40,7 @@ pub struct ComesBackLate {
 impl Checker for ComesBackLate {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Packet(packet) => {
-                self.hearing.observe(packet, HEARING_GAP);
-                self.judge(packet, scene);
-            }
+            Happening::Packet(packet) => self.judge(packet, scene),
             Happening::Op(_)
             | Happening::View(_)
             | Happening::Fault(_)
@@ -97,19 +92,18 @@ impl Checker for ComesBackLate {
 impl ComesBackLate {
     fn judge(&mut self, packet: &Packet, scene: &Scene) {
         let (node, header) = (&packet.from, &packet.header);
-        let life = scene.incarnations().life(node);
-        let key = (node.clone(), life.incarnation);
         let is_ok = header.state_ok && header.claims_slots();
-        let was_ok = self.was_ok.insert(key, is_ok).unwrap_or(false);
+        let was_ok = self.was_ok.insert(scene.life(), is_ok).unwrap_or(false);
         if !is_ok || was_ok {
             return;
         }
+        let life = scene.incarnations().life(node);
         if life.incarnation > 1 && packet.time - life.since < 3000 * MILLISECOND {
             self.push(packet, life.since, From::Start);
         }
         // The masters it hears, this one apart, and how many it needs.
         let needed = scene.voters_before() / 2;
-        let heard = self.hearing.of(node);
+        let heard = scene.hearing().of(node);
         let masters = heard.filter(|(name, _)| scene.ownership().has_claimed(name));
         let silences = masters.map(|(_, heard)| heard.silences.clone()).collect();
         let from = From::Minority { needed, silences };
@@ -160,6 +154,3 @@ fn majority_back(needed: usize, silences: &[Vec<(u64, u64)>], limit: u64) -> Opt
     let completing = back.get(needed.checked_sub(1)?).copied()?;
     (completing.0 > 0).then_some(completing)
 }
-
-/// Silences below this are below any T_pfail, ns.
-const HEARING_GAP: u64 = 600 * MILLISECOND;

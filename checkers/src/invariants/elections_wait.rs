@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::{FailWords, LastViews, finding};
+use super::evidence::finding;
+use super::links::ByPair;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
     NodeId, NodeName, Packet, PacketKind, Setting, View, bounds::CRON, bounds::MILLISECOND,
@@ -33,10 +34,8 @@ pub const ENTRY: Entry = Entry {
 /// The checker of VT-11.
 #[derive(Debug, Default)]
 pub struct ElectionsWait {
-    views: LastViews,
-    words: FailWords,
     /// Replicas as others last heard of them: master and offset.
-    offsets: BTreeMap<(NodeName, NodeName), Told>,
+    offsets: ByPair<Told>,
     judged: BTreeSet<(NodeName, u32, NodeId)>,
     /// When a replica last showed, in this life, that its master had not failed.
     alive: BTreeMap<(NodeName, u32, NodeId), u64>,
@@ -48,16 +47,12 @@ impl Checker for ElectionsWait {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => {
-                self.words.observe(packet);
                 if packet.kind == PacketKind::AuthRequest {
                     self.judge(packet, scene);
                 }
-                self.note_offset(packet);
+                self.note_offset(packet, scene);
             }
-            Happening::View(view) => {
-                self.views.observe(view, scene);
-                self.note_alive(view, scene);
-            }
+            Happening::View(view) => self.note_alive(view, scene),
             Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
         }
     }
@@ -77,7 +72,7 @@ impl Checker for ElectionsWait {
 
 impl ElectionsWait {
     fn note_alive(&mut self, view: &View, scene: &Scene) {
-        let Some(seen) = self.views.of(&view.node, scene) else {
+        let Some(seen) = scene.view_of(&view.node) else {
             return;
         };
         if let Some(master) = seen.my_master()
@@ -88,22 +83,22 @@ impl ElectionsWait {
         }
     }
 
-    fn note_offset(&mut self, packet: &Packet) {
+    fn note_offset(&mut self, packet: &Packet, scene: &Scene) {
         let (Some(delivered), Some(master)) = (packet.delivered, &packet.header.master) else {
             return;
         };
-        let key = (packet.to.clone(), packet.from.clone());
         let offset = packet.header.offset;
         let repeats = |told: &Told| told.master == *master && told.offset == offset;
-        if self.offsets.get(&key).is_some_and(repeats) {
+        if self.offsets.get(scene.pair()).is_some_and(repeats) {
             return;
         }
         let told = Told {
+            to: packet.to.clone(),
             delivered,
             master: master.clone(),
             offset,
         };
-        self.offsets.insert(key, told);
+        self.offsets.insert(scene.pair(), told);
     }
 
     fn judge(&mut self, request: &Packet, scene: &Scene) {
@@ -120,11 +115,10 @@ impl ElectionsWait {
         let Some(alive) = self.alive.get(&key).copied() else {
             return;
         };
-        let seen = self.views.of(&request.from, scene);
-        let first = self
-            .words
-            .first(&request.from, master, life.since, request.time)
-            .map(|word| word.sent);
+        let seen = scene.view_of(&request.from);
+        let words = scene.fail_words();
+        let first = words.first(&request.from, master, life.since, request.time);
+        let first = first.map(|word| word.sent);
         let knew = seen.and_then(|seen| seen.is_failed(master));
         let what = match (first, knew) {
             (None, Some(false)) => "asks for votes although its master did not fail".to_string(),
@@ -152,9 +146,9 @@ impl ElectionsWait {
 
     /// Siblings that were ahead, as far as the candidate was told before this time.
     fn rank(&self, request: &Packet, master: &NodeId, before: u64) -> u64 {
-        let told = self.offsets.iter();
-        let of_me = told.filter(|((to, _), _)| *to == request.from);
-        let ahead = of_me.filter(|(_, told)| {
+        let told = self.offsets.values();
+        let to_me = told.filter(|told| told.to == request.from);
+        let ahead = to_me.filter(|told| {
             told.master == *master && told.delivered < before && told.offset > request.header.offset
         });
         ahead.count() as u64
@@ -164,6 +158,7 @@ impl ElectionsWait {
 /// What a replica said of itself to another node, and when first.
 #[derive(Debug)]
 struct Told {
+    to: NodeName,
     delivered: u64,
     master: NodeId,
     offset: u64,

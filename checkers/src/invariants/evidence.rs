@@ -1,12 +1,15 @@
 //! What several invariants look up.
 //!
-//! The last view of each node, who was told of which failure, and who heard whom when. Nothing here
-//! judges.
+//! The last view of each node, who was told of which failure, and who heard whom when. The scene
+//! keeps them for all. Nothing here judges.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::observation::{Body, NodeId, NodeName, Packet, View, ViewEntry};
+use super::links::{ByPair, PairNumber};
+use crate::checker::Happening;
+use crate::observation::bounds::MILLISECOND;
+use crate::observation::{Body, Incarnations, NodeId, NodeName, Packet, View, ViewEntry};
 use crate::scene::Scene;
 use crate::verdict::Violation;
 use crate::witness::Witness;
@@ -58,14 +61,31 @@ impl Seen {
 
 /// The last view of each node, of the life that is running.
 #[derive(Debug, Default)]
-pub struct LastViews(BTreeMap<NodeName, Seen>);
+pub struct LastViews {
+    last: BTreeMap<NodeName, Seen>,
+    before: Option<Seen>,
+    names: BTreeMap<NodeId, NodeName>,
+}
 
 impl LastViews {
-    /// Takes in a view; gives the one before, if it is of the same life.
-    pub fn observe(&mut self, view: &View, scene: &Scene) -> Option<Seen> {
-        let life = scene.incarnations().life(&view.node);
+    /// Takes in a happening.
+    pub fn observe(&mut self, happening: Happening<'_>, lives: &Incarnations) {
+        self.before = match happening {
+            Happening::View(view) => self.replace(view, lives),
+            Happening::Packet(_)
+            | Happening::Op(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => None,
+        };
+    }
+
+    fn replace(&mut self, view: &View, lives: &Incarnations) -> Option<Seen> {
+        if !self.names.contains_key(&view.id) {
+            self.names.insert(view.id.clone(), view.node.clone());
+        }
+        let life = lives.life(&view.node);
         if view.asked < life.since || life.ended.is_some() {
-            self.0.remove(&view.node);
+            self.last.remove(&view.node);
             return None;
         }
         let seen = Seen {
@@ -76,17 +96,26 @@ impl LastViews {
             state_ok: view.state_ok,
             table: Arc::clone(&view.table),
         };
-        let before = self.0.insert(view.node.clone(), seen)?;
+        let before = self.last.insert(view.node.clone(), seen)?;
         let is_same = before.incarnation == life.incarnation && before.id == view.id;
         is_same.then_some(before)
     }
 
+    /// The view before the one at hand, if it is of the same life.
+    pub fn before(&self) -> Option<&Seen> {
+        self.before.as_ref()
+    }
+
     /// The last view of a node, if it is of its present life.
-    pub fn of(&self, node: &NodeName, scene: &Scene) -> Option<&Seen> {
-        let incarnation = scene.incarnations().life(node).incarnation;
-        self.0
-            .get(node)
-            .filter(|seen| seen.incarnation == incarnation)
+    pub fn of(&self, node: &NodeName, lives: &Incarnations) -> Option<&Seen> {
+        let incarnation = lives.life(node).incarnation;
+        let last = self.last.get(node);
+        last.filter(|seen| seen.incarnation == incarnation)
+    }
+
+    /// The node that was the first to answer with this id.
+    pub fn name(&self, id: &NodeId) -> Option<&NodeName> {
+        self.names.get(id)
     }
 }
 
@@ -101,7 +130,15 @@ pub struct FailWord {
 
 /// When each node sent, or was delivered, a FAIL message about another.
 #[derive(Debug, Default)]
-pub struct FailWords(BTreeMap<NodeName, BTreeMap<NodeId, Vec<FailWord>>>);
+pub struct FailWords(BTreeMap<NodeName, Told>);
+
+/// What one node was told.
+#[derive(Debug, Default)]
+struct Told {
+    /// When the last word was there, ns.
+    last: u64,
+    about: BTreeMap<NodeId, Vec<FailWord>>,
+}
 
 impl FailWords {
     /// Takes in a packet.
@@ -111,9 +148,10 @@ impl FailWords {
         };
         let sent = packet.time;
         let mut note = |node: &NodeName, arrived: u64| {
-            let words = self.0.entry(node.clone()).or_default();
+            let told = self.0.entry(node.clone()).or_default();
             let word = FailWord { sent, arrived };
-            words.entry(about.clone()).or_default().push(word);
+            told.last = told.last.max(arrived);
+            told.about.entry(about.clone()).or_default().push(word);
         };
         note(&packet.from, sent);
         if let Some(delivered) = packet.delivered {
@@ -121,9 +159,14 @@ impl FailWords {
         }
     }
 
+    /// Whether a node may have had a word about anybody since this time.
+    pub fn is_told_since(&self, node: &NodeName, from: u64) -> bool {
+        self.0.get(node).is_some_and(|told| told.last >= from)
+    }
+
     /// The first word that may have come between these times, both included.
     pub fn first(&self, node: &NodeName, about: &NodeId, from: u64, to: u64) -> Option<FailWord> {
-        let words = self.0.get(node)?.get(about)?;
+        let words = self.0.get(node)?.about.get(about)?;
         let within = words
             .iter()
             .filter(|word| word.sent <= to && word.arrived >= from);
@@ -138,30 +181,28 @@ pub struct Heard {
     pub last: u64,
     /// When the last of it was sent: it may have been here as early as that.
     pub last_sent: u64,
-    /// Silences that were long enough: when data came again, and how long they lasted, ns.
+    /// Silences of some length: when data came again, and how long they lasted, ns.
     pub silences: Vec<(u64, u64)>,
 }
 
 /// When each node heard each other one.
 #[derive(Debug, Default)]
-pub struct Hearing(BTreeMap<NodeName, BTreeMap<NodeName, Heard>>);
+pub struct Hearing {
+    heard: ByPair<Heard>,
+    /// Whom each node heard, by name.
+    senders: BTreeMap<NodeName, BTreeMap<NodeName, PairNumber>>,
+}
 
 impl Hearing {
-    /// Takes in a packet; silences of at least `silence` ns are noted.
-    pub fn observe(&mut self, packet: &Packet, silence: u64) {
+    /// Takes in a packet between these two.
+    pub fn observe(&mut self, packet: &Packet, pair: PairNumber) {
         // R2: only what was delivered was heard.
         let Some(time) = packet.delivered else {
             return;
         };
-        if !self.0.contains_key(&packet.to) {
-            self.0.insert(packet.to.clone(), BTreeMap::new());
-        }
-        let Some(of) = self.0.get_mut(&packet.to) else {
-            return;
-        };
-        match of.get_mut(&packet.from) {
+        match self.heard.get_mut(pair) {
             Some(heard) => {
-                if time > heard.last + silence {
+                if time > heard.last + SILENCE_MIN {
                     heard.silences.push((time, time - heard.last));
                 }
                 heard.last = heard.last.max(time);
@@ -173,16 +214,27 @@ impl Hearing {
                     last_sent: packet.time,
                     silences: Vec::new(),
                 };
-                of.insert(packet.from.clone(), heard);
+                self.heard.insert(pair, heard);
+                let senders = self.senders.entry(packet.to.clone()).or_default();
+                senders.insert(packet.from.clone(), pair);
             }
         }
     }
 
     /// What a node heard of the others.
     pub fn of(&self, node: &NodeName) -> impl Iterator<Item = (&NodeName, &Heard)> {
-        self.0.get(node).into_iter().flatten()
+        let senders = self.senders.get(node).into_iter().flatten();
+        senders.filter_map(|(name, pair)| Some((name, self.heard.get(*pair)?)))
+    }
+
+    /// What a node heard of another.
+    pub fn between(&self, node: &NodeName, other: &NodeName) -> Option<&Heard> {
+        self.heard.get(*self.senders.get(node)?.get(other)?)
     }
 }
+
+/// Silences below this are below any T_pfail and not noted, ns.
+const SILENCE_MIN: u64 = 600 * MILLISECOND;
 
 /// Whether a node stood still at some time between these two.
 pub fn is_paused_within(scene: &Scene, node: &NodeName, from: u64, to: u64) -> bool {

@@ -4,9 +4,10 @@
 //! Masters that lost their slots, and replicas, are cleared at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::{FailWords, LastViews, Seen, finding};
+use super::evidence::{Seen, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Bounds, NodeId, NodeName, Setting, View, bounds::seconds};
 use crate::scene::Scene;
@@ -28,8 +29,6 @@ pub const ENTRY: Entry = Entry {
 /// The checker of FD-05.
 #[derive(Debug, Default)]
 pub struct FailureIsKept {
-    views: LastViews,
-    words: FailWords,
     /// Since when a node holds another for failed.
     since: BTreeMap<(NodeName, NodeId), u64>,
     clears: Vec<(u64, NodeName, NodeId, u64)>,
@@ -40,15 +39,14 @@ pub struct FailureIsKept {
 impl Checker for FailureIsKept {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Packet(packet) => self.words.observe(packet),
-            Happening::View(view) => {
-                if let Some(before) = self.views.observe(view, scene) {
-                    self.judge(&before, view);
-                } else {
-                    self.since.retain(|(node, _), _| *node != view.node);
-                }
-            }
-            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+            Happening::View(view) => match scene.view_before() {
+                Some(before) => self.judge(before, view, scene),
+                None => self.since.retain(|(node, _), _| *node != view.node),
+            },
+            Happening::Packet(_)
+            | Happening::Op(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => {}
         }
     }
 
@@ -76,13 +74,17 @@ impl Checker for FailureIsKept {
 }
 
 impl FailureIsKept {
-    fn judge(&mut self, before: &Seen, view: &View) {
+    fn judge(&mut self, before: &Seen, view: &View, scene: &Scene) {
+        if Arc::ptr_eq(&before.table, &view.table) {
+            return;
+        }
         for entry in view.table.iter() {
             let key = (view.node.clone(), entry.id.clone());
             let was_failed = before.is_failed(&entry.id) == Some(true);
             match (was_failed, entry.has_flag("fail")) {
                 (false, true) => {
-                    let first = self.words.first(&key.0, &key.1, before.asked, view.time);
+                    let words = scene.fail_words();
+                    let first = words.first(&key.0, &key.1, before.asked, view.time);
                     let since = first.map_or(before.asked, |word| word.sent);
                     self.since.insert(key, since);
                 }

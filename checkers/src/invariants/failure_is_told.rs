@@ -4,13 +4,13 @@
 //! failed node, so without any packet from there the next view must show it. A node that was cut
 //! off may have had no links to tell anybody, and is left out.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::{FailWords, Hearing, LastViews, Seen, finding, is_paused_within};
+use super::evidence::{Seen, finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
-    Bounds, NodeId, NodeName, Setting, View, ViewEntry, bounds::CRON, bounds::MILLISECOND,
+    Bounds, NodeName, Setting, View, ViewEntry, bounds::CRON, bounds::MILLISECOND,
 };
 use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict};
@@ -31,10 +31,6 @@ pub const ENTRY: Entry = Entry {
 /// The checker of FD-04.
 #[derive(Debug, Default)]
 pub struct FailureIsTold {
-    views: LastViews,
-    words: FailWords,
-    hearing: Hearing,
-    names: BTreeMap<NodeId, NodeName>,
     /// Who broke the rule, when and how, unless it had no links.
     suspects: Vec<(NodeName, u64, String)>,
     examined: u64,
@@ -44,19 +40,15 @@ pub struct FailureIsTold {
 impl Checker for FailureIsTold {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Packet(packet) => {
-                self.words.observe(packet);
-                self.hearing.observe(packet, u64::MAX / 2);
-            }
             Happening::View(view) => {
-                if !self.names.contains_key(&view.id) {
-                    self.names.insert(view.id.clone(), view.node.clone());
-                }
-                if let Some(before) = self.views.observe(view, scene) {
-                    self.judge(&before, view, scene);
+                if let Some(before) = scene.view_before() {
+                    self.judge(before, view, scene);
                 }
             }
-            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+            Happening::Packet(_)
+            | Happening::Op(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => {}
         }
     }
 
@@ -86,6 +78,11 @@ impl Checker for FailureIsTold {
 
 impl FailureIsTold {
     fn judge(&mut self, before: &Seen, view: &View, scene: &Scene) {
+        let words = scene.fail_words();
+        let is_same = Arc::ptr_eq(&before.table, &view.table);
+        if is_same && !words.is_told_since(&view.node, before.asked) {
+            return;
+        }
         if is_paused_within(scene, &view.node, before.asked, view.time) {
             return;
         }
@@ -94,16 +91,14 @@ impl FailureIsTold {
                 continue;
             };
             let is_failed = entry.has_flag("fail");
-            let word = self
-                .words
-                .first(&view.node, &entry.id, before.asked, view.time);
+            let word = words.first(&view.node, &entry.id, before.asked, view.time);
             let what = match (was_failed, is_failed, word) {
                 (false, true, None) => {
                     format!("marks {} as FAIL and tells nobody", entry.id)
                 }
                 (_, false, Some(word))
                     if word.arrived + CRON / 2 < view.asked
-                        && !self.has_heard(view, entry, word.sent) =>
+                        && !has_heard(scene, view, entry, word.sent) =>
                 {
                     format!("was told that {} failed and does not say so", entry.id)
                 }
@@ -117,13 +112,13 @@ impl FailureIsTold {
             self.suspects.push((view.node.clone(), view.time, what));
         }
     }
+}
 
-    /// Whether the node may have had an answer of the other one since then.
-    fn has_heard(&self, view: &View, entry: &ViewEntry, since: u64) -> bool {
-        let Some(name) = self.names.get(&entry.id) else {
-            return true;
-        };
-        let mut heard = self.hearing.of(&view.node);
-        heard.any(|(other, heard)| other == name && heard.last + CRON / 2 >= since)
-    }
+/// Whether the node may have had an answer of the other one since then.
+fn has_heard(scene: &Scene, view: &View, entry: &ViewEntry, since: u64) -> bool {
+    let Some(name) = scene.node_of(&entry.id) else {
+        return true;
+    };
+    let heard = scene.hearing().between(&view.node, name);
+    heard.is_some_and(|heard| heard.last + CRON / 2 >= since)
 }

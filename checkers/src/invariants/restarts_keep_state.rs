@@ -62,7 +62,7 @@ impl Checker for RestartsKeepState {
 impl RestartsKeepState {
     fn judge(&mut self, packet: &Packet, scene: &Scene) {
         let header = &packet.header;
-        let incarnation = scene.incarnations().life(&packet.from).incarnation;
+        let incarnation = scene.incarnation();
         let fresh = || Life {
             incarnation,
             id: header.sender.clone(),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::{LastViews, finding};
+use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Operation, Outcome};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry, slots::slot_of_key};
@@ -31,7 +31,6 @@ pub const ENTRY: Entry = Entry {
 /// The checker of RD-06.
 #[derive(Debug, Default)]
 pub struct ServesOwnSlots {
-    views: LastViews,
     /// Operations that wait for the next view of their node.
     waiting: BTreeMap<NodeName, Vec<Served>>,
     examined: u64,
@@ -46,10 +45,7 @@ impl Checker for ServesOwnSlots {
                     self.note(operation, scene);
                 }
             }
-            Happening::View(view) => {
-                self.judge(view);
-                self.views.observe(view, scene);
-            }
+            Happening::View(view) => self.judge(view),
             Happening::Lifecycle(lifecycle) => {
                 self.waiting.remove(&lifecycle.node);
             }
@@ -77,10 +73,8 @@ impl ServesOwnSlots {
         let (Some(node), Outcome::Ok) = (node, operation.outcome) else {
             return;
         };
-        let seen = self
-            .views
-            .of(node, scene)
-            .filter(|seen| seen.time <= operation.completed);
+        let seen = scene.view_of(node);
+        let seen = seen.filter(|seen| seen.time <= operation.completed);
         let (Some(seen), false) = (seen, operation.key.is_empty()) else {
             return;
         };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::{LastViews, Seen, finding};
+use super::evidence::{Seen, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Setting, View, ViewEntry, slots::SLOT_COUNT};
 use crate::scene::Scene;
@@ -29,7 +29,6 @@ pub const ENTRY: Entry = Entry {
 /// The checker of ST-01.
 #[derive(Debug, Default)]
 pub struct StateFollowsView {
-    views: LastViews,
     examined: u64,
     findings: Findings,
 }
@@ -38,8 +37,8 @@ impl Checker for StateFollowsView {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::View(view) => {
-                if let Some(before) = self.views.observe(view, scene) {
-                    self.judge(&before, view);
+                if let Some(before) = scene.view_before() {
+                    self.judge(before, view);
                 }
             }
             Happening::Packet(_)

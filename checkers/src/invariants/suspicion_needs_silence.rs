@@ -3,13 +3,12 @@
 //! Between two views of one node, the first without and the second with the suspicion, the silence
 //! was at most the time from the last data before the first view to the second.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::{Hearing, LastViews, Seen, finding, is_paused_within};
+use super::evidence::{Seen, finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::observation::{Bounds, NodeId, NodeName, Setting, View, bounds::seconds};
+use crate::observation::{Bounds, NodeName, Setting, View, bounds::seconds};
 use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict};
 
@@ -30,11 +29,8 @@ pub const ENTRY: Entry = Entry {
 /// The checker of FD-01.
 #[derive(Debug, Default)]
 pub struct SuspicionNeedsSilence {
-    views: LastViews,
-    hearing: Hearing,
     /// New suspicions: when, by whom, of whom, and the longest possible silence.
     suspicions: Vec<(u64, NodeName, NodeName, u64)>,
-    names: BTreeMap<NodeId, NodeName>,
     examined: u64,
     findings: Findings,
 }
@@ -42,16 +38,15 @@ pub struct SuspicionNeedsSilence {
 impl Checker for SuspicionNeedsSilence {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Packet(packet) => self.hearing.observe(packet, u64::MAX / 2),
             Happening::View(view) => {
-                if !self.names.contains_key(&view.id) {
-                    self.names.insert(view.id.clone(), view.node.clone());
-                }
-                if let Some(before) = self.views.observe(view, scene) {
-                    self.judge(&before, view, scene);
+                if let Some(before) = scene.view_before() {
+                    self.judge(before, view, scene);
                 }
             }
-            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+            Happening::Packet(_)
+            | Happening::Op(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => {}
         }
     }
 
@@ -87,11 +82,10 @@ impl SuspicionNeedsSilence {
             let was_alive = before
                 .entry(&entry.id)
                 .is_some_and(|entry| !entry.has_flag("fail?") && !entry.has_flag("fail"));
-            let Some(of) = self.names.get(&entry.id).filter(|_| was_alive) else {
+            let Some(of) = scene.node_of(&entry.id).filter(|_| was_alive) else {
                 continue;
             };
-            let mut heard = self.hearing.of(&view.node).filter(|(name, _)| *name == of);
-            let Some((_, heard)) = heard.next() else {
+            let Some(heard) = scene.hearing().between(&view.node, of) else {
                 continue;
             };
             // Data after the first view may have come before or after the mark.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::{FailWords, LastViews, finding};
+use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
@@ -28,8 +28,6 @@ pub const ENTRY: Entry = Entry {
 /// The checker of VT-05.
 #[derive(Debug, Default)]
 pub struct VotesAgainstFailedMasters {
-    views: LastViews,
-    words: FailWords,
     requests: BTreeMap<(NodeName, NodeName), Request>,
     examined: u64,
     findings: Findings,
@@ -39,17 +37,16 @@ impl Checker for VotesAgainstFailedMasters {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => {
-                self.words.observe(packet);
                 if packet.kind == PacketKind::AuthRequest {
                     self.note_request(packet, scene);
                 } else if packet.kind == PacketKind::AuthAck {
-                    self.judge(packet);
+                    self.judge(packet, scene);
                 }
             }
-            Happening::View(view) => {
-                self.views.observe(view, scene);
-            }
-            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+            Happening::View(_)
+            | Happening::Op(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => {}
         }
     }
 
@@ -71,7 +68,7 @@ impl VotesAgainstFailedMasters {
         let ends = (packet.from.clone(), packet.to.clone());
         self.requests.remove(&ends);
         let master = packet.header.master.clone();
-        let seen = self.views.of(&packet.to, scene);
+        let seen = scene.view_of(&packet.to);
         if let (Some(master), Some(seen), false) = (master, seen, packet.header.has_force_ack())
             && let Some(is_failed) = seen.is_failed(&master)
         {
@@ -84,14 +81,13 @@ impl VotesAgainstFailedMasters {
         }
     }
 
-    fn judge(&mut self, ack: &Packet) {
+    fn judge(&mut self, ack: &Packet, scene: &Scene) {
         let Some(request) = self.requests.get(&(ack.to.clone(), ack.from.clone())) else {
             return;
         };
         self.examined += 1;
-        let told = self
-            .words
-            .first(&ack.from, &request.master, request.since, ack.time);
+        let words = scene.fail_words();
+        let told = words.first(&ack.from, &request.master, request.since, ack.time);
         if request.is_failed || told.is_some() {
             return;
         }

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::{LastViews, finding};
+use super::evidence::finding;
+use super::links::ByLife;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
@@ -30,9 +31,8 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct VotesAreForThePresent {
     /// The largest currentEpoch in a node's headers and since when, oldest first.
-    clocks: BTreeMap<(NodeName, u32), Vec<(u64, u64)>>,
+    clocks: ByLife<Vec<(u64, u64)>>,
     requests: BTreeMap<(NodeName, NodeName), Request>,
-    views: LastViews,
     examined: u64,
     findings: Findings,
 }
@@ -48,10 +48,10 @@ impl Checker for VotesAreForThePresent {
                     self.judge(packet, scene);
                 }
             }
-            Happening::View(view) => {
-                self.views.observe(view, scene);
-            }
-            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+            Happening::View(_)
+            | Happening::Op(_)
+            | Happening::Fault(_)
+            | Happening::Lifecycle(_) => {}
         }
     }
 
@@ -71,11 +71,7 @@ impl Checker for VotesAreForThePresent {
 impl VotesAreForThePresent {
     fn note_clock(&mut self, packet: &Packet, scene: &Scene) {
         let epoch = packet.header.current_epoch;
-        let incarnation = scene.incarnations().life(&packet.from).incarnation;
-        let clock = self
-            .clocks
-            .entry((packet.from.clone(), incarnation))
-            .or_default();
+        let clock = self.clocks.entry(scene.life());
         if clock.last().is_none_or(|(_, last)| epoch > *last) {
             clock.push((packet.time, epoch));
         }
@@ -86,7 +82,7 @@ impl VotesAreForThePresent {
         let Some(delivered) = packet.delivered else {
             return;
         };
-        let seen = self.views.of(&packet.to, scene);
+        let seen = scene.view_of(&packet.to);
         let newer = seen.and_then(|seen| {
             let mut owners = seen.table.iter().filter(|entry| {
                 entry.config_epoch > packet.header.config_epoch
@@ -114,9 +110,7 @@ impl VotesAreForThePresent {
             return;
         }
         self.examined += 1;
-        let incarnation = scene.incarnations().life(&ack.from).incarnation;
-        let clock = self.clocks.get(&(ack.from.clone(), incarnation));
-        let shown = clock.into_iter().flatten();
+        let shown = self.clocks.get(scene.life()).into_iter().flatten();
         let known = shown
             .filter(|(time, _)| *time < request.delivered)
             .map(|(_, epoch)| *epoch);

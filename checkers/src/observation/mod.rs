@@ -16,7 +16,7 @@ pub use fault::{
     Damage, Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind, NetTrouble, Ports,
 };
 pub use incarnations::Incarnations;
-pub use names::{NodeId, NodeName};
+pub use names::{Name, NodeId, NodeName};
 pub use ownership::Ownership;
 pub use packet::{Body, GossipEntry, Header, Packet, PacketKind};
 pub use setting::{NodeSetting, Server, Setting};

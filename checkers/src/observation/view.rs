@@ -60,6 +60,7 @@ pub struct ViewEntry {
 impl ViewEntry {
     /// Whether the flags name this one.
     pub fn has_flag(&self, flag: &str) -> bool {
-        self.flags.split(',').any(|present| present == flag)
+        let mut present = self.flags.as_bytes().split(|byte| *byte == b',');
+        present.any(|present| present == flag.as_bytes())
     }
 }

@@ -159,7 +159,7 @@ impl World for Obliging {
                 self.later(Happening::View(view));
             }
             Command::Ask { node, tag, .. } => {
-                self.first_master = if node.0.as_ref() == "n1" { 1 } else { 4 };
+                self.first_master = if &*node.0 == "n1" { 1 } else { 4 };
                 self.asked.push(node);
                 let reply = Ok(RespValue::Simple("OK".into()));
                 self.later(Happening::Answer { tag, reply });

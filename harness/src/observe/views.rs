@@ -148,7 +148,7 @@ mod tests {
         let view = parse_view(&poll(&node, INFO, &nodes)).expect("well formed");
         assert!(view.state_ok);
         assert_eq!((view.current_epoch, view.my_epoch, view.size), (6, 2, 3));
-        assert_eq!(view.id.0.as_ref(), "a".repeat(40));
+        assert_eq!(&*view.id.0, "a".repeat(40));
         assert_eq!(view.table[0].slots.to_string(), "0-5 7");
         assert_eq!(
             view.table[0].open_slots,

@@ -354,7 +354,7 @@ fn first_word(sources: Sources<'_>, node: usize, stance: &DrawnStance) -> u64 {
         .take_while(|packet| packet.time < from + NS_PER_TICK);
     let name = &sources.film.nodes[node].name;
     let mut same = tick.filter(|packet| {
-        packet.from.0.as_ref() == name.as_str()
+        *packet.from.0 == **name
             && packet.header.config_epoch == stance.epoch
             && packet.header.is_master() == (stance.master == -1)
     });

@@ -72,7 +72,7 @@ impl FastLines {
                 64
             }
             b"node" => {
-                event.node = Some(NodeName(self.name(rest.string()?)?));
+                event.node = Some(NodeName(self.name(rest.string()?)?.into()));
                 128
             }
             b"error" => {

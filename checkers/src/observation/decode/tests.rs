@@ -39,7 +39,7 @@ fn decodes_an_empty_ping() {
     assert_eq!(bytes[..8], [0x52, 0x43, 0x6d, 0x62, 0, 0, 0x08, 0xd0]);
     let decoded = decode(&bytes).unwrap();
     assert_eq!(decoded.kind, PacketKind::Ping);
-    assert_eq!(decoded.header.sender.0.as_ref(), "a".repeat(40));
+    assert_eq!(&*decoded.header.sender.0, "a".repeat(40));
     assert_eq!(decoded.header.slots.to_string(), "0 2");
     assert_eq!(decoded.header.current_epoch, 7);
     assert_eq!(decoded.header.config_epoch, 5);
@@ -92,7 +92,7 @@ fn decodes_a_fail_and_an_update() {
     else {
         panic!("an UPDATE names an owner");
     };
-    assert_eq!((id.0.as_ref(), config_epoch), ("e".repeat(40).as_str(), 9));
+    assert_eq!((&*id.0, config_epoch), ("e".repeat(40).as_str(), 9));
     assert_eq!(slots.to_string(), "16383");
 }
 
