@@ -162,7 +162,7 @@ fn a_reshard_stops_at_every_step_and_is_finished_at_the_heal() {
             .map(|order| order.to.as_str())
             .collect();
         assert_eq!(ends.len(), 3, "every master is told: {strike:?}");
-        assert_eq!(ends[0], *strike.targets[1].0, "the new owner first");
+        assert_eq!(ends[0], &*strike.targets[1].0, "the new owner first");
         assert_eq!(strike.targets.len(), 4, "both shards are out of bounds");
     }
     assert_eq!(lengths, (1..=7).collect());

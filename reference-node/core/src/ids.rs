@@ -9,7 +9,7 @@ pub struct NodeId([u8; 40]);
 
 impl NodeId {
     /// The first eight bytes, as a number that sorts as they do.
-    fn head(&self) -> u64 {
+    pub fn head(&self) -> u64 {
         let head = self.0.first_chunk().expect("40 bytes are more than 8");
         u64::from_be_bytes(*head)
     }

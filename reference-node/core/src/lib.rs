@@ -14,6 +14,7 @@ pub mod bus;
 pub mod cluster;
 pub mod commands;
 pub mod config;
+mod digits;
 pub mod epoch;
 pub mod ids;
 pub mod input;

@@ -150,6 +150,12 @@ impl Node {
         can_say.then(|| self.cluster.outline())
     }
 
+    /// Whether [`Node::outline`] would be this.
+    pub fn shows(&self, outline: &Outline) -> bool {
+        let is_loading = self.replication.load_state_now(&self.config) == LoadState::Loading;
+        self.config.cluster_enabled && !is_loading && self.cluster.shows(outline)
+    }
+
     /// Settings as they are now; CONFIG SET changes them.
     pub fn config(&self) -> &Config {
         &self.config

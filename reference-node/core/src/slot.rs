@@ -114,6 +114,31 @@ impl SlotSet {
         *self = SlotSet::of(self.words);
     }
 
+    /// Whether no slot is in both sets.
+    pub fn is_disjoint(&self, other: &SlotSet) -> bool {
+        let mut pairs = self.words.iter().zip(&other.words);
+        pairs.all(|(word, theirs)| word & theirs == 0)
+    }
+
+    /// Writes a value at the place of each slot in an array with one place for every slot.
+    ///
+    /// # Panics
+    /// If the array is shorter.
+    pub fn fill<T: Copy>(&self, places: &mut [T], value: T) {
+        let full = self.words.iter().zip(places.chunks_exact_mut(64));
+        for (word, places) in full.filter(|(word, _)| **word != 0) {
+            if *word == u64::MAX {
+                places.fill(value);
+                continue;
+            }
+            let mut rest = *word;
+            while rest != 0 {
+                places[rest.trailing_zeros() as usize] = value;
+                rest &= rest - 1;
+            }
+        }
+    }
+
     /// The slots of this set that are not in the other.
     pub fn difference(&self, other: &SlotSet) -> SlotSet {
         let mut words = self.words;

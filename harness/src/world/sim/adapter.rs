@@ -46,13 +46,24 @@ impl Adapter {
         }
     }
 
-    /// The lines of CLUSTER NODES, in id order.
-    pub fn table(&mut self, outline: &Outline) -> Vec<seen::ViewEntry> {
-        let mut table: Vec<_> = outline
-            .members
-            .iter()
-            .map(|member| self.entry(member, outline))
-            .collect();
+    /// The lines of CLUSTER NODES, in id order; those that are as they were `before` are taken
+    /// from there.
+    pub fn table(
+        &mut self,
+        outline: &Outline,
+        before: Option<(&Outline, &[seen::ViewEntry])>,
+    ) -> Vec<seen::ViewEntry> {
+        let mut table = Vec::with_capacity(outline.members.len());
+        for (place, member) in outline.members.iter().enumerate() {
+            let is_plain = member.id != outline.myself;
+            let same = before.filter(|(before, _)| before.members.get(place) == Some(member));
+            let line = same.filter(|_| is_plain).and_then(|(_, lines)| {
+                let id = self.id(member.id);
+                let found = lines.binary_search_by(|line| line.id.cmp(&id));
+                found.ok().map(|found| lines[found].clone())
+            });
+            table.push(line.unwrap_or_else(|| self.entry(member, outline)));
+        }
         table.sort_by(|a, b| a.id.cmp(&b.id));
         table
     }

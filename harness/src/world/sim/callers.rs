@@ -40,12 +40,9 @@ impl Callers {
 impl SimWorld {
     /// Lets a process begin an operation.
     pub(super) fn invoke(&mut self, process: Process, op: &Op) {
-        let mut seeds: Vec<_> = self
-            .settings
-            .iter()
-            .map(|setting| setting.address)
-            .collect();
+        let settings = &self.settings;
         let session = self.callers.sessions.entry(process).or_insert_with(|| {
+            let mut seeds: Vec<_> = settings.iter().map(|setting| setting.address).collect();
             // Not all clients ask the same node first.
             let first = process as usize % seeds.len();
             seeds.rotate_left(first);

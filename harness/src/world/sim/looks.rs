@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use slotquake_checkers::observation::{View, ViewEntry};
+use slotquake_checkers::observation::{NodeId, View, ViewEntry};
 use slotquake_core::cluster::Outline;
 
 use super::host::Arrival;
@@ -16,6 +16,7 @@ use super::{Codec, Happening, SimWorld};
 /// What a node last showed.
 #[derive(Debug)]
 pub struct Shown {
+    id: NodeId,
     outline: Outline,
     table: Arc<Vec<ViewEntry>>,
 }
@@ -41,20 +42,32 @@ impl SimWorld {
 
     pub(super) fn show(&mut self, host: usize, asked: u64) {
         let place = &mut self.hosts[host];
-        let Some(outline) = place.node.as_ref().and_then(|node| node.outline()) else {
+        let Some(node) = &place.node else {
             return;
         };
-        let id = self.adapter.id(outline.myself);
-        let known = place.shown.take().filter(|shown| shown.outline == outline);
-        let shown = known.unwrap_or_else(|| Shown {
-            table: Arc::new(self.adapter.table(&outline)),
-            outline,
-        });
+        let known = place.shown.take();
+        let shown = match known {
+            Some(known) if node.shows(&known.outline) => known,
+            known => {
+                let Some(outline) = node.outline() else {
+                    place.shown = known;
+                    return;
+                };
+                let before = known
+                    .as_ref()
+                    .map(|known| (&known.outline, known.table.as_slice()));
+                Shown {
+                    id: self.adapter.id(outline.myself),
+                    table: Arc::new(self.adapter.table(&outline, before)),
+                    outline,
+                }
+            }
+        };
         self.happenings.push_back(Happening::View(View {
             time: self.now,
             asked,
             node: place.name.clone(),
-            id,
+            id: shown.id.clone(),
             state_ok: shown.outline.is_ok,
             current_epoch: shown.outline.current_epoch.0,
             my_epoch: shown.outline.my_epoch.0,

@@ -22,6 +22,7 @@ mod looks;
 mod net;
 mod outputs;
 mod queue;
+mod replies;
 pub mod seeded;
 mod strangers;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use slotquake_core::bus::Packet;
 use slotquake_core::ids::{ClientId, LinkId, PeerId, UpstreamId};
 use slotquake_core::resp::request::RequestParser;
+use slotquake_workloads::client::RespValue;
 use slotquake_workloads::rng::Rng;
 
 use super::MS;
@@ -79,6 +80,8 @@ pub enum Service {
 pub enum Payload {
     /// A bus packet; its place in the record.
     Packet(Box<Packet>, Option<usize>),
+    /// Replies to a simulated client, without the detour of bytes.
+    Replies(Vec<RespValue>),
     /// Commands of a client.
     Commands(Vec<Vec<Bytes>>),
     /// Bytes of the replication stream, or replies.
@@ -148,6 +151,8 @@ impl Conn {
 #[derive(Debug)]
 pub struct Net {
     conns: Vec<Conn>,
+    /// The connections between two hosts, at the place of the smaller and the larger.
+    between: Vec<Vec<ConnId>>,
     /// How many cuts lie on the path from one host to another; row by row, for each service.
     cuts: [Vec<u16>; 2],
     /// Slow networks in force.
@@ -176,6 +181,7 @@ impl Net {
     pub fn new(hosts: usize, rng: Rng) -> Net {
         Net {
             conns: Vec::new(),
+            between: vec![Vec::new(); hosts * hosts],
             cuts: [vec![0; hosts * hosts], vec![0; hosts * hosts]],
             slow: 0,
             hosts,
@@ -191,6 +197,10 @@ impl Net {
         to: usize,
         service: Service,
     ) -> ConnId {
+        if let Some(from) = from {
+            let pair = self.pair(from, to);
+            self.between[pair].push(self.conns.len());
+        }
         self.conns.push(Conn {
             opener,
             acceptor: End::Gone,
@@ -203,6 +213,10 @@ impl Net {
             back: Lane::default(),
         });
         self.conns.len() - 1
+    }
+
+    fn pair(&self, one: usize, other: usize) -> usize {
+        one.min(other) * self.hosts + one.max(other)
     }
 
     /// A connection.
@@ -299,7 +313,7 @@ impl Net {
             return Vec::new();
         }
         let mut flowing = Vec::new();
-        for id in 0..self.conns.len() {
+        for id in self.between[self.pair(from, to)].iter().copied() {
             for way in [Way::Out, Way::Back] {
                 let conn = &mut self.conns[id];
                 let is_freed = conn.service == service && conn.path(way) == Some((from, to));
@@ -334,7 +348,9 @@ mod tests {
     fn text(payload: Option<Payload>) -> Option<Bytes> {
         match payload? {
             Payload::Bytes(bytes) => Some(bytes),
-            Payload::Packet(..) | Payload::Commands(_) | Payload::Close => None,
+            Payload::Packet(..) | Payload::Commands(_) | Payload::Replies(_) | Payload::Close => {
+                None
+            }
         }
     }
 

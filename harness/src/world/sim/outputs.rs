@@ -15,7 +15,7 @@ use super::disk::Crash;
 use super::host::{Arrival, Gait};
 use super::net::{ConnId, End, Handle, Payload, Service, Way};
 use super::queue::Event;
-use super::{Bus, Codec, SimWorld};
+use super::{Bus, Codec, SimWorld, replies};
 
 impl SimWorld {
     /// Carries out all outputs in order; those after an exit are lost with the process.
@@ -48,7 +48,7 @@ impl SimWorld {
                 client,
                 reply,
                 protocol,
-            } => self.send_reply(host, client, &reply, protocol),
+            } => self.send_reply(host, client, reply, protocol),
             Output::SendBytes { client, bytes } => {
                 self.send_from(host, Handle::Client(client), Payload::Bytes(bytes));
             }
@@ -126,12 +126,23 @@ impl SimWorld {
         }
     }
 
-    fn send_reply(&mut self, host: usize, client: ClientId, reply: &Reply, protocol: Protocol) {
+    fn send_reply(&mut self, host: usize, client: ClientId, reply: Reply, protocol: Protocol) {
+        let handle = Handle::Client(client);
+        let end = self.hosts[host].ends.get(&handle).copied();
+        let mut is_caller = |(conn, _)| self.net.conn(conn).from.is_none();
+        let is_direct = (self.codec, protocol) == (Codec::Typed, Protocol::Resp2);
+        if let Some((conn, way)) = end.filter(|end| is_direct && is_caller(*end)) {
+            let values = replies::values(reply);
+            if !values.is_empty() {
+                self.put(conn, way, Payload::Replies(values));
+            }
+            return;
+        }
         let mut bytes = Vec::new();
         reply.encode(protocol, &mut bytes);
         if !bytes.is_empty() {
             let payload = Payload::Bytes(Bytes::from(bytes));
-            self.send_from(host, Handle::Client(client), payload);
+            self.send_from(host, handle, payload);
         }
     }
 
@@ -227,6 +238,7 @@ impl SimWorld {
             End::Node { host, .. } => self.arrive(host, Arrival::Came(conn, way, payload)),
             End::Caller => match payload {
                 Payload::Bytes(bytes) => self.on_wire_bytes(conn, &bytes),
+                Payload::Replies(replies) => self.on_wire_replies(conn, replies),
                 Payload::Close => self.on_wire_closed(conn),
                 Payload::Packet(..) | Payload::Commands(_) => {}
             },
@@ -339,7 +351,9 @@ impl SimWorld {
                 }
                 self.handle_closed(host, handle);
             }
-            (Handle::Link(_), Payload::Commands(_) | Payload::Bytes(_))
+            // Replies go to simulated clients only.
+            (_, Payload::Replies(_))
+            | (Handle::Link(_), Payload::Commands(_) | Payload::Bytes(_))
             | (Handle::Client(_), Payload::Packet(..))
             | (Handle::Upstream(_) | Handle::Peer(_), Payload::Packet(..) | Payload::Commands(_)) =>
                 {}

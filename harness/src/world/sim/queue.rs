@@ -2,7 +2,7 @@
 //!
 //! Events are small and of one size; what they carry waits in the lanes of [`super::net`].
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use slotquake_checkers::history::Process;
@@ -10,7 +10,7 @@ use slotquake_checkers::history::Process;
 use super::net::{ConnId, Way};
 
 /// Something that will happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A node asked to be woken.
     NodeWake {
@@ -69,10 +69,44 @@ pub enum Event {
     Wake,
 }
 
+/// An event to come; the earliest is the greatest.
+#[derive(Debug)]
+struct Coming {
+    time: u64,
+    sequence: u64,
+    event: Event,
+}
+
+impl Coming {
+    fn place(&self) -> u128 {
+        u128::from(self.time) << 64 | u128::from(self.sequence)
+    }
+}
+
+impl Ord for Coming {
+    fn cmp(&self, other: &Coming) -> Ordering {
+        other.place().cmp(&self.place())
+    }
+}
+
+impl PartialOrd for Coming {
+    fn partial_cmp(&self, other: &Coming) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Coming {
+    fn eq(&self, other: &Coming) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Coming {}
+
 /// The events to come.
 #[derive(Debug, Default)]
 pub struct Queue {
-    heap: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    heap: BinaryHeap<Coming>,
     sequence: u64,
     taken: u64,
 }
@@ -80,13 +114,18 @@ pub struct Queue {
 impl Queue {
     /// Adds an event at this time, ns.
     pub fn push(&mut self, time: u64, event: Event) {
-        self.heap.push(Reverse((time, self.sequence, event)));
+        let sequence = self.sequence;
+        self.heap.push(Coming {
+            time,
+            sequence,
+            event,
+        });
         self.sequence += 1;
     }
 
     /// Takes out the earliest event.
     pub fn pop(&mut self) -> Option<(u64, Event)> {
-        let Reverse((time, _, event)) = self.heap.pop()?;
+        let Coming { time, event, .. } = self.heap.pop()?;
         self.taken += 1;
         Some((time, event))
     }

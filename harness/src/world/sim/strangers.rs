@@ -19,6 +19,8 @@ use super::{Bus, Codec, MS, SimWorld, boot};
 use crate::plan::Plan;
 use crate::world::{Command, FaultSpec, Happening, World};
 
+/// From the start of the first node to that of the last, virtual ns.
+const STARTING_NS: u64 = 1000 * MS;
 /// From one look at whether a phase is over to the next, virtual ns.
 const LOOK_NS: u64 = 500 * MS;
 
@@ -33,7 +35,10 @@ impl SimWorld {
         let hosts = boot::strangers(plan, &settings)?;
         let mut world = SimWorld::bare(plan, settings, hosts, Codec::Typed)?;
         world.bus = Bus::Unrecorded;
+        let count = world.hosts.len() as u64;
         for host in 0..world.hosts.len() {
+            // Real processes do not tick in step.
+            world.pass(STARTING_NS * host as u64 / count)?;
             let begun = world.start(host);
             begun.context("a node of the simulation does not start")?;
         }
@@ -86,9 +91,15 @@ impl SimWorld {
             if self.now >= end {
                 bail!("not after {} s of virtual time", patience_ms / 1000);
             }
-            self.execute(Command::WakeAt(self.now + LOOK_NS));
-            while self.next()? != Happening::Woke {}
+            self.pass(self.now + LOOK_NS)?;
         }
+        Ok(())
+    }
+
+    /// Lets time pass until then.
+    fn pass(&mut self, until: u64) -> anyhow::Result<()> {
+        self.execute(Command::WakeAt(until));
+        while self.next()? != Happening::Woke {}
         Ok(())
     }
 

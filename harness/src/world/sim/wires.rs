@@ -217,40 +217,53 @@ impl SimWorld {
         };
         wire.parser.feed(bytes);
         while let Some(wire) = self.callers.wires.wires.get_mut(&conn) {
-            let reply = match wire.parser.next_reply() {
-                Ok(Some(reply)) => reply,
+            match wire.parser.next_reply() {
+                Ok(Some(reply)) => self.on_wire_reply(conn, reply),
                 Ok(None) => return,
                 Err(_) => return self.hang_up_wire(conn, Breakage::Lost),
-            };
-            let Some(request) = wire.requests.front_mut() else {
-                return self.hang_up_wire(conn, Breakage::Lost);
-            };
-            let is_last = match request.due {
-                Due::Replies(count) => request.replies.len() + 1 >= count,
-                Due::End { listen_ms, .. } => {
-                    let is_first = request.replies.is_empty();
-                    if is_first && !action::ends(&reply) {
-                        let over = self.now + listen_ms * MS;
-                        let request = request.id;
-                        self.queue.push(over, Event::Listened { conn, request });
-                    }
-                    action::ends(&reply)
+            }
+        }
+    }
+
+    pub(super) fn on_wire_replies(&mut self, conn: ConnId, replies: Vec<RespValue>) {
+        for reply in replies {
+            self.on_wire_reply(conn, reply);
+        }
+    }
+
+    /// One reply; nobody reads it if its wire broke meanwhile.
+    fn on_wire_reply(&mut self, conn: ConnId, reply: RespValue) {
+        let Some(wire) = self.callers.wires.wires.get_mut(&conn) else {
+            return;
+        };
+        let Some(request) = wire.requests.front_mut() else {
+            return self.hang_up_wire(conn, Breakage::Lost);
+        };
+        let is_last = match request.due {
+            Due::Replies(count) => request.replies.len() + 1 >= count,
+            Due::End { listen_ms, .. } => {
+                let is_first = request.replies.is_empty();
+                if is_first && !action::ends(&reply) {
+                    let over = self.now + listen_ms * MS;
+                    let request = request.id;
+                    self.queue.push(over, Event::Listened { conn, request });
                 }
-            };
-            request.replies.push(reply);
-            if !is_last {
-                continue;
+                action::ends(&reply)
             }
-            let done = wire.requests.pop_front();
-            if matches!(wire.owner, Owner::Subscriber(_)) {
-                self.hang_up_wire(conn, Breakage::Lost);
-            }
-            if let Some(Request {
-                purpose, replies, ..
-            }) = done
-            {
-                self.on_answered(purpose, replies);
-            }
+        };
+        request.replies.push(reply);
+        if !is_last {
+            return;
+        }
+        let done = wire.requests.pop_front();
+        if matches!(wire.owner, Owner::Subscriber(_)) {
+            self.hang_up_wire(conn, Breakage::Lost);
+        }
+        if let Some(Request {
+            purpose, replies, ..
+        }) = done
+        {
+            self.on_answered(purpose, replies);
         }
     }
 

@@ -78,6 +78,7 @@ fn empty(me: Member, config: &Config, rng: Rng, now: Millis, no_slots: Arc<SlotS
         blacklist: Default::default(),
         counters: Default::default(),
         clockwork: super::cron::Clockwork::new(now),
+        drawn: Default::default(),
         following: Following::Nobody,
         pending: Default::default(),
         profile: Profile::of(config),

@@ -13,6 +13,29 @@ use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 use crate::time::Millis;
 
+/// Who was drawn already, for one heartbeat after the other.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Drawn {
+    round: u64,
+    /// The last round in which each member was drawn.
+    rounds: Vec<u64>,
+}
+
+impl Drawn {
+    fn begin(&mut self) {
+        self.round += 1;
+    }
+
+    /// Whether this one is drawn for the first time in this round.
+    fn is_first(&mut self, index: MemberIndex) -> bool {
+        let place = usize::from(index.number());
+        if place >= self.rounds.len() {
+            self.rounds.resize(place + 1, 0);
+        }
+        std::mem::replace(&mut self.rounds[place], self.round) != self.round
+    }
+}
+
 impl Cluster {
     /// The entries for a heartbeat to a node; none is about this node.
     pub(super) fn gossip_for(&mut self, to: Option<MemberIndex>) -> Vec<Gossip> {
@@ -20,6 +43,7 @@ impl Cluster {
         // GO-07: a tenth of the nodes, at least 3; not the two ends of the link.
         let wanted = (known / 10).max(3).min(known.saturating_sub(2));
         let mut entries: Vec<Gossip> = Vec::with_capacity(wanted);
+        self.drawn.begin();
         for _ in 0..wanted * 3 {
             if entries.len() == wanted {
                 break;
@@ -28,8 +52,7 @@ impl Cluster {
             // DEVIATION(GO-08): nothing about the receiver, as 7.4 does: it knows better.
             let is_receiver = Some(index) == to && self.profile == Profile::Reference;
             let member = &self.members[index];
-            let is_fresh = !is_receiver && entries.iter().all(|entry| entry.id != member.id);
-            if is_fresh && self.is_worth_telling(index) {
+            if !is_receiver && self.is_worth_telling(index) && self.drawn.is_first(index) {
                 entries.push(entry_about(member));
             }
         }

@@ -5,7 +5,6 @@
 //! master pointers and failure reports that name it; its slots and links are the business of those
 //! who hold them.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
@@ -259,10 +258,36 @@ impl Member {
 #[derive(Debug, Clone)]
 pub struct Members {
     table: Vec<Option<Member>>,
-    by_id: BTreeMap<NodeId, MemberIndex>,
+    by_id: ById,
     order: Vec<MemberIndex>,
     free: Vec<MemberIndex>,
     me: MemberIndex,
+}
+
+/// Where the nodes stand, by the first bytes of their ids: ids are random, so hardly any two begin
+/// alike.
+#[derive(Debug, Clone)]
+struct ById(Vec<(u64, MemberIndex)>);
+
+impl ById {
+    /// Those whose ids begin so.
+    fn headed(&self, head: u64) -> impl Iterator<Item = &(u64, MemberIndex)> {
+        let first = self.0.partition_point(|(other, _)| *other < head);
+        self.0[first..]
+            .iter()
+            .take_while(move |(other, _)| *other == head)
+    }
+
+    fn insert(&mut self, id: NodeId, index: MemberIndex) {
+        let place = self.0.partition_point(|(other, _)| *other < id.head());
+        self.0.insert(place, (id.head(), index));
+    }
+
+    fn remove(&mut self, id: NodeId, index: MemberIndex) {
+        let place = self.0.iter().position(|known| *known == (id.head(), index));
+        self.0
+            .remove(place.expect("each member has its place here"));
+    }
 }
 
 impl Members {
@@ -270,7 +295,7 @@ impl Members {
     pub fn new(myself: Member) -> Members {
         let me = MemberIndex(0);
         Members {
-            by_id: BTreeMap::from([(myself.id, me)]),
+            by_id: ById(vec![(myself.id.head(), me)]),
             table: vec![Some(myself)],
             order: vec![me],
             free: Vec::new(),
@@ -301,12 +326,15 @@ impl Members {
 
     /// The node of this id.
     pub fn find(&self, id: NodeId) -> Option<MemberIndex> {
-        self.by_id.get(&id).copied()
+        let known = self.by_id.headed(id.head());
+        known
+            .map(|(_, index)| *index)
+            .find(|index| self[*index].id == id)
     }
 
     /// Takes in a node; none if its id is known already or the table is full.
     pub fn add(&mut self, member: Member) -> Option<MemberIndex> {
-        if self.by_id.contains_key(&member.id) || self.order.len() >= MEMBERS_MAX {
+        if self.find(member.id).is_some() || self.order.len() >= MEMBERS_MAX {
             return None;
         }
         let index = self.free.pop().unwrap_or_else(|| {
@@ -326,7 +354,7 @@ impl Members {
     pub fn remove(&mut self, index: MemberIndex) -> Option<Member> {
         assert!(index != self.me, "a node cannot forget itself");
         let member = self.table.get_mut(usize::from(index.0))?.take()?;
-        self.by_id.remove(&member.id);
+        self.by_id.remove(member.id, index);
         self.order.retain(|other| *other != index);
         self.free.push(index);
         for other in self.table.iter_mut().flatten() {
@@ -341,9 +369,9 @@ impl Members {
 
     /// Gives a node its real id (HS-11). The new id must be unknown so far.
     pub fn rename(&mut self, index: MemberIndex, id: NodeId) {
-        assert!(!self.by_id.contains_key(&id), "{id} is known already");
+        assert!(self.find(id).is_none(), "{id} is known already");
         let old = std::mem::replace(&mut self[index].id, id);
-        self.by_id.remove(&old);
+        self.by_id.remove(old, index);
         self.by_id.insert(id, index);
     }
 

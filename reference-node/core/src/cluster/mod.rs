@@ -89,6 +89,7 @@ pub struct Cluster {
     blacklist: blacklist::Blacklist,
     counters: views::Counters,
     clockwork: cron::Clockwork,
+    drawn: gossip::Drawn,
     following: roles::Following,
     pending: Pending,
     profile: Profile,

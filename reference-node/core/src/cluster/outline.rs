@@ -3,10 +3,11 @@
 //! For those in the same process who look often, such as a simulation: two outlines that are equal
 //! print the same, but for the times of pings and pongs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Cluster;
-use super::members::Address;
+use super::members::{Address, Member, MemberIndex};
 use super::views::shown_flags;
 use crate::bus::packet::NodeFlags;
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
@@ -49,10 +50,39 @@ pub struct MemberOutline {
 }
 
 impl Cluster {
+    /// Whether this node would print now what this outline says.
+    pub fn shows(&self, outline: &Outline) -> bool {
+        let me = self.members.my_index();
+        let id_of = |index: MemberIndex| self.members[index].id;
+        let is_line = |(index, member): (MemberIndex, &Member), line: &MemberOutline| {
+            member.id == line.id
+                && is_connected(member, index == me) == line.is_connected
+                && shown_flags(member, index == me) == line.flags
+                && member.address == line.address
+                && member.master().map(id_of) == line.master
+                && self.members[member.master().unwrap_or(index)].config_epoch == line.config_epoch
+                && member.hostname == line.hostname
+                && (Arc::ptr_eq(&member.slots, &line.slots) || member.slots == line.slots)
+        };
+        let marks = |marks: &BTreeMap<Slot, NodeId>, shown: &[(Slot, NodeId)]| {
+            marks.len() == shown.len() && marks.iter().zip(shown).all(|(a, b)| a == (&b.0, &b.1))
+        };
+        let mut lines = self.members.iter().zip(&outline.members);
+        self.members[me].id == outline.myself
+            && self.is_ok() == outline.is_ok
+            && self.current_epoch == outline.current_epoch
+            && self.config_epoch() == outline.my_epoch
+            && self.state.size() == outline.size
+            && self.members.len() == outline.members.len()
+            && lines.all(|(member, line)| is_line(member, line))
+            && marks(&self.slots.migrating, &outline.migrating)
+            && marks(&self.slots.importing, &outline.importing)
+    }
+
     /// What this node would print now.
     pub fn outline(&self) -> Outline {
         let me = self.members.my_index();
-        let line = |(index, member): (_, &super::members::Member)| MemberOutline {
+        let line = |(index, member): (MemberIndex, &Member)| MemberOutline {
             id: member.id,
             address: member.address,
             hostname: member.hostname.clone(),
@@ -60,12 +90,11 @@ impl Cluster {
             master: member.master().map(|master| self.members[master].id),
             // PS-06: a replica shows its master's epoch.
             config_epoch: self.members[member.master().unwrap_or(index)].config_epoch,
-            is_connected: index == me || member.outbound.is_some(),
+            is_connected: is_connected(member, index == me),
             slots: Arc::clone(&member.slots),
         };
-        let open = |marks: &std::collections::BTreeMap<Slot, NodeId>| {
-            marks.iter().map(|(slot, id)| (*slot, *id)).collect()
-        };
+        let open =
+            |marks: &BTreeMap<Slot, NodeId>| marks.iter().map(|(slot, id)| (*slot, *id)).collect();
         Outline {
             myself: self.members[me].id,
             is_ok: self.is_ok(),
@@ -77,4 +106,8 @@ impl Cluster {
             importing: open(&self.slots.importing),
         }
     }
+}
+
+fn is_connected(member: &Member, is_me: bool) -> bool {
+    is_me || member.outbound.is_some()
 }

@@ -81,22 +81,23 @@ impl SlotTable {
     /// Gives many slots to a node, as [`SlotTable::bind`] does with each.
     pub fn bind_all(&mut self, members: &mut Members, slots: &SlotSet, owner: MemberIndex) {
         let fresh = slots.difference(&members[owner].slots);
-        self.unclaimed.remove_all(slots);
-        for index in members.indexes() {
-            let theirs = members[index].slots.intersection(&fresh);
-            if !theirs.is_empty() {
-                let member = &mut members[index];
-                Arc::make_mut(&mut member.slots).remove_all(&theirs);
-                member.slot_count -= theirs.len();
-                self.assigned -= theirs.len();
-            }
+        if !self.unclaimed.is_empty() {
+            self.unclaimed.remove_all(slots);
         }
         if fresh.is_empty() {
             return;
         }
-        for slot in fresh.iter() {
-            self.owners[slot.index()] = owner.number();
+        for index in members.indexes() {
+            let member = &mut members[index];
+            if member.slot_count > 0 && !member.slots.is_disjoint(&fresh) {
+                let rest = member.slots.difference(&fresh);
+                let taken = member.slots.len() - rest.len();
+                member.slots = Arc::new(rest);
+                member.slot_count -= taken;
+                self.assigned -= taken;
+            }
         }
+        fresh.fill(&mut self.owners, owner.number());
         self.assigned += fresh.len();
         // UP-19: as in `bind`.
         let is_first = members[owner].slot_count == 0;
@@ -113,9 +114,10 @@ impl SlotTable {
         let mut rest = slots.clone();
         let mut parts = Vec::new();
         for (_, member) in members.iter().filter(|(_, member)| member.slot_count > 0) {
-            let owned = rest.intersection(&member.slots);
-            rest.remove_all(&owned);
-            parts.push(owned);
+            if !rest.is_disjoint(&member.slots) {
+                parts.push(rest.intersection(&member.slots));
+                rest.remove_all(&member.slots);
+            }
         }
         parts.push(rest);
         let mut importing = SlotSet::default();
@@ -154,9 +156,7 @@ impl SlotTable {
         let member = &mut members[owner];
         let slots = std::mem::take(Arc::make_mut(&mut member.slots));
         let count = std::mem::take(&mut member.slot_count);
-        for slot in slots.iter() {
-            self.owners[slot.index()] = NOBODY;
-        }
+        slots.fill(&mut self.owners, NOBODY);
         self.assigned -= count;
         self.unclaimed.remove_all(&slots);
         count

@@ -4,13 +4,14 @@
 //! the epochs. Clauses: ST-11, ST-13, HS-18, PS-02 to PS-07, SM-17; cluster-commands.md 2.2, 2.3.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use super::Cluster;
 use super::members::{Health, Member, MemberIndex};
 use super::nodes_conf::seal;
-use super::routing::ip_text;
 use crate::bus::codec::kind_of;
 use crate::bus::packet::{Body, NodeFlags};
+use crate::digits;
 use crate::ids::NodeId;
 use crate::slot::{Slot, SlotSet};
 
@@ -40,6 +41,9 @@ const FLAG_NAMES: [(u16, &str); 8] = [
     (NodeFlags::NOADDR, "noaddr"),
     (NodeFlags::NOFAILOVER, "nofailover"),
 ];
+
+/// About as long is a line of nodes.conf.
+const LINE_BYTES_USUAL: usize = 128;
 
 /// Messages by type.
 #[derive(Debug, Clone, Default)]
@@ -76,7 +80,7 @@ impl Cluster {
 
     /// The content of nodes.conf (PS-02).
     pub(super) fn nodes_conf_text(&self) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(LINE_BYTES_USUAL * (self.members.len() + 1));
         for (index, member) in self.members.iter() {
             // HS-18: handshakes are not saved.
             if member.is_known() {
@@ -127,17 +131,20 @@ impl Cluster {
             "disconnected"
         };
         line.push_str(member.id.as_str());
-        let _ = write!(
-            line,
-            " {}:{}@{}{} {} {master} {} {} {epoch} {link}",
-            ip_text(member),
-            member.address.port,
-            member.address.bus_port,
-            hostname_suffix(member),
-            flags_text(shown_flags(member, is_me)),
-            member.ping_sent.unwrap_or_default().0,
-            member.pong_received.unwrap_or_default().0,
-        );
+        line.push(' ');
+        append_address(member, line);
+        line.push(' ');
+        append_flags(shown_flags(member, is_me), line);
+        line.push(' ');
+        line.push_str(master);
+        for at in [member.ping_sent, member.pong_received] {
+            line.push(' ');
+            digits::push(line, at.unwrap_or_default().0);
+        }
+        line.push(' ');
+        digits::push(line, epoch);
+        line.push(' ');
+        line.push_str(link);
         append_slots(&member.slots, line);
         if is_me {
             self.append_open_slots(line);
@@ -217,10 +224,29 @@ fn append_counters(direction: &str, counts: &[u64], text: &mut String) {
     let _ = write!(text, "cluster_stats_messages_{direction}:{total}\r\n");
 }
 
-fn hostname_suffix(member: &Member) -> String {
-    match member.hostname.as_str() {
-        "" => String::new(),
-        hostname => format!(",{hostname}"),
+/// `ip:port@busport[,hostname]`; without an ip, nothing stands before the colon.
+fn append_address(member: &Member, line: &mut String) {
+    match member.address.ip {
+        Some(IpAddr::V4(ip)) => {
+            for (place, octet) in ip.octets().into_iter().enumerate() {
+                if place > 0 {
+                    line.push('.');
+                }
+                digits::push(line, u64::from(octet));
+            }
+        }
+        Some(IpAddr::V6(ip)) => {
+            let _ = write!(line, "{ip}");
+        }
+        None => {}
+    }
+    line.push(':');
+    digits::push(line, u64::from(member.address.port));
+    line.push('@');
+    digits::push(line, u64::from(member.address.bus_port));
+    if !member.hostname.is_empty() {
+        line.push(',');
+        line.push_str(&member.hostname);
     }
 }
 
@@ -235,12 +261,22 @@ pub(super) fn shown_flags(member: &Member, is_me: bool) -> NodeFlags {
 
 /// PS-07: as CLUSTER NODES prints them.
 pub fn flags_text(flags: NodeFlags) -> String {
+    let mut text = String::new();
+    append_flags(flags, &mut text);
+    text
+}
+
+fn append_flags(flags: NodeFlags, line: &mut String) {
     let set = FLAG_NAMES.iter().filter(|(bit, _)| flags.has(*bit));
-    let names: Vec<&str> = set.map(|(_, name)| *name).collect();
-    if names.is_empty() {
-        "noflags".into()
-    } else {
-        names.join(",")
+    let mut is_first = true;
+    for (_, name) in set {
+        if !std::mem::take(&mut is_first) {
+            line.push(',');
+        }
+        line.push_str(name);
+    }
+    if is_first {
+        line.push_str("noflags");
     }
 }
 
@@ -249,10 +285,12 @@ fn append_slots(slots: &SlotSet, line: &mut String) {
         return;
     }
     for (first, last) in slots.ranges() {
-        let _ = match first == last {
-            true => write!(line, " {}", first.number()),
-            false => write!(line, " {}-{}", first.number(), last.number()),
-        };
+        line.push(' ');
+        digits::push(line, u64::from(first.number()));
+        if first != last {
+            line.push('-');
+            digits::push(line, u64::from(last.number()));
+        }
     }
 }
 

@@ -103,13 +103,16 @@ fn meets_migration(
     command: &'static Command,
     args: &[Bytes],
 ) -> bool {
+    let migrations = &parts.server.migrations;
+    if !migrations.are_any() {
+        return false;
+    }
     let queue = session
         .transaction
         .iter()
         .flat_map(|transaction| &transaction.queue);
     let queued = queue.filter_map(|args| Some((table::find(&args[0])?, args.as_slice())));
     let mut rows = queued.chain([(command, args)]);
-    let migrations = &parts.server.migrations;
     rows.any(|(command, args)| migrations.holds(command, &command.keys(args)))
 }
 
@@ -132,28 +135,29 @@ fn check_route(
     if !parts.config.cluster_enabled {
         return Ok(());
     }
-    let mut rows: Vec<(&Command, &[Bytes])> = vec![(command, args)];
-    if command.name == "exec" {
+    let alone = [(command, args)];
+    let queued: Vec<(&Command, &[Bytes])>;
+    let (rows, keys) = if command.name == "exec" {
         // RD-11: all queued commands together.
         let queue = session
             .transaction
             .iter()
             .flat_map(|transaction| &transaction.queue);
-        rows = queue
+        queued = queue
             .filter_map(|args| Some((table::find(&args[0])?, args.as_slice())))
             .collect();
-    }
-    let keys: Vec<&Bytes> = rows
-        .iter()
-        .flat_map(|(command, args)| command.keys(args))
-        .collect();
+        let keys = queued.iter().flat_map(|(command, args)| command.keys(args));
+        (queued.as_slice(), keys.collect())
+    } else {
+        (alone.as_slice(), command.keys(args))
+    };
     if keys.is_empty() {
         // RD-02, PU-11.
         return Ok(());
     }
     let request = Request {
         keys: &keys,
-        access: access(&rows),
+        access: access(rows),
         is_asking: session.is_asking || command.has(Flag::Asking),
         is_readonly: session.is_readonly,
     };

@@ -214,7 +214,7 @@ fn after(parts: &mut Parts, client: ClientId, (name, shown): (&'static str, &'st
         session.reply_mode = ReplyMode::On;
     }
     if !name.is_empty() {
-        session.last_command = shown.into();
+        session.last_command = shown;
     }
     if session.is_closing {
         close(parts, client);

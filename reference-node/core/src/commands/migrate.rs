@@ -82,6 +82,11 @@ enum Failure {
 }
 
 impl Migrations {
+    /// Whether any keys are under way.
+    pub fn are_any(&self) -> bool {
+        self.flight.is_some()
+    }
+
     /// Whether a command must wait until the keys under way have arrived.
     pub fn holds(&self, command: &Command, keys: &[&Bytes]) -> bool {
         let Some(flight) = &self.flight else {

@@ -52,7 +52,7 @@ pub struct Session {
     /// When its last command came.
     pub last_active: Millis,
     /// The last command, lower case.
-    pub last_command: String,
+    pub last_command: &'static str,
     /// Whose rights it has.
     pub user: Bytes,
     /// Whether it may do more than AUTH and HELLO.
@@ -213,7 +213,7 @@ impl Session {
             protocol: Protocol::Resp2,
             opened: now,
             last_active: now,
-            last_command: "NULL".into(),
+            last_command: "NULL",
             user: Bytes::from_static(b"default"),
             is_authenticated: false,
             transaction: None,

@@ -202,6 +202,15 @@ impl Follower {
         self.upstream().is_some() && now >= self.silent_until(config)
     }
 
+    /// Whether [`Follower::next_progress`] has nothing to read.
+    pub fn is_quiet(&self) -> bool {
+        match &self.link {
+            Link::Waiting { .. } | Link::Connecting { .. } => true,
+            Link::Stream { .. } => self.buffer.is_empty(),
+            Link::Handshake { .. } | Link::Transfer { .. } => false,
+        }
+    }
+
     /// Connects if that is due.
     pub fn connect_if_due(&mut self, upstream: UpstreamId, now: Millis, out: &mut Outputs) -> bool {
         let (Link::Waiting { retry_at }, Some((ip, port))) = (&self.link, self.master) else {

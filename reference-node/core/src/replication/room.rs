@@ -223,6 +223,10 @@ impl Replication {
     /// The next thing to do, if there is one; until there is none, nothing else may be handed in.
     pub fn next_event(&mut self, config: &Config, now: Millis, out: &mut Outputs) -> Option<Event> {
         self.history.fit_backlog(config.repl_backlog_size);
+        let is_quiet = self.follower.as_ref().is_none_or(Follower::is_quiet);
+        if is_quiet && self.events.is_empty() && self.loading.is_none() {
+            return None;
+        }
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);

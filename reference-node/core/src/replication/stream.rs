@@ -2,6 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::digits;
+
 /// What a master sent that is no stream of commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("protocol error in the stream: {0}")]
@@ -123,19 +125,8 @@ pub fn put_command<T: AsRef<[u8]>>(out: &mut Vec<u8>, args: &[T]) {
 }
 
 fn put_number(out: &mut Vec<u8>, kind: u8, number: usize) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
     out.push(kind);
-    out.extend_from_slice(&digits[at..]);
+    digits::append(out, number as u64);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::digits;
 use crate::output::Protocol;
 
 /// A reply or a push.
@@ -62,7 +63,7 @@ impl Reply {
             Reply::Simple(text) => line(out, b'+', text),
             Reply::Status(text) => line(out, b'+', text),
             Reply::Error(text) => line(out, b'-', text),
-            Reply::Integer(number) => line(out, b':', &number.to_string()),
+            Reply::Integer(number) => integer(out, *number),
             Reply::Bulk(bytes) => bulk(out, bytes),
             Reply::Nil if protocol == Protocol::Resp2 => out.extend_from_slice(b"$-1\r\n"),
             Reply::NilArray if protocol == Protocol::Resp2 => out.extend_from_slice(b"*-1\r\n"),
@@ -169,14 +170,29 @@ fn line(out: &mut Vec<u8>, kind: u8, text: &str) {
     out.extend_from_slice(b"\r\n");
 }
 
+fn integer(out: &mut Vec<u8>, number: i64) {
+    out.push(b':');
+    if number < 0 {
+        out.push(b'-');
+    }
+    digits::append(out, number.unsigned_abs());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn length(out: &mut Vec<u8>, kind: u8, length: usize) {
+    out.push(kind);
+    digits::append(out, length as u64);
+    out.extend_from_slice(b"\r\n");
+}
+
 fn bulk(out: &mut Vec<u8>, bytes: &[u8]) {
-    line(out, b'$', &bytes.len().to_string());
+    length(out, b'$', bytes.len());
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }
 
 fn items_of(out: &mut Vec<u8>, kind: u8, items: &[Reply], protocol: Protocol) {
-    line(out, kind, &items.len().to_string());
+    length(out, kind, items.len());
     for item in items {
         item.encode(protocol, out);
     }

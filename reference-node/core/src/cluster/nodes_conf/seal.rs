@@ -15,13 +15,18 @@ pub const SEAL: &str = "slotquake-seal";
 pub fn seal_of(text: &str) -> u64 {
     let mut crc = 0;
     for line in text.lines() {
-        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let is_vars = fields
-            .first()
-            .is_some_and(|name| name.eq_ignore_ascii_case("vars"));
-        for (position, field) in fields.iter().enumerate() {
+        let (mut is_vars, mut is_seal, mut is_blank) = (false, false, true);
+        for (position, field) in line.split_ascii_whitespace().enumerate() {
+            if position == 0 {
+                is_vars = field.eq_ignore_ascii_case("vars");
+                is_blank = false;
+            }
+            // Names stand at odd places of the line, each before its value.
+            if position % 2 == 1 {
+                is_seal = field == SEAL;
+            }
             let is_sealed = match is_vars {
-                true => position == 0 || fields[(position - 1) / 2 * 2 + 1] != SEAL,
+                true => position == 0 || !is_seal,
                 false => SEALED_FIELDS.contains(&position) || position >= FIRST_SLOT,
             };
             if is_sealed {
@@ -29,7 +34,7 @@ pub fn seal_of(text: &str) -> u64 {
                 crc = crc64(crc, b" ");
             }
         }
-        if !fields.is_empty() {
+        if !is_blank {
             crc = crc64(crc, b"\n");
         }
     }
