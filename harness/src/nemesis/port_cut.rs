@@ -13,7 +13,7 @@ pub const BUS: Nemesis = Nemesis {
     kind: FaultKind::BusCut,
     help: "a partition of the cluster bus alone: replication and clients go on",
     share: Share::Percent(40),
-    worlds: Worlds::Simulation,
+    worlds: Worlds::All,
     hold: Hold::Targets,
     plan: plan_bus,
 };
@@ -23,7 +23,7 @@ pub const DATA: Nemesis = Nemesis {
     kind: FaultKind::DataCut,
     help: "no replication between a replica and its master, while the bus works",
     share: Share::Percent(40),
-    worlds: Worlds::Simulation,
+    worlds: Worlds::All,
     hold: Hold::Targets,
     plan: plan_data,
 };

@@ -39,7 +39,7 @@ fn refuses_what_is_impossible_in_one_clear_line() {
         ),
         (refusal(|plan| plan.workloads = vec![]), "register, set"),
         (
-            refusal(|plan| plan.faults = vec![FaultKind::BusCut]),
+            refusal(|plan| plan.faults = vec![FaultKind::SlowNet]),
             "--world sim",
         ),
         (

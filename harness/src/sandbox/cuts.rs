@@ -1,6 +1,6 @@
-//! Which addresses cannot reach which, as data; and putting it in force.
+//! Which addresses cannot reach which, on which ports, as data; and putting it in force.
 //!
-//! A caller says which pairs are to be cut from now on; the difference to what is cut already goes
+//! A caller says which paths are to be cut from now on; the difference to what is cut already goes
 //! to the kernel as one transaction. nf_tables over netlink does it with no program installed; the
 //! `iptables` program stands in where the kernel has no nf_tables.
 
@@ -11,8 +11,24 @@ use super::iptables::Iptables;
 use super::nft::Nft;
 use super::{Isolation, Sandbox};
 
-/// Packets from the first address to the second are dropped.
-pub type Pair = (Ipv4Addr, Ipv4Addr);
+/// Packets that are dropped: those from an address to another, all of them or those of one port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Path {
+    /// Where they come from.
+    pub source: Ipv4Addr,
+    /// Where they go to.
+    pub target: Ipv4Addr,
+    /// Only those from this port or to it.
+    pub port: Option<u16>,
+}
+
+impl Path {
+    /// Whether a cut of this path cuts the other one, too.
+    pub fn covers(&self, other: &Path) -> bool {
+        let is_same_way = self.source == other.source && self.target == other.target;
+        is_same_way && (self.port.is_none() || self.port == other.port)
+    }
+}
 
 /// Why addresses cannot be cut off from each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +62,7 @@ enum Filter {
 #[derive(Debug)]
 pub struct Cuts {
     filter: Filter,
-    in_force: BTreeSet<Pair>,
+    in_force: BTreeSet<Path>,
 }
 
 impl Cuts {
@@ -74,13 +90,13 @@ impl Cuts {
         })
     }
 
-    /// Cuts exactly these pairs from now on.
+    /// Cuts exactly these paths from now on.
     ///
     /// # Errors
     /// [`CutError::Refused`]: the cuts are as they were.
-    pub fn set(&mut self, wanted: &BTreeSet<Pair>) -> Result<(), CutError> {
-        let added: Vec<Pair> = wanted.difference(&self.in_force).copied().collect();
-        let removed: Vec<Pair> = self.in_force.difference(wanted).copied().collect();
+    pub fn set(&mut self, wanted: &BTreeSet<Path>) -> Result<(), CutError> {
+        let added: Vec<Path> = wanted.difference(&self.in_force).copied().collect();
+        let removed: Vec<Path> = self.in_force.difference(wanted).copied().collect();
         match &self.filter {
             Filter::Nft(nft) => nft
                 .change(&added, &removed)

@@ -4,8 +4,9 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
+
+use super::cuts::Path;
 
 /// The filter of this network namespace, driven by a program.
 #[derive(Debug)]
@@ -27,17 +28,16 @@ impl Iptables {
         Err(refusals.join("; "))
     }
 
-    /// Adds and removes pairs in one transaction.
-    pub(super) fn change(
-        &self,
-        added: &[(Ipv4Addr, Ipv4Addr)],
-        removed: &[(Ipv4Addr, Ipv4Addr)],
-    ) -> Result<(), String> {
+    /// Adds and removes paths in one transaction.
+    pub(super) fn change(&self, added: &[Path], removed: &[Path]) -> Result<(), String> {
         let mut rules = "*filter\n".to_owned();
-        for (verb, pairs) in [("-D", removed), ("-A", added)] {
-            for (source, target) in pairs {
-                writeln!(rules, "{verb} INPUT -s {source} -d {target} -j DROP")
-                    .expect("a String takes any text");
+        for (verb, paths) in [("-D", removed), ("-A", added)] {
+            for path in paths {
+                for ports in ports_of(path) {
+                    let (source, target) = (path.source, path.target);
+                    writeln!(rules, "{verb} INPUT -s {source} -d {target}{ports} -j DROP")
+                        .expect("a String takes any text");
+                }
             }
         }
         rules.push_str("COMMIT\n");
@@ -67,4 +67,16 @@ impl Iptables {
                 .replace('\n', ", ")),
         }
     }
+}
+
+/// What a rule says about ports; a path of one port takes a rule for each end and protocol.
+fn ports_of(path: &Path) -> Vec<String> {
+    let Some(port) = path.port else {
+        return vec![String::new()];
+    };
+    // The probe is a datagram.
+    let each = ["tcp", "udp"].into_iter().flat_map(|protocol| {
+        ["sport", "dport"].map(|end| format!(" -p {protocol} --{end} {port}"))
+    });
+    each.collect()
 }

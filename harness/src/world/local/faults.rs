@@ -1,7 +1,7 @@
 //! Faults in the local world: each put in force, confirmed, and later healed and confirmed again.
 //!
 //! A kill is confirmed by the process's end, its heal by an answer; a pause by the kernel's word;
-//! a partition by datagrams that do not arrive. What cannot be tried is skipped with the reason,
+//! a cut by datagrams that do not arrive. What cannot be tried is skipped with the reason,
 //! what cannot be confirmed is indeterminate: a fault of the harness is never one of the target.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use slotquake_checkers::observation::{Damage, Fault, FaultPhase, LifecycleKind, 
 use super::LocalWorld;
 use super::desk::Job;
 use crate::sandbox::Sandbox;
-use crate::sandbox::cuts::{Cuts, Pair};
+use crate::sandbox::cuts::{Cuts, Path};
 use crate::sandbox::probe::probe;
 use crate::world::{FaultSpec, Happening, NOT_INJECTED, World};
 
@@ -21,7 +21,7 @@ use crate::world::{FaultSpec, Happening, NOT_INJECTED, World};
 pub(super) struct Partitions {
     cuts: Result<Cuts, String>,
     /// What each fault cuts, by its number; they may overlap.
-    active: BTreeMap<u32, BTreeSet<Pair>>,
+    active: BTreeMap<u32, BTreeSet<Path>>,
 }
 
 impl Partitions {
@@ -37,17 +37,17 @@ impl Partitions {
         self.cuts.as_ref().err().map(String::as_str)
     }
 
-    /// Puts a fault's pairs in force, and looks.
-    fn install(&mut self, fault: u32, pairs: BTreeSet<Pair>) -> FaultPhase {
+    /// Cuts a fault's paths, and looks.
+    fn install(&mut self, fault: u32, paths: BTreeSet<Path>) -> FaultPhase {
         if let Some(why) = self.refused() {
             return FaultPhase::Skipped(why.to_owned());
         }
-        self.active.insert(fault, pairs.clone());
+        self.active.insert(fault, paths.clone());
         if let Err(why) = self.apply() {
             self.active.remove(&fault);
             return FaultPhase::Skipped(why);
         }
-        match probe(&pairs) {
+        match probe(&paths) {
             Ok(seen) if seen.open.is_empty() => FaultPhase::Installed,
             Ok(seen) => FaultPhase::Indeterminate(format!("packets still pass: {:?}", seen.open)),
             Err(error) => FaultPhase::Indeterminate(format!("cannot probe the cut: {error}")),
@@ -56,13 +56,15 @@ impl Partitions {
 
     /// Ends a fault's cuts, except those another fault needs, and looks.
     fn heal(&mut self, fault: u32) -> FaultPhase {
-        let Some(pairs) = self.active.remove(&fault) else {
+        let Some(paths) = self.active.remove(&fault) else {
             return FaultPhase::Healed;
         };
         if let Err(why) = self.apply() {
             return FaultPhase::Indeterminate(why);
         }
-        let freed: BTreeSet<Pair> = pairs.difference(&self.wanted()).copied().collect();
+        let wanted = self.wanted();
+        let is_free = |path: &Path| !wanted.iter().any(|cut| cut.covers(path));
+        let freed: BTreeSet<Path> = paths.into_iter().filter(is_free).collect();
         match probe(&freed) {
             Ok(seen) if seen.cut.is_empty() => FaultPhase::Healed,
             Ok(seen) => FaultPhase::Indeterminate(format!("still cut: {:?}", seen.cut)),
@@ -78,7 +80,7 @@ impl Partitions {
         }
     }
 
-    fn wanted(&self) -> BTreeSet<Pair> {
+    fn wanted(&self) -> BTreeSet<Path> {
         self.active.values().flatten().copied().collect()
     }
 
@@ -102,11 +104,11 @@ impl LocalWorld {
         let phase = match spec.kind.damage() {
             Some(Damage::Kill) => self.kill(&targets),
             Some(Damage::Pause) => self.pause(&targets),
-            Some(Damage::Cut(Ports::All)) => match self.pairs(&spec) {
-                Ok(pairs) => self.partitions.install(spec.id, pairs),
+            Some(Damage::Cut(ports)) => match self.paths(&spec, ports) {
+                Ok(paths) => self.partitions.install(spec.id, paths),
                 Err(why) => FaultPhase::Skipped(why),
             },
-            Some(Damage::Cut(Ports::Bus | Ports::Data) | Damage::Net(_)) => {
+            Some(Damage::Net(_)) => {
                 FaultPhase::Skipped("only the simulation can do it: --world sim".to_owned())
             }
             None => FaultPhase::Skipped(NOT_INJECTED.to_owned()),
@@ -153,17 +155,28 @@ impl LocalWorld {
         spec.targets.iter().map(find).collect()
     }
 
-    fn pairs(&self, spec: &FaultSpec) -> Result<BTreeSet<Pair>, String> {
-        let address = |name| {
-            let node = self
-                .position(name)
-                .ok_or_else(|| format!("there is no node {name}"))?;
-            Ok::<_, String>(*self.nodes[node].address.ip())
+    fn paths(&self, spec: &FaultSpec, ports: Ports) -> Result<BTreeSet<Path>, String> {
+        let node = |name| {
+            let position = self.position(name);
+            let found = position.map(|node| &self.nodes[node]);
+            found.ok_or_else(|| format!("there is no node {name}"))
         };
-        spec.cuts
-            .iter()
-            .map(|(from, to)| Ok((address(from)?, address(to)?)))
-            .collect()
+        let mut paths = BTreeSet::new();
+        for (from, to) in &spec.cuts {
+            let (from, to) = (node(from)?, node(to)?);
+            // A connection has the port of the service at one end, whoever opened it.
+            let services = match ports {
+                Ports::All => vec![None],
+                Ports::Bus => vec![Some(from.bus_port), Some(to.bus_port)],
+                Ports::Data => vec![Some(from.address.port()), Some(to.address.port())],
+            };
+            paths.extend(services.into_iter().map(|port| Path {
+                source: *from.address.ip(),
+                target: *to.address.ip(),
+                port,
+            }));
+        }
+        Ok(paths)
     }
 
     fn kill(&mut self, targets: &[usize]) -> FaultPhase {
