@@ -6,6 +6,7 @@
 
 mod error;
 pub mod file;
+pub mod network;
 pub mod script;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use crate::nemesis::{self, NEMESES, Nemesis, Worlds};
 use words::faults_text;
 
 pub use error::PlanError;
+pub use network::Network;
 pub use script::ScriptedStrike;
 
 /// Where a run happens.
@@ -84,6 +86,12 @@ pub struct Plan {
     pub masters: u16,
     /// Replicas of each master.
     pub replicas: u16,
+    /// Masters without slots, besides.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slotless: u16,
+    /// What the simulated network is like.
+    #[serde(default, skip_serializing_if = "Network::is_usual")]
+    pub network: Network,
     /// cluster-node-timeout, ms.
     pub node_timeout_ms: u64,
     /// Workloads by name; processes are dealt to them in turn.
@@ -138,6 +146,8 @@ impl Default for Plan {
             mutant: None,
             masters: 3,
             replicas: 1,
+            slotless: 0,
+            network: Network::default(),
             node_timeout_ms: 1000,
             workloads: workloads.map(|entry| entry.name.into()).collect(),
             faults: nemesis::usual().map(|nemesis| nemesis.kind).collect(),
@@ -156,12 +166,18 @@ impl Default for Plan {
 impl Plan {
     /// Number of nodes.
     pub fn node_count(&self) -> u32 {
-        u32::from(self.masters) * (1 + u32::from(self.replicas))
+        u32::from(self.masters) * (1 + u32::from(self.replicas)) + u32::from(self.slotless)
     }
 
     /// Whether faults are drawn, rather than scripted or absent.
     pub fn draws_faults(&self) -> bool {
         self.script.is_none() && !self.faults.is_empty()
+    }
+
+    /// Whether a fault of this kind may occur.
+    pub fn can_bring(&self, kind: FaultKind) -> bool {
+        let mut scripted = self.script.iter().flatten();
+        self.draws_faults() && self.faults.contains(&kind) || scripted.any(|step| step.kind == kind)
     }
 
     /// The same plan with these faults instead of drawn ones.
@@ -184,6 +200,7 @@ impl Plan {
     /// The first thing found wrong, with what to do instead.
     pub fn validate(&self) -> Result<(), PlanError> {
         self.validate_topology()?;
+        self.validate_network()?;
         self.validate_times()?;
         self.validate_load()?;
         self.validate_names()?;
@@ -213,6 +230,16 @@ impl Plan {
             return Err(PlanError::NoMajority { masters });
         }
         Ok(())
+    }
+
+    fn validate_network(&self) -> Result<(), PlanError> {
+        if let Some((field, given)) = self.network.out_of_bounds() {
+            return Err(PlanError::Network { field, given });
+        }
+        match self.world {
+            WorldKind::Local if !self.network.is_usual() => Err(PlanError::NetworkIsReal),
+            WorldKind::Local | WorldKind::Sim => Ok(()),
+        }
     }
 
     fn validate_times(&self) -> Result<(), PlanError> {
@@ -304,6 +331,10 @@ impl Plan {
             needed,
         })
     }
+}
+
+fn is_zero(count: &u16) -> bool {
+    *count == 0
 }
 
 fn needs_simulation(nemesis: &Nemesis) -> bool {

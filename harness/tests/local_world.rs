@@ -353,6 +353,7 @@ fn spec(id: u32, kind: FaultKind, targets: &[&str], cuts: &[(&str, &str)]) -> Fa
             .iter()
             .map(|(from, to)| (name(from), name(to)))
             .collect(),
+        dose: None,
         note: format!("{kind:?} {targets:?}"),
     }
 }

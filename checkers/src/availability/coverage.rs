@@ -120,7 +120,7 @@ impl CoverageCounter {
                     Some(Damage::Kill) => counts.kills += 1,
                     Some(Damage::Pause) => counts.pauses += 1,
                     Some(Damage::Cut(_)) => counts.partitions += 1,
-                    Some(Damage::Net(_)) => {}
+                    Some(Damage::Net(_) | Damage::Clock(_) | Damage::Disk(_)) => {}
                     None => *counts.acts.entry(fault.kind.name().into()).or_default() += 1,
                 }
                 counts.manual_failovers += u64::from(fault.kind.is_manual_failover());

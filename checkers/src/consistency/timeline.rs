@@ -302,7 +302,13 @@ impl Timeline {
             }
             // HI-05: without the bus a master is as good as cut off.
             Some(Damage::Cut(Ports::All | Ports::Bus)) => self.observe_cut(fault),
-            Some(Damage::Kill | Damage::Cut(Ports::Data) | Damage::Net(_)) => {}
+            Some(
+                Damage::Kill
+                | Damage::Cut(Ports::Data)
+                | Damage::Net(_)
+                | Damage::Clock(_)
+                | Damage::Disk(_),
+            ) => {}
             None if fault.kind.ignores_the_master() => match &fault.phase {
                 FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
                     self.forced.push((fault.begun, fault.targets.clone()));

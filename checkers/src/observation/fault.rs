@@ -15,6 +15,10 @@ pub enum Damage {
     Cut(Ports),
     /// The network has other troubles.
     Net(NetTrouble),
+    /// A node's clock is wrong.
+    Clock(ClockTrouble),
+    /// A node's disk is.
+    Disk(DiskTrouble),
 }
 
 /// Which packets between nodes a cut concerns.
@@ -35,6 +39,24 @@ pub enum NetTrouble {
     Slow,
     /// Connections end, and what was on its way is lost.
     Reset,
+}
+
+/// How a clock is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockTrouble {
+    /// It is set to another time, and set right at the heal.
+    Step,
+    /// It runs too fast or too slow.
+    Drift,
+}
+
+/// What is wrong with a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskTrouble {
+    /// What must be synced takes long, and the process waits for it.
+    Slow,
+    /// Nothing can be written.
+    Full,
 }
 
 /// The kinds of faults, a line each: name in recordings, plans and on the command line; damage, or
@@ -85,6 +107,14 @@ fault_kinds! {
     SlowNet, "slow-net", Some(Damage::Net(NetTrouble::Slow));
     /// All connections of a node are reset; what was on its way is lost.
     Disconnect, "disconnect", Some(Damage::Net(NetTrouble::Reset));
+    /// A node's clock is set to another time, later set right.
+    ClockStep, "clock-step", Some(Damage::Clock(ClockTrouble::Step));
+    /// A node's clock runs too fast or too slow, later it is set right.
+    ClockDrift, "clock-drift", Some(Damage::Clock(ClockTrouble::Drift));
+    /// What a node syncs takes long.
+    SlowDisk, "slow-disk", Some(Damage::Disk(DiskTrouble::Slow));
+    /// A node can write nothing; if it dies of it, it is started again at the heal.
+    FullDisk, "full-disk", Some(Damage::Disk(DiskTrouble::Full));
     /// CLUSTER FAILOVER sent to a replica.
     Failover, "failover", None;
     /// CLUSTER FAILOVER FORCE: votes, but no help from the master.
@@ -103,6 +133,8 @@ fault_kinds! {
     Forget, "forget", None;
     /// CLUSTER RESET of a replica, which leaves and joins again at the heal.
     Reset, "reset", None;
+    /// A master without slots is taken out of the cluster, and joins as a new node at the heal.
+    ReplaceNode, "replace-node", None;
 }
 
 impl FaultKind {

@@ -13,7 +13,8 @@ pub mod view;
 
 pub use bounds::Bounds;
 pub use fault::{
-    Damage, Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind, NetTrouble, Ports,
+    ClockTrouble, Damage, DiskTrouble, Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind,
+    NetTrouble, Ports,
 };
 pub use incarnations::Incarnations;
 pub use names::{Name, NodeId, NodeName};

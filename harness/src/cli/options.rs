@@ -14,7 +14,7 @@ use super::{duration, plan_file, seeds};
 use crate::director::scenario::{self, SCENARIOS};
 use crate::nemesis::{NEMESES, Worlds};
 use crate::plan::words::{duration_text, faults_text};
-use crate::plan::{Plan, Profile, WorldKind, parse_faults, parse_workloads};
+use crate::plan::{Network, Plan, Profile, WorldKind, parse_faults, parse_workloads};
 
 /// Where a run happens, as the command line has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,6 +77,12 @@ pub struct RunOptions {
     /// Replicas of each master
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub replicas: u16,
+    /// Masters without slots, besides
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub slotless: u16,
+    /// The shape of the simulated network in us: delay, jitter, unevenness of paths
+    #[arg(long, value_name = "D,J,U", default_value = "50,450,0", value_parser = Network::parse)]
+    pub network: Network,
     /// cluster-node-timeout
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse_ms)]
     pub node_timeout: u64,
@@ -182,6 +188,8 @@ impl RunOptions {
             mutant: None,
             masters: self.masters,
             replicas: self.replicas,
+            slotless: self.slotless,
+            network: self.network,
             node_timeout_ms: self.node_timeout,
             workloads: parse_workloads(&self.workload).map_err(Failure::bad_input)?,
             faults: parse_faults(&self.faults).map_err(Failure::bad_input)?,
@@ -288,10 +296,12 @@ fn listed<H: AsRef<str>>(title: &str, entries: impl Iterator<Item = (&'static st
 }
 
 /// What a plan file says already.
-pub(super) const IN_A_PLAN_FILE: [&str; 18] = [
+pub(super) const IN_A_PLAN_FILE: [&str; 20] = [
     "profile",
     "masters",
     "replicas",
+    "slotless",
+    "network",
     "node_timeout",
     "workload",
     "faults",

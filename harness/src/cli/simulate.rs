@@ -62,10 +62,12 @@ pub struct SimulateArgs {
 }
 
 /// The standard scenario has its own plan and seeds, and leaves nothing.
-const NOT_OF_A_BENCH: [&str; 29] = [
+const NOT_OF_A_BENCH: [&str; 31] = [
     "profile",
     "masters",
     "replicas",
+    "slotless",
+    "network",
     "node_timeout",
     "workload",
     "faults",

@@ -204,6 +204,9 @@ fn role(entry: &ViewEntry, names: &BTreeMap<&NodeId, &NodeName>) -> Role {
             slots: entry.slots.to_string(),
         };
     }
+    if entry.has_flag("master") {
+        return Role::Slotless;
+    }
     let master = entry.master.as_ref().and_then(|id| names.get(id));
     match master {
         Some(of) => Role::Replica { of: (*of).clone() },

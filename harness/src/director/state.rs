@@ -299,6 +299,7 @@ impl Director {
             kind,
             targets: strike.targets.clone(),
             cuts: strike.cuts.clone(),
+            dose: strike.dose,
             note: strike.note.clone(),
         };
         self.strikes.order(spec.clone(), strike.duration_ms);

@@ -136,6 +136,7 @@ mod tests {
             kind: FaultKind::Kill,
             targets: Vec::new(),
             cuts: Vec::new(),
+            dose: None,
             note: String::new(),
         }
     }

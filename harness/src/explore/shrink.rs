@@ -1,7 +1,7 @@
 //! Shrinking: from a plan that fails to the few steps that matter.
 //!
 //! In this order: cut the run short, drop faults, slim those that are left, lighten the load, drop
-//! operations, drop nodes, calm the rest, round the times; again, until nothing more can go. A
+//! operations, drop nodes, calm the network, round the times; again, until nothing more can go. A
 //! candidate is taken if its run fails in the same way ([`Symptom`]: the same check by the same
 //! clause, or the same panic). The *steps* of a plan are the faults of its script, acts of an
 //! operator among them.
@@ -141,6 +141,7 @@ impl Search<'_> {
             self.pass(passes::lighter_load);
             self.drop_operations();
             self.pass(nodes::fewer_nodes);
+            self.pass(passes::calmer_network);
             self.pass(passes::rounder_times);
             if self.best == before || self.ended.is_some() {
                 return;

@@ -14,7 +14,7 @@ use slotquake_workloads::rng::Rng;
 
 use crate::director::scenario;
 use crate::nemesis::{self, NEMESES, Nemesis, Share};
-use crate::plan::{Plan, Profile, WorldKind};
+use crate::plan::{Network, Plan, Profile, WorldKind};
 
 /// What the caller decided; the names are those of [`Plan`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Given {
     pub mutant: Option<String>,
     pub masters: Option<u16>,
     pub replicas: Option<u16>,
+    pub slotless: Option<u16>,
+    pub network: Option<Network>,
     pub node_timeout_ms: Option<u64>,
     pub workloads: Option<Vec<String>>,
     pub faults: Option<Vec<FaultKind>>,
@@ -97,8 +99,10 @@ impl Source {
             masters: given.masters.unwrap_or_else(|| masters(dice, is_calm)),
             replicas: given.replicas.unwrap_or_else(|| {
                 let fewest = u64::from(!is_calm);
-                dice.within("replicas", fewest, 2) as u16
+                dice.within("replicas", fewest, 3) as u16
             }),
+            slotless: given.slotless.unwrap_or_else(|| slotless(dice)),
+            network: given.network.unwrap_or_else(|| network(dice)),
             node_timeout_ms,
             workloads: given.workloads.clone().unwrap_or_else(|| {
                 let chosen = dice.some_of("workloads", WORKLOADS);
@@ -151,6 +155,8 @@ impl Given {
             mutant: self.mutant.clone(),
             masters: self.masters.unwrap_or(usual.masters),
             replicas: self.replicas.unwrap_or(usual.replicas),
+            slotless: self.slotless.unwrap_or(usual.slotless),
+            network: self.network.unwrap_or(usual.network),
             node_timeout_ms: self.node_timeout_ms.unwrap_or(usual.node_timeout_ms),
             workloads: self.workloads.clone().unwrap_or(usual.workloads),
             faults: self.faults.clone().unwrap_or(usual.faults),
@@ -193,6 +199,26 @@ fn masters(dice: Dice, is_calm: bool) -> u16 {
     dice.within("masters", fewest, most) as u16
 }
 
+/// Most clusters have no idle nodes.
+fn slotless(dice: Dice) -> u16 {
+    match dice.within("idle", 1, 100) <= IDLE_PERCENT {
+        true => dice.within("slotless", 1, 2) as u16,
+        false => 0,
+    }
+}
+
+/// Half of the networks are quick and even; the others are slower, but well below any timeout.
+fn network(dice: Dice) -> Network {
+    if dice.within("shape", 1, 100) <= USUAL_NETWORK_PERCENT {
+        return Network::default();
+    }
+    Network {
+        delay_us: dice.one_of("delay", &DELAYS_US),
+        jitter_us: dice.one_of("jitter", &JITTERS_US),
+        uneven_us: dice.one_of("unevenness", &UNEVEN_US),
+    }
+}
+
 /// The choices of one seed, each from a stream of its own.
 #[derive(Debug, Clone, Copy)]
 struct Dice {
@@ -230,6 +256,13 @@ impl Dice {
     }
 }
 
+/// Seeds with masters without slots, of 100.
+const IDLE_PERCENT: u64 = 25;
+/// Seeds with a quick and even network, of 100.
+const USUAL_NETWORK_PERCENT: u64 = 50;
+const DELAYS_US: [u64; 4] = [20, 200, 1_000, 5_000];
+const JITTERS_US: [u64; 4] = [1, 500, 2_000, 10_000];
+const UNEVEN_US: [u64; 4] = [0, 500, 3_000, 10_000];
 /// Seeds without faults, of 100.
 const CALM_PERCENT: u64 = 5;
 /// Disturbed seeds with more than five masters, of 100.
@@ -275,7 +308,7 @@ mod tests {
             let faults = plan.faults.iter();
             faults.filter(|kind| !kind.is_administrative()).count() as u64
         };
-        assert_eq!(of(damage), (0..=7).collect());
+        assert_eq!(of(damage), (0..=10).collect());
         for nemesis in NEMESES {
             let plans = (1..=1_500).map(|seed| source.plan(seed));
             let with = plans
@@ -284,7 +317,9 @@ mod tests {
             assert!((60..1_450).contains(&with), "{}: {with}", nemesis.name());
         }
         assert_eq!(of(|plan| u64::from(plan.masters)), (1..=9).collect());
-        assert_eq!(of(|plan| u64::from(plan.replicas)), (0..=2).collect());
+        assert_eq!(of(|plan| u64::from(plan.replicas)), (0..=3).collect());
+        assert_eq!(of(|plan| u64::from(plan.slotless)), (0..=2).collect());
+        assert!(of(|plan| plan.network.delay_us + 7 * plan.network.jitter_us).len() > 10);
         assert_eq!(of(|plan| plan.node_timeout_ms).len(), 5);
         let most = WORKLOADS.len() as u64;
         assert_eq!(of(|plan| plan.workloads.len() as u64), (1..=most).collect());

@@ -82,7 +82,7 @@ fn replica_of_struck(picture: &Picture) -> Option<&NodePicture> {
     let mut nodes = picture.nodes.iter();
     nodes.find(|node| match &node.role {
         Role::Replica { of } => node.condition == Condition::Settled && is_struck(of),
-        Role::Master { .. } | Role::Other => false,
+        Role::Master { .. } | Role::Slotless | Role::Other => false,
     })
 }
 

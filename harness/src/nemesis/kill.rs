@@ -33,7 +33,9 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         Role::Master { .. } => {
             picture.failover_ms() + 500 + rng.below(2 * picture.node_timeout_ms + 500)
         }
-        Role::Replica { .. } | Role::Other => 200 + rng.below(3 * picture.node_timeout_ms),
+        Role::Replica { .. } | Role::Slotless | Role::Other => {
+            200 + rng.below(3 * picture.node_timeout_ms)
+        }
     };
     Ok(Strike {
         targets: vec![node.name.clone()],

@@ -6,7 +6,10 @@
 //! master only if a replica is there to replace it. The world carries the fault out.
 
 pub mod bump_epoch;
+pub mod clock;
 pub mod disconnect;
+pub mod disk;
+pub mod dose;
 pub mod failover;
 pub mod forget;
 pub mod kill;
@@ -16,6 +19,7 @@ pub mod partition;
 pub mod pause;
 pub mod picture;
 pub mod port_cut;
+pub mod replace_node;
 pub mod replicate;
 pub mod reset;
 pub mod reshard;
@@ -25,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::{FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
+pub use dose::Dose;
 pub use order::{Insist, Order, OrderError};
 pub use picture::{Condition, NodePicture, Picture, Role};
 
@@ -89,6 +94,9 @@ pub struct Strike {
     /// Directed pairs to cut (partitions only).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<(NodeName, NodeName)>,
+    /// How much of it (clocks and slow disks only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dose: Option<Dose>,
     /// One line for people.
     #[serde(default)]
     pub note: String,
@@ -143,6 +151,10 @@ pub const NEMESES: &[Nemesis] = &[
     port_cut::DATA,
     slow_net::NEMESIS,
     disconnect::NEMESIS,
+    clock::STEP,
+    clock::DRIFT,
+    disk::SLOW,
+    disk::FULL,
     failover::PLAIN,
     failover::FORCE,
     failover::TAKEOVER,
@@ -152,6 +164,7 @@ pub const NEMESES: &[Nemesis] = &[
     bump_epoch::NEMESIS,
     forget::NEMESIS,
     reset::NEMESIS,
+    replace_node::NEMESIS,
 ];
 
 /// The faults of a run that names none: the plain damage that every world can do.

@@ -65,13 +65,13 @@ enum Shape {
 fn minority_with(first: &NodePicture, picture: &Picture, rng: &mut Rng) -> Vec<NodeName> {
     let own_master = match &first.role {
         Role::Replica { of } => of,
-        Role::Master { .. } | Role::Other => &first.name,
+        Role::Master { .. } | Role::Slotless | Role::Other => &first.name,
     };
     let mut side = vec![first.name.clone()];
     for node in &picture.nodes {
         let is_foreign_replica = match &node.role {
             Role::Replica { of } => of != own_master,
-            Role::Master { .. } | Role::Other => false,
+            Role::Master { .. } | Role::Slotless | Role::Other => false,
         };
         if is_foreign_replica && node.name != first.name && rng.chance(50) {
             side.push(node.name.clone());

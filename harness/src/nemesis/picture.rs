@@ -18,7 +18,9 @@ pub enum Role {
         /// Its master.
         of: NodeName,
     },
-    /// Not known, or a master without slots.
+    /// A master without slots.
+    Slotless,
+    /// Not known.
     Other,
 }
 
@@ -69,7 +71,7 @@ impl Picture {
     ) -> impl Iterator<Item = &'a NodePicture> {
         let is_replica = move |node: &&NodePicture| match &node.role {
             Role::Replica { of } => of == master,
-            Role::Master { .. } | Role::Other => false,
+            Role::Master { .. } | Role::Slotless | Role::Other => false,
         };
         self.nodes.iter().filter(is_replica)
     }
@@ -108,7 +110,7 @@ impl Picture {
         };
         let is_strikable = |node: &&NodePicture| match &node.role {
             Role::Replica { of } => node.condition == Condition::Settled && is_settled(of),
-            Role::Master { .. } | Role::Other => false,
+            Role::Master { .. } | Role::Slotless | Role::Other => false,
         };
         self.nodes.iter().filter(is_strikable).collect()
     }
@@ -159,7 +161,7 @@ impl NodePicture {
     pub fn slots(&self) -> SlotSet {
         match &self.role {
             Role::Master { slots } => slots.parse().unwrap_or_default(),
-            Role::Replica { .. } | Role::Other => SlotSet::default(),
+            Role::Replica { .. } | Role::Slotless | Role::Other => SlotSet::default(),
         }
     }
 
@@ -168,6 +170,7 @@ impl NodePicture {
         match &self.role {
             Role::Master { slots } => format!("{} (master of {slots})", self.name),
             Role::Replica { of } => format!("{} (replica of {of})", self.name),
+            Role::Slotless => format!("{} (without slots)", self.name),
             Role::Other => self.name.to_string(),
         }
     }

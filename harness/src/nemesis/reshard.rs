@@ -9,7 +9,7 @@ use slotquake_checkers::observation::{FaultKind, NodeName, SlotSet};
 use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
-use super::picture::{Condition, NodePicture, Picture};
+use super::picture::{Condition, NodePicture, Picture, Role};
 use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
 
 /// This fault's line in the registry.
@@ -35,7 +35,7 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         let mut shard = picture.replicas_of(&node.name).chain([*node]);
         shard.all(|node| node.condition == Condition::Settled)
     };
-    let mut masters: Vec<&NodePicture> = picture.masters().filter(is_whole).collect();
+    let masters: Vec<&NodePicture> = picture.masters().filter(is_whole).collect();
     let busy = |node: &NodePicture| -> Vec<u16> {
         let slots: SlotSet = node.slots();
         let used = picture.busy_slots.iter().copied();
@@ -44,12 +44,18 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     let sources: Vec<&NodePicture> = masters
         .iter()
         .copied()
-        .filter(|node| node.slots().len() > 1 && !busy(node).is_empty())
+        .filter(|node| !busy(node).is_empty() && can_give(node, picture))
         .collect();
     let source = rng.pick(&sources).copied();
     let source = source.ok_or(Skip("no settled master has a slot in use"))?;
-    masters.retain(|node| node.name != source.name);
-    let target = rng.pick(&masters).copied();
+    let empty = picture
+        .nodes
+        .iter()
+        .filter(|node| node.role == Role::Slotless);
+    let empty = empty.filter(is_whole);
+    let mut targets: Vec<&NodePicture> = masters.iter().copied().chain(empty).collect();
+    targets.retain(|node| node.name != source.name);
+    let target = rng.pick(&targets).copied();
     let target = target.ok_or(Skip("no other master is settled"))?;
     let slots = busy(source);
     let slot = *rng.pick(&slots).expect("a source has slots in use");
@@ -87,6 +93,11 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         undo: ends.finish(picture),
         ..Strike::default()
     })
+}
+
+/// Who has slots and replicas keeps one slot: a shard without any would dissolve (UP-08).
+fn can_give(node: &NodePicture, picture: &Picture) -> bool {
+    node.slots().len() > 1 || picture.replicas_of(&node.name).next().is_none()
 }
 
 struct Ends<'a> {

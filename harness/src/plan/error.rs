@@ -1,5 +1,6 @@
 //! Why a plan is impossible, and which of its fields says so.
 
+use super::network::NETWORK_US_MAX;
 use super::script::ScriptError;
 use super::{
     CLIENTS_MAX, NODE_TIMEOUT_MS_MAX, NODE_TIMEOUT_MS_MIN, NODES_MAX, RATE_MAX, TIME_LIMIT_MS_MAX,
@@ -20,6 +21,10 @@ pub enum PlanError {
     TooManyNodes { nodes: u32 },
     #[error("{masters} masters cannot share 16384 slots")]
     TooManyMasters { masters: u16 },
+    #[error("{given} us on the way is above {NETWORK_US_MAX} us (one second)")]
+    Network { field: &'static str, given: u64 },
+    #[error("only the simulated network can be given a shape: --world sim")]
+    NetworkIsReal,
     #[error("node timeout {given} ms is outside {NODE_TIMEOUT_MS_MIN} to {NODE_TIMEOUT_MS_MAX} ms")]
     NodeTimeout { given: u64 },
     #[error("--time-limit is 0: nothing would be tested")]
@@ -69,6 +74,8 @@ impl PlanError {
             | PlanError::NoMajority { .. }
             | PlanError::TooManyMasters { .. } => "masters",
             PlanError::TooManyNodes { .. } => "replicas",
+            PlanError::Network { field, .. } => field,
+            PlanError::NetworkIsReal => "network",
             PlanError::NodeTimeout { .. } => "node_timeout_ms",
             PlanError::NoTime | PlanError::TooLong { .. } => "time_limit_ms",
             PlanError::NoFaultInterval => "fault_interval_ms",

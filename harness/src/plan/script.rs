@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::{Damage, FaultKind, NodeName};
 
 use super::{Plan, TIME_LIMIT_MS_MAX};
-use crate::nemesis::{self, Order, OrderError, Strike};
+use crate::nemesis::{self, Dose, Order, OrderError, Strike};
 
 /// One fault of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,10 @@ pub enum ScriptProblem {
     Twice { node: NodeName },
     #[error("a partition without cuts cuts nothing: give pairs as in [[\"n1\",\"n2\"]]")]
     NoCuts,
+    #[error("a {} needs {needed}", kind.name())]
+    Dose { kind: FaultKind, needed: String },
+    #[error("a {} takes no dose", kind.name())]
+    NoDose { kind: FaultKind },
     #[error("acts of operators are made of orders, other faults have none")]
     Orders,
     #[error(transparent)]
@@ -174,6 +178,7 @@ fn validate_nodes(step: &ScriptedStrike, count: u32) -> Result<(), Found> {
     if matches!(kind.damage(), Some(Damage::Cut(_))) && strike.cuts.is_empty() {
         return found("strike.cuts", ScriptProblem::NoCuts);
     }
+    validate_dose(kind, strike.dose)?;
     if kind.is_administrative() == strike.orders.is_empty() {
         return found("strike.orders", ScriptProblem::Orders);
     }
@@ -187,6 +192,15 @@ fn validate_nodes(step: &ScriptedStrike, count: u32) -> Result<(), Found> {
     match is_plain {
         true => Ok(()),
         false => found("strike.note", ScriptProblem::Note),
+    }
+}
+
+fn validate_dose(kind: FaultKind, dose: Option<Dose>) -> Result<(), Found> {
+    match (Dose::needed(kind), dose) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => found("strike.dose", ScriptProblem::NoDose { kind }),
+        (Some(_), Some(dose)) if dose.fits(kind) => Ok(()),
+        (Some(needed), _) => found("strike.dose", ScriptProblem::Dose { kind, needed }),
     }
 }
 

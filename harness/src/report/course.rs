@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use slotquake_checkers::observation::{Damage, Fault, FaultPhase, NetTrouble};
+use slotquake_checkers::observation::{Damage, DiskTrouble, Fault, FaultPhase, NetTrouble};
 use slotquake_checkers::verdict::Violation;
 
 use super::elections::Election;
@@ -98,6 +98,9 @@ fn ending(fault: &Fault) -> Option<Step> {
         Some(Damage::Cut(_)) => format!("connects {names} again"),
         Some(Damage::Net(NetTrouble::Slow)) => "lets the network be quick again".into(),
         Some(Damage::Net(NetTrouble::Reset)) => return None,
+        Some(Damage::Clock(_)) => format!("sets the clock of {names} right"),
+        Some(Damage::Disk(DiskTrouble::Slow)) => format!("gives {names} a quick disk again"),
+        Some(Damage::Disk(DiskTrouble::Full)) => format!("makes room on the disk of {names}"),
         None if fault.kind.is_over_when_done() => return None,
         None => format!("has undone or finished: {}", fault.note),
     };

@@ -189,7 +189,14 @@ fn disturbances(bands: &[Band], node: usize) -> impl Iterator<Item = Outage> + '
             Some(Damage::Pause) => ProcessState::Paused,
             Some(Damage::Cut(Ports::All | Ports::Bus)) => ProcessState::Cut,
             // A process that was killed is seen to end; one that was given an order goes on.
-            Some(Damage::Kill | Damage::Cut(Ports::Data) | Damage::Net(_)) | None => return None,
+            Some(
+                Damage::Kill
+                | Damage::Cut(Ports::Data)
+                | Damage::Net(_)
+                | Damage::Clock(_)
+                | Damage::Disk(_),
+            )
+            | None => return None,
         };
         let hits = band.nodes.contains(&node) && band.certainty != Certainty::Skipped;
         hits.then_some(Outage {

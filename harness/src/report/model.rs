@@ -195,12 +195,16 @@ pub fn plan_line(plan: &Plan) -> String {
         Profile::Upstream70 => format!(" with the weaknesses of {}", plan.profile.name()),
     };
     format!(
-        "{}{profile}, {} masters with {} replica{} each, node timeout {}, {} world, {disturbance}, \
+        "{}{profile}, {} masters with {} replica{} each{}, node timeout {}, {} world, {disturbance}, \
          {}",
         plan.target,
         plan.masters,
         plan.replicas,
         if plan.replicas == 1 { "" } else { "s" },
+        match plan.slotless {
+            0 => String::new(),
+            count => format!(", {count} without slots"),
+        },
         duration_text(plan.node_timeout_ms),
         match plan.world {
             WorldKind::Local => "local",

@@ -43,6 +43,12 @@ fn command_line(plan: &Plan) -> String {
     }
     option("masters", plan.masters.to_string());
     option("replicas", plan.replicas.to_string());
+    if plan.slotless > 0 {
+        option("slotless", plan.slotless.to_string());
+    }
+    if !plan.network.is_usual() {
+        option("network", plan.network.text());
+    }
     option("node-timeout", duration_text(plan.node_timeout_ms));
     option("workload", plan.workloads.join(","));
     match &plan.scenario {

@@ -14,6 +14,8 @@ use slotquake_checkers::observation::{
 use slotquake_workloads::client::{Outcome, RespValue};
 use slotquake_workloads::workload::Op;
 
+use crate::nemesis::Dose;
+
 /// A fault to put in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultSpec {
@@ -25,6 +27,8 @@ pub struct FaultSpec {
     pub targets: Vec<NodeName>,
     /// Directed pairs to cut (partitions only).
     pub cuts: Vec<(NodeName, NodeName)>,
+    /// How much of it (clocks and slow disks only).
+    pub dose: Option<Dose>,
     /// One line for people.
     pub note: String,
 }

@@ -18,7 +18,7 @@ use crate::output::{Durability, File, LogLevel, Output, Outputs};
 use crate::replication::{self, Event, LoadState, Replication};
 use crate::resp::request::Trust;
 use crate::rng::Rng;
-use crate::time::Millis;
+use crate::time::{Millis, SteadyClock};
 
 mod boot;
 mod cluster_door;
@@ -31,6 +31,7 @@ use cluster_door::{Message, OpenDoor};
 #[derive(Debug)]
 pub struct Node {
     config: Config,
+    clock: SteadyClock,
     cluster: Cluster,
     keyspace: Keyspace,
     clients: Clients,
@@ -47,6 +48,7 @@ impl Node {
     /// Takes in one input and appends what is to be done.
     pub fn step(&mut self, now: Millis, input: Input, out: &mut Outputs) {
         let start = out.len();
+        let now = self.clock.read(now);
         if self.config.cluster_enabled {
             self.with_cluster(now, |cluster, around, effects| {
                 cluster.notice_time(around, effects);
@@ -140,7 +142,7 @@ impl Node {
             true => self.cluster.next_wakeup(),
             false => Millis(u64::MAX),
         };
-        commands.min(replication).min(cluster)
+        self.clock.given_at(commands.min(replication).min(cluster))
     }
 
     /// What CLUSTER NODES and CLUSTER INFO would say; nothing where they would be an error.

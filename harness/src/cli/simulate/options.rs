@@ -17,7 +17,7 @@ use crate::cli::{duration, exit::Exit, plan_file};
 use crate::director::scenario;
 use crate::explore::trial::Judged;
 use crate::explore::{Given, Selection, Shard, Source, Trial, Variety};
-use crate::plan::{Plan, PlanError, parse_faults, parse_workloads};
+use crate::plan::{Network, Plan, PlanError, parse_faults, parse_workloads};
 use slotquake_checkers::verdict::Word;
 
 /// What the plans of all seeds have in common.
@@ -36,6 +36,12 @@ pub struct PlanOptions {
     /// Replicas of each master
     #[arg(long, value_name = "N")]
     replicas: Option<u16>,
+    /// Masters without slots, besides
+    #[arg(long, value_name = "N")]
+    slotless: Option<u16>,
+    /// The shape of the network in us: delay, jitter, unevenness of paths
+    #[arg(long, value_name = "D,J,U", value_parser = Network::parse)]
+    network: Option<Network>,
     /// cluster-node-timeout
     #[arg(long, value_name = "TIME", value_parser = duration::parse_ms)]
     node_timeout: Option<u64>,
@@ -128,6 +134,8 @@ impl PlanOptions {
             mutant: None,
             masters: self.masters,
             replicas: self.replicas,
+            slotless: self.slotless,
+            network: self.network,
             node_timeout_ms: self.node_timeout,
             workloads: workloads.transpose().map_err(read)?,
             faults: faults.transpose().map_err(read)?,

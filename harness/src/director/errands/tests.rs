@@ -71,6 +71,7 @@ impl Rig {
             kind: FaultKind::Reset,
             targets: vec![name(2)],
             cuts: Vec::new(),
+            dose: None,
             note: "an act".into(),
         };
         let strike = Strike {

@@ -56,7 +56,9 @@ impl Writer {
 pub fn slots_of(master: &NodePicture) -> Result<SlotSet, String> {
     match &master.role {
         Role::Master { slots } => slots.parse(),
-        Role::Replica { .. } | Role::Other => Err(format!("{} is no master", master.name)),
+        Role::Replica { .. } | Role::Slotless | Role::Other => {
+            Err(format!("{} is no master", master.name))
+        }
     }
 }
 

@@ -14,26 +14,51 @@ use crate::plan::{Plan, ScriptedStrike};
 
 /// Proposes clusters with one shard or one row of replicas less.
 pub fn fewer_nodes(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
-    let smaller = without_a_shard(plan)
-        .into_iter()
-        .chain(without_replicas(plan));
+    let smaller = without_an_idle_node(plan).into_iter();
+    let smaller = smaller.chain(without_a_shard(plan));
+    let smaller = smaller.chain(without_replicas(plan));
     smaller.flat_map(with_other_seeds).collect()
 }
 
-/// Where a node stands: its shard, and its row: 0 for the master, 1 for the first replica.
+/// Where a node stands: its shard, and its row: 0 for the master, 1 for the first replica. Masters
+/// without slots stand behind all rows, each in a shard of its own that no other node is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seat {
     shard: u32,
     row: u32,
 }
 
+/// Shards from this number on are masters without slots: no plan has so many shards.
+const IDLE: u32 = 1 << 16;
+
 fn seats(plan: &Plan) -> Vec<Seat> {
     let masters = u32::from(plan.masters);
-    let seat = |index| Seat {
-        shard: index % masters,
-        row: index / masters,
+    let rows = 1 + u32::from(plan.replicas);
+    let seat = |index| match index < masters * rows {
+        true => Seat {
+            shard: index % masters,
+            row: index / masters,
+        },
+        false => Seat {
+            shard: IDLE + index,
+            row: rows,
+        },
     };
     (0..plan.node_count()).map(seat).collect()
+}
+
+/// Of the masters without slots the one goes that least is done to.
+fn without_an_idle_node(plan: &Plan) -> Option<Plan> {
+    let slotless = plan.slotless.checked_sub(1)?;
+    let seats = seats(plan);
+    let first = seats.len() - usize::from(plan.slotless);
+    let least = (first..seats.len()).min_by_key(|index| strikes_at(plan, *index))?;
+    let kept: Vec<bool> = (0..seats.len()).map(|index| index != least).collect();
+    let smaller = Plan {
+        slotless,
+        ..plan.clone()
+    };
+    Some(renamed(smaller, &kept, &seats))
 }
 
 /// Shards that nothing is done to go first.
@@ -101,6 +126,9 @@ fn renamed(mut smaller: Plan, kept: &[bool], seats: &[Seat]) -> Plan {
     let mut left: Vec<(usize, Seat)> = seats.iter().copied().enumerate().collect();
     left.retain(|(index, _)| kept[*index]);
     let row_of = |(index, seat): &(usize, Seat)| {
+        if seat.shard >= IDLE {
+            return usize::MAX;
+        }
         let ahead = left
             .iter()
             .filter(|(other, other_seat)| other_seat.shard == seat.shard && other < index);

@@ -5,7 +5,7 @@
 use slotquake_checkers::observation::NodeName;
 
 use super::Sight;
-use crate::plan::{Plan, ScriptedStrike};
+use crate::plan::{Network, Plan, ScriptedStrike};
 
 /// Ends the run soon after the symptom, or sooner.
 pub fn shorter_run(plan: &Plan, sight: &Sight) -> Vec<Plan> {
@@ -94,11 +94,20 @@ pub fn slimmer_faults(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
     for (index, step) in plan.script.iter().flatten().enumerate() {
         let slimmer = without_each_target(step).into_iter();
         let slimmer = slimmer.chain(in_one_direction(step));
+        let slimmer = slimmer.chain(with_half_the_dose(step));
         for step in slimmer.chain(without_each_order(step)) {
             proposals.push(with_step(plan, index, step));
         }
     }
     proposals
+}
+
+fn with_half_the_dose(step: &ScriptedStrike) -> Option<ScriptedStrike> {
+    let dose = step.strike.dose?.half()?;
+    let mut slimmer = step.clone();
+    slimmer.strike.dose = Some(dose);
+    slimmer.strike.note = note_of(&slimmer);
+    Some(slimmer)
 }
 
 fn without_each_target(step: &ScriptedStrike) -> Vec<ScriptedStrike> {
@@ -166,7 +175,10 @@ pub fn note_of(step: &ScriptedStrike) -> String {
         .map(ToString::to_string)
         .collect();
     let names = names.join(", ");
-    let kind = step.kind.name();
+    let kind = match step.strike.dose {
+        Some(dose) => format!("{} by {dose}", step.kind.name()),
+        None => step.kind.name().to_owned(),
+    };
     let (mut sent, mut heard) = (false, false);
     for (from, _) in &step.strike.cuts {
         match step.strike.targets.contains(from) {
@@ -211,6 +223,36 @@ pub fn lighter_load(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
         }
     }
     proposals
+}
+
+/// A network that is as usual, or nearer to it.
+pub fn calmer_network(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
+    if plan.network.is_usual() {
+        return Vec::new();
+    }
+    let (now, usual) = (plan.network, Network::default());
+    let proposals = [
+        usual,
+        Network {
+            uneven_us: usual.uneven_us,
+            ..now
+        },
+        Network {
+            jitter_us: now.jitter_us.min(usual.jitter_us),
+            ..now
+        },
+        Network {
+            delay_us: now.delay_us.min(usual.delay_us),
+            ..now
+        },
+    ];
+    let calmer = proposals.into_iter().filter(|network| *network != now);
+    calmer
+        .map(|network| Plan {
+            network,
+            ..plan.clone()
+        })
+        .collect()
 }
 
 /// Rounder and earlier times, shorter faults.

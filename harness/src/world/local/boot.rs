@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use slotquake_checkers::observation::{LifecycleKind, NodeName, NodeSetting, Setting};
+use slotquake_checkers::observation::{FaultKind, LifecycleKind, NodeName, NodeSetting, Setting};
 
 use super::canary::Canary;
 use super::desk::{Desk, Expected, Job, Link};
@@ -25,6 +25,7 @@ use super::layout::{BUS_OFFSET, Layout, redis_conf};
 use super::process::{CONFIG, NODES_CONF, NodeProcess};
 use super::{LocalOptions, LocalWorld};
 use crate::observe::tap::{Tap, TapOptions};
+use crate::sandbox::disk::SmallDisk;
 use crate::sandbox::{Isolation, stop};
 use crate::world::World;
 
@@ -96,8 +97,13 @@ impl LocalWorld {
         let nodes = settings(&options)?;
         let plan = options.plan;
         let addresses = nodes.iter().map(|node| node.address).collect();
-        let layout = Layout::new(plan.seed, usize::from(plan.masters), addresses);
+        let layout = Layout::new(
+            plan.seed,
+            (plan.masters.into(), plan.slotless.into()),
+            addresses,
+        );
         let mut processes = Vec::with_capacity(nodes.len());
+        let mut disks = Vec::new();
         for (position, (node, launch)) in nodes.iter().zip(&options.launches).enumerate() {
             let files = [
                 (CONFIG, redis_conf(node, launch, plan)),
@@ -111,14 +117,18 @@ impl LocalWorld {
                 .join(format!("run-{}", plan.seed))
                 .join(&name);
             let artefacts = options.artefacts.join("nodes").join(&name);
-            let process = NodeProcess::prepare(launch.clone(), folder, artefacts.clone(), &files)
-                .map_err(|why| BootError::Write {
-                path: artefacts,
+            let refused = |why| BootError::Write {
+                path: artefacts.clone(),
                 why,
-            })?;
-            processes.push(process);
+            };
+            if plan.can_bring(FaultKind::FullDisk) {
+                disks.push(SmallDisk::mount(options.sandbox, &folder).map_err(refused)?);
+            }
+            let process = NodeProcess::prepare(launch.clone(), folder, artefacts.clone(), &files);
+            processes.push(process.map_err(refused)?);
         }
         let mut world = LocalWorld::assemble(&options, nodes, processes)?;
+        world.disks = disks;
         world.start_all()?;
         world.await_ok(&layout)?;
         Ok(world)
@@ -155,6 +165,7 @@ impl LocalWorld {
             nodes,
             processes,
             partitions: Partitions::open(options.sandbox),
+            disks: Vec::new(),
             desk,
             happenings,
             queue: Default::default(),
@@ -271,7 +282,7 @@ fn start_tap(options: &LocalOptions<'_>, nodes: &[NodeSetting], start: Instant) 
 }
 
 fn settings(options: &LocalOptions<'_>) -> Result<Vec<NodeSetting>, BootError> {
-    let nodes = usize::from(options.plan.masters) * (1 + usize::from(options.plan.replicas));
+    let nodes = options.plan.node_count() as usize;
     if options.launches.len() != nodes {
         return Err(BootError::Launches {
             launches: options.launches.len(),

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use slotquake_checkers::observation::{Damage, Fault, FaultPhase, LifecycleKind, Ports};
+use slotquake_checkers::observation::{
+    Damage, DiskTrouble, Fault, FaultPhase, LifecycleKind, Ports,
+};
 
 use super::LocalWorld;
 use super::desk::Job;
@@ -108,7 +110,8 @@ impl LocalWorld {
                 Ok(paths) => self.partitions.install(spec.id, paths),
                 Err(why) => FaultPhase::Skipped(why),
             },
-            Some(Damage::Net(_)) => {
+            Some(Damage::Disk(DiskTrouble::Full)) => self.fill_disks(&targets),
+            Some(Damage::Net(_) | Damage::Clock(_) | Damage::Disk(DiskTrouble::Slow)) => {
                 FaultPhase::Skipped("only the simulation can do it: --world sim".to_owned())
             }
             None => FaultPhase::Skipped(NOT_INJECTED.to_owned()),
@@ -124,7 +127,7 @@ impl LocalWorld {
             Err(why) => return self.report(&spec, begun, FaultPhase::Skipped(why)),
         };
         let phase = match spec.kind.damage() {
-            Some(Damage::Kill) => match self.restart(&targets) {
+            Some(Damage::Kill | Damage::Disk(DiskTrouble::Full)) => match self.restart(&targets) {
                 Ok(()) => {
                     let fault = step(&spec, begun, begun, FaultPhase::Healed);
                     self.desk.take(Job::AwaitUp {
@@ -137,7 +140,9 @@ impl LocalWorld {
             },
             Some(Damage::Pause) => self.resume(&targets),
             Some(Damage::Cut(_)) => self.partitions.heal(spec.id),
-            Some(Damage::Net(_)) | None => FaultPhase::Healed,
+            Some(Damage::Net(_) | Damage::Clock(_) | Damage::Disk(DiskTrouble::Slow)) | None => {
+                FaultPhase::Healed
+            }
         };
         self.report(&spec, begun, phase);
     }
@@ -200,7 +205,24 @@ impl LocalWorld {
         phase
     }
 
+    fn fill_disks(&mut self, targets: &[usize]) -> FaultPhase {
+        let mut filled = targets.iter().map(|node| match self.disks.get_mut(*node) {
+            Some(Some(disk)) => disk.fill().map_err(|error| error.to_string()),
+            Some(None) | None => Err(NO_DISKS.to_owned()),
+        });
+        match filled.find_map(Result::err) {
+            None => FaultPhase::Installed,
+            Some(why) => FaultPhase::Skipped(why),
+        }
+    }
+
+    /// Starts again what is down, on a disk with room.
     fn restart(&mut self, targets: &[usize]) -> Result<(), String> {
+        for node in targets {
+            if let Some(Some(disk)) = self.disks.get_mut(*node) {
+                disk.free().map_err(|error| error.to_string())?;
+            }
+        }
         self.reap();
         for node in targets.iter().copied() {
             if !self.processes[node].is_running() {
@@ -257,5 +279,7 @@ fn step(spec: &FaultSpec, begun: u64, time: u64, phase: FaultPhase) -> Fault {
     }
 }
 
+const NO_DISKS: &str = "nodes have disks of their own only in namespaces, and only where the plan \
+     names full-disk";
 /// A process that sleeps in the kernel may take a moment to stop.
 const STOP_PATIENCE: Duration = Duration::from_millis(1000);

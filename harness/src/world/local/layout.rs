@@ -23,14 +23,21 @@ pub(super) struct Layout {
     addresses: Vec<SocketAddrV4>,
     ids: Vec<String>,
     masters: usize,
+    /// Behind the replicas come masters without slots.
+    slotless: usize,
 }
 
 impl Layout {
-    /// The first `masters` nodes are masters, the others their replicas in turn.
-    pub(super) fn new(seed: u64, masters: usize, addresses: Vec<SocketAddrV4>) -> Layout {
+    /// The first `masters` nodes are masters, the others their replicas in turn, the last ones
+    /// masters without slots.
+    pub(super) fn new(
+        seed: u64,
+        (masters, slotless): (usize, usize),
+        addresses: Vec<SocketAddrV4>,
+    ) -> Layout {
         assert!(
-            masters > 0 && masters <= addresses.len(),
-            "{masters} masters"
+            masters > 0 && masters + slotless <= addresses.len(),
+            "{masters} masters and {slotless} without slots"
         );
         let mut rng = Rng::named(seed, "node ids");
         let mut digit = || char::from(b"0123456789abcdef"[rng.below(16) as usize]);
@@ -41,12 +48,13 @@ impl Layout {
                 .collect(),
             addresses,
             masters,
+            slotless,
         }
     }
 
     /// Whether this node starts as a master.
     pub(super) fn is_master(&self, node: usize) -> bool {
-        node < self.masters
+        node < self.masters || node >= self.addresses.len() - self.slotless
     }
 
     /// nodes.conf of this node.
@@ -56,11 +64,16 @@ impl Layout {
             let master = other % self.masters;
             let myself = if other == node { "myself," } else { "" };
             let bus_port = address.port() + BUS_OFFSET;
-            let (role, master_id, slots) = match self.is_master(other) {
-                true => ("master", "-", format!(" {}", self.slots(other))),
-                false => ("slave", self.ids[master].as_str(), String::new()),
+            let (role, master_id, slots, epoch) = match self.is_master(other) {
+                true if other < self.masters => {
+                    ("master", "-", format!(" {}", self.slots(other)), other + 1)
+                }
+                true => ("master", "-", String::new(), 0),
+                false => {
+                    let master_id = self.ids[master].as_str();
+                    ("slave", master_id, String::new(), master + 1)
+                }
             };
-            let epoch = master + 1;
             writeln!(
                 text,
                 "{id} {address}@{bus_port} {myself}{role} {master_id} 0 0 {epoch} connected{slots}"
@@ -134,7 +147,7 @@ mod tests {
 
     fn layout(masters: usize, nodes: u8) -> Layout {
         let address = |last| SocketAddrV4::new(Ipv4Addr::new(127, 0, 1, last), 6379);
-        Layout::new(1, masters, (1..=nodes).map(address).collect())
+        Layout::new(1, (masters, 0), (1..=nodes).map(address).collect())
     }
 
     #[test]

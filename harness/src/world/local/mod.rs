@@ -33,6 +33,7 @@ pub use boot::BootError;
 use super::{Command, Happening, Remains, World};
 use crate::observe::tap::{Tap, Tapped};
 use crate::plan::Plan;
+use crate::sandbox::disk::SmallDisk;
 use crate::sandbox::{Sandbox, stop};
 use crate::target::Launch;
 use canary::Canary;
@@ -60,6 +61,8 @@ pub struct LocalWorld {
     nodes: Vec<NodeSetting>,
     processes: Vec<NodeProcess>,
     partitions: Partitions,
+    /// The disk of each node that has one of its own, which can be filled.
+    disks: Vec<Option<SmallDisk>>,
     desk: Desk,
     happenings: Receiver<Happening>,
     /// Happenings of this thread's own making; they come first.

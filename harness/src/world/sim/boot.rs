@@ -1,7 +1,8 @@
 //! The cluster as it lies on the disks before the first start: nodes.conf of every node.
 //!
-//! Masters come first (`n1` to `nM`), then the replicas of `n1`, `n2`, … in turn. Slots are dealt
-//! in equal ranges; master k has configEpoch k.
+//! Masters come first (`n1` to `nM`), then the replicas of `n1`, `n2`, … in turn, then masters
+//! without slots. Slots are dealt in equal ranges; master k has configEpoch k, the idle ones 0, as
+//! nodes that have just joined.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -124,6 +125,7 @@ fn random_id(rng: &mut Rng) -> String {
 
 fn nodes_conf(plan: &Plan, settings: &[NodeSetting], ids: &[String], myself: usize) -> String {
     let masters = usize::from(plan.masters);
+    let seats = masters * (1 + usize::from(plan.replicas));
     let mut text = String::new();
     for (index, (setting, id)) in settings.iter().zip(ids).enumerate() {
         let mark = if index == myself { "myself," } else { "" };
@@ -133,10 +135,11 @@ fn nodes_conf(plan: &Plan, settings: &[NodeSetting], ids: &[String], myself: usi
                 let (first, last) = slots_of(index, masters);
                 format!("{mark}master - 0 0 {} connected {first}-{last}", index + 1)
             }
-            false => {
+            false if index < seats => {
                 let master = index % masters;
                 format!("{mark}slave {} 0 0 {} connected", ids[master], master + 1)
             }
+            false => format!("{mark}master - 0 0 0 connected"),
         };
         writeln!(text, "{id} {address}@{bus} {end}").expect("a string takes any text");
     }

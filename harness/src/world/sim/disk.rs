@@ -3,7 +3,7 @@
 //! A process that is killed loses nothing it has written; a machine that crashes loses what was
 //! not synced, and finds the version before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use slotquake_core::output::{Durability, File};
@@ -31,6 +31,10 @@ pub enum Delay {
 pub struct Disk {
     written: BTreeMap<File, Bytes>,
     synced: BTreeMap<File, Bytes>,
+    /// How long a sync takes, ns, by each fault that slows it.
+    slow: BTreeMap<u32, u64>,
+    /// The faults that leave no room.
+    full: BTreeSet<u32>,
     /// A write that is put off.
     waiting: Option<(File, Bytes, Durability)>,
 }
@@ -54,6 +58,32 @@ impl Disk {
         self.written.insert(file, bytes);
     }
 
+    /// Becomes slow by this fault: a sync takes so long, ns.
+    pub fn slow_down(&mut self, fault: u32, sync_ns: u64) {
+        self.slow.insert(fault, sync_ns);
+    }
+
+    /// Has no room left, by this fault.
+    pub fn fill(&mut self, fault: u32) {
+        self.full.insert(fault);
+    }
+
+    /// This fault is over.
+    pub fn recover(&mut self, fault: u32) {
+        self.slow.remove(&fault);
+        self.full.remove(&fault);
+    }
+
+    /// How long a sync takes, ns.
+    pub fn sync_ns(&self) -> u64 {
+        self.slow.values().copied().max().unwrap_or(0)
+    }
+
+    /// Whether nothing can be written.
+    pub fn is_full(&self) -> bool {
+        !self.full.is_empty()
+    }
+
     /// What a file holds.
     pub fn read(&self, file: File) -> Option<Bytes> {
         self.written.get(&file).cloned()
@@ -72,6 +102,21 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_is_as_slow_as_the_worst_of_its_faults_and_full_until_all_are_over() {
+        let mut disk = Disk::default();
+        disk.slow_down(1, 10);
+        disk.slow_down(2, 30);
+        disk.fill(2);
+        disk.fill(3);
+        assert_eq!(disk.sync_ns(), 30);
+        disk.recover(2);
+        assert_eq!((disk.sync_ns(), disk.is_full()), (10, true));
+        disk.recover(3);
+        disk.recover(1);
+        assert_eq!((disk.sync_ns(), disk.is_full()), (0, false));
+    }
 
     fn disk() -> Disk {
         let mut disk = Disk::default();

@@ -5,10 +5,11 @@ use slotquake_checkers::observation::{
 };
 
 use super::disk::Crash;
-use super::host::Gait;
+use super::host::{Gait, Host};
 use super::net::{Payload, Service};
 use super::queue::Event;
-use super::{Happening, SimWorld};
+use super::{Happening, MS, SimWorld};
+use crate::nemesis::Dose;
 use crate::world::{FaultSpec, NOT_INJECTED};
 
 impl SimWorld {
@@ -22,6 +23,14 @@ impl SimWorld {
                 Ok(())
             }
             Some(Damage::Net(NetTrouble::Reset)) => self.each_target(&spec, SimWorld::disconnect),
+            Some(Damage::Clock(_) | Damage::Disk(_)) => {
+                self.change_places(&spec, |place, now| match spec.dose {
+                    Some(Dose::StepMs(ms)) => place.clock.step(ms, now),
+                    Some(Dose::DriftPpm(ppm)) => place.clock.drift(ppm, now),
+                    Some(Dose::DelayMs(ms)) => place.disk.slow_down(spec.id, ms * MS),
+                    None => place.disk.fill(spec.id),
+                })
+            }
             None => Err(NOT_INJECTED.to_string()),
         };
         let phase = match done {
@@ -41,6 +50,10 @@ impl SimWorld {
                 Ok(())
             }
             Some(Damage::Net(NetTrouble::Reset)) | None => Ok(()),
+            Some(Damage::Clock(_)) => self.change_places(&spec, |place, _| place.clock.set_right()),
+            Some(Damage::Disk(_)) => self
+                .change_places(&spec, |place, _| place.disk.recover(spec.id))
+                .and_then(|()| self.each_target(&spec, SimWorld::restart)),
         };
         let phase = match done {
             Ok(()) => FaultPhase::Healed,
@@ -58,6 +71,19 @@ impl SimWorld {
             spec.targets.iter().map(|name| self.known(name)).collect();
         for host in hosts? {
             act(self, host)?;
+        }
+        Ok(())
+    }
+
+    /// Changes something about the host of each target.
+    fn change_places(
+        &mut self,
+        spec: &FaultSpec,
+        change: impl Fn(&mut Host, u64),
+    ) -> Result<(), String> {
+        for name in &spec.targets {
+            let host = self.known(name)?;
+            change(&mut self.hosts[host], self.now);
         }
         Ok(())
     }

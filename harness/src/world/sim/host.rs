@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use slotquake_checkers::observation::{Lifecycle, LifecycleKind, NodeName};
 use slotquake_core::config::Config;
-use slotquake_core::output::File;
+use slotquake_core::output::{Durability, File};
 use slotquake_core::time::Millis;
-use slotquake_core::{Boot, BootError, Input, Node};
+use slotquake_core::{Boot, BootError, Input, Node, Outputs};
 use slotquake_workloads::rng::Rng;
 
+use super::clock::Clock;
 use super::disk::{Crash, Disk};
 use super::looks::Shown;
 use super::net::{ConnId, Handle, Payload, Way};
 use super::queue::Event;
 use super::{Happening, MS, SimWorld};
 
-/// What the nodes' clocks say at the start of a run, ms since the Unix epoch.
-const EPOCH_MS: u64 = 1_700_000_000_000;
 /// Lines of log kept of each node.
 const LOG_LINES_MAX: usize = 500;
 
@@ -29,8 +29,12 @@ pub struct Host {
     pub ip: IpAddr,
     /// Its settings.
     pub config: Config,
+    /// What it takes for the time.
+    pub clock: Clock,
     /// Its files.
     pub disk: Disk,
+    /// What it waits for before it goes on.
+    pub sync: Option<Sync>,
     /// The process; none while it is down.
     pub node: Option<Node>,
     /// Times it was started.
@@ -60,6 +64,19 @@ pub enum Gait {
     Stopped,
 }
 
+/// A sync that takes its time: the process does nothing else meanwhile.
+#[derive(Debug)]
+pub struct Sync {
+    /// When it is done, ns.
+    pub until: u64,
+    /// The file.
+    pub file: File,
+    /// What it will hold for sure.
+    pub bytes: Bytes,
+    /// What the node wants done after it.
+    pub rest: Outputs,
+}
+
 /// Something that reached a host.
 #[derive(Debug)]
 pub enum Arrival {
@@ -82,7 +99,9 @@ impl Host {
             name,
             ip,
             config,
+            clock: Clock::default(),
             disk: Disk::default(),
+            sync: None,
             node: None,
             incarnation: 0,
             gait: Gait::Running,
@@ -113,6 +132,11 @@ impl Host {
         outline.is_some_and(|outline| outline.is_ok && outline.members.len() == nodes)
     }
 
+    /// Whether its process can take something in.
+    pub fn is_free(&self) -> bool {
+        self.gait == Gait::Running && self.sync.is_none()
+    }
+
     /// Adds a line to its log.
     pub fn note(&mut self, now: u64, text: &str) {
         if self.log.len() == LOG_LINES_MAX {
@@ -124,15 +148,10 @@ impl Host {
 }
 
 impl SimWorld {
-    /// The node's clock, ms.
-    pub(super) fn millis(&self) -> Millis {
-        Millis(EPOCH_MS + self.now / MS)
-    }
-
     /// Starts a host's node from its disk.
     pub(super) fn start(&mut self, host: usize) -> Result<(), BootError> {
-        let now = self.millis();
         let place = &mut self.hosts[host];
+        let now = place.clock.millis(self.now);
         assert!(place.node.is_none(), "{} runs already", place.name);
         place.incarnation += 1;
         place.gait = Gait::Running;
@@ -158,6 +177,7 @@ impl SimWorld {
         let place = &mut self.hosts[host];
         place.node = None;
         place.wake_at = None;
+        place.sync = None;
         place.inbox.clear();
         place.disk.crash(crash);
         let ends = std::mem::take(&mut place.ends);
@@ -181,16 +201,42 @@ impl SimWorld {
     /// Lets a host that stood still go on: what came in first, then its timers (R4).
     pub(super) fn resume(&mut self, host: usize) {
         self.hosts[host].gait = Gait::Running;
-        while let Some(arrival) = self.hosts[host].inbox.pop_front() {
+        self.on_synced(host);
+        self.catch_up(host);
+    }
+
+    /// A sync may be done: then the node goes on where it waited.
+    pub(super) fn on_synced(&mut self, host: usize) {
+        let now = self.now;
+        let place = &mut self.hosts[host];
+        if place.gait == Gait::Stopped {
+            return;
+        }
+        let Some(mut sync) = place.sync.take_if(|sync| sync.until <= now) else {
+            return;
+        };
+        let delay = self.bugs.write_delay();
+        place
+            .disk
+            .write(sync.file, sync.bytes, Durability::Synced, delay);
+        self.carry_out(host, &mut sync.rest);
+        self.catch_up(host);
+    }
+
+    /// Takes in what came in meanwhile, until it has to wait again.
+    fn catch_up(&mut self, host: usize) {
+        while self.hosts[host].is_free() {
+            let Some(arrival) = self.hosts[host].inbox.pop_front() else {
+                return self.wake_node(host);
+            };
             self.handle(host, arrival);
         }
-        self.wake_node(host);
     }
 
     pub(super) fn wake_node(&mut self, host: usize) {
         let place = &mut self.hosts[host];
         let is_due = place.wake_at.is_some_and(|at| at <= self.now);
-        if !is_due || place.node.is_none() || place.gait == Gait::Stopped {
+        if !is_due || place.node.is_none() || !place.is_free() {
             return;
         }
         place.wake_at = None;
@@ -199,8 +245,9 @@ impl SimWorld {
 
     /// One input, then all its outputs.
     pub(super) fn step(&mut self, host: usize, input: Input) {
-        let now = self.millis();
-        let Some(node) = &mut self.hosts[host].node else {
+        let place = &mut self.hosts[host];
+        let now = place.clock.millis(self.now);
+        let Some(node) = &mut place.node else {
             return;
         };
         let mut outputs = std::mem::take(&mut self.outputs);
@@ -220,8 +267,8 @@ impl SimWorld {
             return;
         }
         // A wake-up that is overdue comes with the next ms: the node's clock must have moved.
-        let next_ms = (self.now / MS + 1) * MS;
-        let at = (wakeup.0.saturating_sub(EPOCH_MS) * MS).max(next_ms);
+        let next = place.clock.millis(self.now) + Millis(1);
+        let at = place.clock.time_of(wakeup.max(next), self.now);
         if place.wake_at.is_none_or(|arranged| at < arranged) {
             place.wake_at = Some(at);
             self.queue.push(at, Event::NodeWake { host });

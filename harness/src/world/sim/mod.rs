@@ -15,6 +15,7 @@
 mod adapter;
 mod boot;
 mod callers;
+mod clock;
 mod disk;
 mod faults;
 mod host;
@@ -151,7 +152,8 @@ impl SimWorld {
         Ok(SimWorld {
             now: 0,
             queue: Queue::default(),
-            net: Net::new(settings.len(), Rng::named(plan.seed, "network")),
+            net: Net::new(settings.len(), Rng::named(plan.seed, "network"))
+                .shaped(plan.network, Rng::named(plan.seed, "network shape")),
             hosts,
             callers: Callers::default(),
             settings,
@@ -210,6 +212,7 @@ impl SimWorld {
             Event::ReplyDue { conn, request } => self.on_reply_due(conn, request),
             Event::Listened { conn, request } => self.on_listened(conn, request),
             Event::Look { host, asked } => self.on_look(host, asked),
+            Event::Synced { host } => self.on_synced(host),
             Event::SessionWaited { process } => self.on_session_waited(process),
             Event::Wake => self.wake_director(),
         }

@@ -14,6 +14,7 @@ use slotquake_workloads::client::RespValue;
 use slotquake_workloads::rng::Rng;
 
 use super::MS;
+use crate::plan::Network;
 
 /// Number of a connection; never used twice.
 pub type ConnId = usize;
@@ -157,14 +158,15 @@ pub struct Net {
     cuts: [Vec<u16>; 2],
     /// Slow networks in force.
     slow: u32,
+    shape: Network,
+    /// What paths take longer than others, ns, row by row; empty if none does.
+    uneven: Vec<u64>,
     hosts: usize,
     rng: Rng,
 }
 
-/// Shortest time on the way, ns.
-const LATENCY_NS_MIN: u64 = 50_000;
-/// Most that is added to it, ns.
-const LATENCY_NS_SPREAD: u64 = 450_000;
+/// One us, ns.
+const US: u64 = 1_000;
 /// Most that a slow network adds, ns.
 const SLOW_NS_SPREAD: u64 = 30 * MS;
 /// What a slow network adds to what it has to send again, ns.
@@ -184,8 +186,24 @@ impl Net {
             between: vec![Vec::new(); hosts * hosts],
             cuts: [vec![0; hosts * hosts], vec![0; hosts * hosts]],
             slow: 0,
+            shape: Network::default(),
+            uneven: Vec::new(),
             hosts,
             rng,
+        }
+    }
+
+    /// The same in this shape; which paths are longer is drawn.
+    pub fn shaped(self, shape: Network, mut rng: Rng) -> Net {
+        let paths = match shape.uneven_us {
+            0 => 0,
+            _ => self.hosts * self.hosts,
+        };
+        let draw = |_| rng.below(shape.uneven_us * US + 1);
+        Net {
+            uneven: (0..paths).map(draw).collect(),
+            shape,
+            ..self
         }
     }
 
@@ -224,9 +242,18 @@ impl Net {
         &mut self.conns[id]
     }
 
-    /// Time on the way, ns.
+    /// Time on the way of a connection, ns.
+    pub fn latency_of(&mut self, id: ConnId, way: Way) -> u64 {
+        let path = self.conns[id].path(way);
+        let place = path.map(|(from, to)| from * self.hosts + to);
+        let longer = place.and_then(|place| self.uneven.get(place)).copied();
+        longer.unwrap_or(0) + self.latency()
+    }
+
+    /// Time on the way, ns, where no two nodes are concerned.
     pub fn latency(&mut self) -> u64 {
-        let usual = LATENCY_NS_MIN + self.rng.below(LATENCY_NS_SPREAD);
+        let jitter_ns = (self.shape.jitter_us * US).max(1);
+        let usual = self.shape.delay_us * US + self.rng.below(jitter_ns);
         match self.slow {
             0 => usual,
             1.. if self.rng.below(100) < STALL_PERCENT => usual + STALL_NS,
@@ -262,7 +289,7 @@ impl Net {
 
     /// Puts something into a lane. Gives when it comes out; nothing while the lane is stalled.
     pub fn put(&mut self, id: ConnId, way: Way, payload: Payload, now: u64) -> Option<u64> {
-        let at = now + self.latency();
+        let at = now + self.latency_of(id, way);
         let lane = self.conns[id].lane(way);
         lane.queue.push_back(payload);
         if lane.stalled > 0 {
@@ -396,6 +423,23 @@ mod tests {
         assert!(net.take(id, Way::Out).is_none());
         net.put(id, Way::Out, Payload::Close, 1);
         assert!(matches!(net.take(id, Way::Out), Some(Payload::Close)));
+    }
+
+    #[test]
+    fn paths_of_an_uneven_network_differ_by_direction_and_stay_as_they_are() {
+        let shape = Network {
+            delay_us: 100,
+            jitter_us: 0,
+            uneven_us: 5_000,
+        };
+        let mut net = Net::new(2, Rng::new(1)).shaped(shape, Rng::new(2));
+        let id = net.open(End::Gone, Some(0), 1, Service::Bus);
+        let there = net.latency_of(id, Way::Out);
+        let back = net.latency_of(id, Way::Back);
+        assert_ne!(there, back);
+        assert_eq!(there, net.latency_of(id, Way::Out));
+        assert!((100 * US..=5_100 * US).contains(&there), "{there}");
+        assert_eq!(net.latency(), 100 * US);
     }
 
     #[test]

@@ -7,12 +7,12 @@ use slotquake_checkers::observation::LifecycleKind;
 use slotquake_core::bus::{Packet, codec};
 use slotquake_core::ids::{ClientId, LinkId, PeerId};
 use slotquake_core::input::PeerEvent;
-use slotquake_core::output::{Output, PeerAct, Protocol};
+use slotquake_core::output::{Durability, File, Output, PeerAct, Protocol};
 use slotquake_core::resp::Reply;
 use slotquake_core::{Input, Outputs};
 
-use super::disk::Crash;
-use super::host::{Arrival, Gait};
+use super::disk::{Crash, Delay};
+use super::host::{Arrival, Sync};
 use super::net::{ConnId, End, Handle, Payload, Service, Way};
 use super::queue::Event;
 use super::{Bus, Codec, SimWorld, replies};
@@ -20,9 +20,15 @@ use super::{Bus, Codec, SimWorld, replies};
 impl SimWorld {
     /// Carries out all outputs in order; those after an exit are lost with the process.
     pub(super) fn carry_out(&mut self, host: usize, outputs: &mut Outputs) {
-        for output in outputs.drain(..) {
+        let mut rest = outputs.drain(..);
+        while let Some(output) = rest.next() {
             self.carry_out_one(host, output);
-            if self.hosts[host].node.is_none() {
+            let place = &mut self.hosts[host];
+            if place.node.is_none() {
+                return;
+            }
+            if let Some(sync) = &mut place.sync {
+                sync.rest.extend(rest);
                 return;
             }
         }
@@ -35,10 +41,7 @@ impl SimWorld {
                 file,
                 bytes,
                 durability,
-            } => {
-                let delay = self.bugs.write_delay();
-                self.hosts[host].disk.write(file, bytes, durability, delay);
-            }
+            } => self.persist(host, file, bytes, durability),
             Output::OpenLink { link, ip, port } => {
                 self.connect(host, Handle::Link(link), (ip, port), Service::Bus);
             }
@@ -71,11 +74,36 @@ impl SimWorld {
             Output::Stall { .. } => {}
             Output::Peer { peer, act } => self.act_on_peer(host, peer, act),
             Output::Log { text, .. } => self.hosts[host].note(self.now, &text),
-            Output::Exit { status } => {
-                self.stop(host, Crash::Process);
-                self.record_lifecycle(host, LifecycleKind::Died, format!("exit status {status}"));
-            }
+            Output::Exit { status } => self.exit(host, format!("exit status {status}")),
         }
+    }
+
+    fn persist(&mut self, host: usize, file: File, bytes: Bytes, durability: Durability) {
+        let disk = &mut self.hosts[host].disk;
+        if disk.is_full() {
+            // PS-13: a node that cannot save its nodes.conf ends.
+            return self.exit(host, "no room on the disk".into());
+        }
+        let sync_ns = disk.sync_ns();
+        if sync_ns == 0 || durability == Durability::Buffered {
+            let delay = self.bugs.write_delay();
+            return disk.write(file, bytes, durability, delay);
+        }
+        disk.write(file, bytes.clone(), Durability::Buffered, Delay::None);
+        let until = self.now + sync_ns;
+        self.queue.push(until, Event::Synced { host });
+        let rest = Outputs::new();
+        self.hosts[host].sync = Some(Sync {
+            until,
+            file,
+            bytes,
+            rest,
+        });
+    }
+
+    fn exit(&mut self, host: usize, why: String) {
+        self.stop(host, Crash::Process);
+        self.record_lifecycle(host, LifecycleKind::Died, why);
     }
 
     fn act_on_peer(&mut self, host: usize, peer: PeerId, act: PeerAct) {
@@ -109,7 +137,7 @@ impl SimWorld {
             Some(_) => Event::Syn { conn },
             None => Event::Refused { conn },
         };
-        let at = self.now + self.net.latency();
+        let at = self.now + self.net.latency_of(conn, Way::Out);
         self.queue.push(at, event);
     }
 
@@ -189,7 +217,7 @@ impl SimWorld {
             self.queue.push(self.now + pause, Event::Syn { conn });
             return;
         }
-        let back = self.now + self.net.latency();
+        let back = self.now + self.net.latency_of(conn, Way::Back);
         let host = self.net.conn(conn).to;
         if self.hosts[host].node.is_none() {
             self.queue.push(back, Event::Refused { conn });
@@ -248,9 +276,9 @@ impl SimWorld {
 
     /// Something reached a host: handled now, or when it goes on.
     pub(super) fn arrive(&mut self, host: usize, arrival: Arrival) {
-        match self.hosts[host].gait {
-            Gait::Running => self.handle(host, arrival),
-            Gait::Stopped => self.hosts[host].inbox.push_back(arrival),
+        match self.hosts[host].is_free() {
+            true => self.handle(host, arrival),
+            false => self.hosts[host].inbox.push_back(arrival),
         }
     }
 

@@ -60,6 +60,11 @@ pub enum Event {
         /// When it was asked, ns.
         asked: u64,
     },
+    /// What a node waits for is on its disk.
+    Synced {
+        /// Its host.
+        host: usize,
+    },
     /// A client's pause is over.
     SessionWaited {
         /// Whose.

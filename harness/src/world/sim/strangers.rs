@@ -185,6 +185,7 @@ fn killing(targets: &[NodeName]) -> FaultSpec {
         kind: FaultKind::Kill,
         targets: targets.to_vec(),
         cuts: Vec::new(),
+        dose: None,
         note: String::new(),
     }
 }

@@ -11,7 +11,7 @@ use crate::keyspace::Keyspace;
 use crate::output::Outputs;
 use crate::replication::{self, Replication};
 use crate::rng::Rng;
-use crate::time::Millis;
+use crate::time::{Millis, SteadyClock};
 
 /// What a node starts from.
 #[derive(Debug, Clone)]
@@ -76,6 +76,7 @@ impl Node {
             .map_err(|error| BootError::NodesConf(error.to_string()))?;
         let mut node = Node {
             config: boot.config,
+            clock: SteadyClock::new(now),
             cluster,
             keyspace,
             clients: Clients::default(),
