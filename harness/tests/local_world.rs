@@ -4,12 +4,15 @@
 //! First the sandbox is killed from outside and must leave nothing; then this process enters it
 //! itself and breaks one cluster of redis-server 7.0.15 in several ways.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command as Process, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use slotquake::plan::{Plan, WorldKind};
+use slotquake::sandbox::cuts;
+use slotquake::sandbox::probe::probe;
 use slotquake::sandbox::{self, Entered, Isolation, Sandbox, Wanted};
 use slotquake::target::{self, Launch};
 use slotquake::world::local::{LocalOptions, LocalWorld};
@@ -129,6 +132,7 @@ fn breaks_a_real_cluster_and_sees_it(sandbox: &Sandbox, launches: Vec<Launch>, s
     let plan = Plan {
         world: WorldKind::Local,
         node_timeout_ms: 1000,
+        faults: vec![FaultKind::FullDisk],
         ..Plan::default()
     };
     let options = LocalOptions {
@@ -149,6 +153,9 @@ fn breaks_a_real_cluster_and_sees_it(sandbox: &Sandbox, launches: Vec<Launch>, s
     story.a_paused_node_does_not_answer();
     if partitions {
         story.a_cut_off_master_is_replaced();
+        story.a_cut_of_the_bus_leaves_clients_alone();
+        story.a_cut_of_data_leaves_the_bus_alone();
+        story.a_disk_is_full_until_the_heal();
     }
     let remains = story.world.finish().expect("the run ends");
     let setting = &remains.setting;
@@ -335,6 +342,69 @@ impl Story {
             view.state_ok && !is_master(view)
         });
         println!("a_cut_off_master_is_replaced ... ok");
+    }
+}
+
+impl Story {
+    fn a_cut_of_the_bus_leaves_clients_alone(&mut self) {
+        let others = ["n1", "n2", "n4", "n5", "n6"];
+        let cuts: Vec<(&str, &str)> = others
+            .iter()
+            .flat_map(|other| [("n3", *other), (*other, "n3")])
+            .collect();
+        let cut = spec(4, FaultKind::BusCut, &["n3"], &cuts);
+        assert_eq!(
+            self.step(Command::Inject(cut.clone())).phase,
+            FaultPhase::Installed
+        );
+        assert_eq!(self.open_ports("n3", "n1"), [false, true]);
+        assert_eq!(self.open_ports("n1", "n3"), [false, true]);
+        self.await_view("n3", "fail", |view| !view.state_ok);
+        assert_eq!(self.step(Command::Heal(cut)).phase, FaultPhase::Healed);
+        assert_eq!(self.open_ports("n3", "n1"), [true, true]);
+        self.await_view("n3", "ok", |view| view.state_ok);
+        println!("a_cut_of_the_bus_leaves_clients_alone ... ok");
+    }
+
+    fn a_cut_of_data_leaves_the_bus_alone(&mut self) {
+        let cut = spec(5, FaultKind::DataCut, &["n1"], &[("n1", "n4")]);
+        assert_eq!(
+            self.step(Command::Inject(cut.clone())).phase,
+            FaultPhase::Installed
+        );
+        assert_eq!(self.open_ports("n1", "n4"), [true, false]);
+        assert_eq!(self.open_ports("n4", "n1"), [true, true]);
+        assert_eq!(self.step(Command::Heal(cut)).phase, FaultPhase::Healed);
+        println!("a_cut_of_data_leaves_the_bus_alone ... ok");
+    }
+
+    /// Whether packets of the bus and of clients pass, in this direction.
+    fn open_ports(&self, from: &str, to: &str) -> [bool; 2] {
+        let node = |name: &str| {
+            let mut nodes = self.world.nodes().iter();
+            let found = nodes.find(|node| node.name.0.as_ref() == name);
+            found.expect("a node of the cluster").clone()
+        };
+        let (from, to) = (node(from), node(to));
+        [to.bus_port, to.address.port()].map(|port| {
+            let path = cuts::Path {
+                source: *from.address.ip(),
+                target: *to.address.ip(),
+                port: Some(port),
+            };
+            let seen = probe(&BTreeSet::from([path])).expect("the control arrives");
+            seen.open.contains(&path)
+        })
+    }
+
+    fn a_disk_is_full_until_the_heal(&mut self) {
+        let full = spec(6, FaultKind::FullDisk, &["n4"], &[]);
+        assert_eq!(
+            self.step(Command::Inject(full.clone())).phase,
+            FaultPhase::Installed
+        );
+        assert_eq!(self.step(Command::Heal(full)).phase, FaultPhase::Healed);
+        println!("a_disk_is_full_until_the_heal ... ok");
     }
 }
 

@@ -194,3 +194,68 @@ fn epochs_collide_because_two_masters_are_told_at_once() {
         [1, 2].into()
     );
 }
+
+/// As `del-node` and `add-node` do: all others forget it before it forgets them.
+#[test]
+fn an_idle_master_leaves_and_comes_back_as_somebody_new() {
+    let (mut picture, mut rng) = (healthy(), Rng::new(4));
+    assert!((replace_node::NEMESIS.plan)(&picture, &mut rng).is_err());
+    picture.nodes.push(NodePicture {
+        name: NodeName::numbered(7),
+        role: Role::Slotless,
+        condition: Condition::Settled,
+    });
+    let strike = (replace_node::NEMESIS.plan)(&picture, &mut rng).expect("n7 is idle");
+    assert_eq!(strike.targets, [NodeName::numbered(7)]);
+    assert_eq!(strike.orders.len(), 7);
+    assert_eq!(strike.orders[6].words, "CLUSTER RESET HARD");
+    assert!(
+        strike
+            .undo
+            .last()
+            .is_some_and(|order| order.words.contains("MEET {ip:n7}"))
+    );
+}
+
+/// A slot goes to an idle master, and from there away again.
+#[test]
+fn slots_go_to_idle_masters_and_leave_them_again() {
+    let (mut picture, mut rng) = (healthy(), Rng::new(4));
+    picture.nodes[0].role = Role::Master {
+        slots: "1-100".into(),
+    };
+    picture.nodes.push(NodePicture {
+        name: NodeName::numbered(7),
+        role: Role::Slotless,
+        condition: Condition::Settled,
+    });
+    let mut moves = |picture: &Picture| {
+        let strikes = (0..100).filter_map(|_| (reshard::NEMESIS.plan)(picture, &mut rng).ok());
+        let ends =
+            strikes.map(|strike| (strike.targets[0].to_string(), strike.targets[1].to_string()));
+        ends.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(moves(&picture).contains(&("n1".into(), "n7".into())));
+    picture.nodes[6].role = Role::Master { slots: "4".into() };
+    picture.busy_slots.push(4);
+    assert!(moves(&picture).contains(&("n7".into(), "n2".into())));
+}
+
+#[test]
+fn a_dose_fits_its_kind_and_halves_to_nothing() {
+    for nemesis in NEMESES {
+        let picture = healthy();
+        let Ok(strike) = (nemesis.plan)(&picture, &mut Rng::new(3)) else {
+            continue;
+        };
+        assert_eq!(
+            strike.dose.is_some(),
+            Dose::needed(nemesis.kind).is_some(),
+            "{}",
+            nemesis.name()
+        );
+        assert!(strike.dose.is_none_or(|dose| dose.fits(nemesis.kind)));
+    }
+    let halves = std::iter::successors(Some(Dose::StepMs(-300)), |dose| dose.half());
+    assert_eq!(halves.count(), 9);
+}

@@ -201,6 +201,64 @@ fn a_bad_order_is_refused_with_line_and_field() {
     assert_refused(&cases);
 }
 
+/// How much a clock is wrong, and how long a sync takes, is said within bounds.
+#[test]
+fn a_bad_dose_is_refused_with_line_and_field() {
+    let step = |kind: &str, dose: &str| {
+        file_of(&format!(
+            "{{\"at_ms\":1,\"kind\":\"{kind}\",\"strike\":{{\"targets\":[\"n2\"],\
+             \"duration_ms\":5,\n{dose}\"note\":\"\"}}}}"
+        ))
+    };
+    let cases = [
+        (
+            step("clock-step", ""),
+            "script[0].strike.dose: a clock-step needs {\"step_ms\": N}",
+        ),
+        (
+            step("clock-step", "\"dose\":{\"drift_ppm\":5},"),
+            "line 6: script[0].strike.dose: a clock-step needs {\"step_ms\": N}",
+        ),
+        (
+            step("clock-drift", "\"dose\":{\"drift_ppm\":0},"),
+            "line 6: script[0].strike.dose: a clock-drift needs",
+        ),
+        (
+            step("slow-disk", "\"dose\":{\"delay_ms\":60001},"),
+            "line 6: script[0].strike.dose: a slow-disk needs",
+        ),
+        (
+            step("kill", "\"dose\":{\"delay_ms\":1},"),
+            "line 6: script[0].strike.dose: a kill takes no dose",
+        ),
+        (
+            step("slow-disk", "\"dose\":{\"delay\":1},"),
+            "line 6: script[0].strike.dose: unknown variant `delay`",
+        ),
+    ];
+    assert_refused(&cases);
+    assert!(file::read(&step("clock-step", "\"dose\":{\"step_ms\":-5},")).is_ok());
+}
+
+#[test]
+fn a_bad_network_is_refused_with_line_and_field() {
+    let cases = [
+        (
+            "{\n\"world\": \"sim\",\n\"network\": {\n\"delay_us\": 1000001}}".to_string(),
+            "line 4: network.delay_us: 1000001 us on the way is above",
+        ),
+        (
+            "{\n\"network\": {\n\"delay_us\": 1}}".into(),
+            "line 2: network: only the simulated network",
+        ),
+        (
+            "{\"network\": {\n\"delay\": 1}}".into(),
+            "line 2: network: unknown field `delay`",
+        ),
+    ];
+    assert_refused(&cases);
+}
+
 fn assert_refused(cases: &[(String, &str)]) {
     for (text, expected) in cases {
         let told = file::read(text).expect_err(text).to_string();

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use slotquake_checkers::history::{EventKind, Function, Value};
-use slotquake_checkers::observation::{FaultKind, FaultPhase, PacketKind, View};
+use slotquake_checkers::observation::{
+    FaultKind, FaultPhase, LifecycleKind, NodeName, Packet, PacketKind, View,
+};
 use slotquake_checkers::recording::Recording;
 
 use super::SimWorld;
 use crate::director;
+use crate::nemesis::Dose;
 use crate::plan::{Plan, WorldKind};
-use crate::world::{Command, Happening, World};
+use crate::world::{Command, FaultSpec, Happening, World};
 
 fn plan(seed: u64) -> Plan {
     Plan {
@@ -246,4 +249,133 @@ fn the_upstream_profile_loses_acknowledged_writes_to_three_manual_failovers() {
     let profile = ("slotquake-profile".to_string(), "upstream-7.0".to_string());
     let recording = double_manual_failover(&BTreeMap::from([profile]));
     assert!(lost_elements(&recording) > 0);
+}
+
+/// A booted cluster, and a fault in it.
+struct Stage {
+    world: SimWorld,
+    seen: Vec<Happening>,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let mut world = SimWorld::boot(&plan(1)).expect("the cluster forms");
+        world.happenings.clear();
+        Stage {
+            world,
+            seen: Vec::new(),
+        }
+    }
+
+    fn fault(&mut self, kind: FaultKind, target: &str, dose: Option<Dose>) -> FaultSpec {
+        let spec = FaultSpec {
+            id: 1,
+            kind,
+            targets: vec![NodeName(target.into())],
+            cuts: Vec::new(),
+            dose,
+            note: String::new(),
+        };
+        self.world.execute(Command::Inject(spec.clone()));
+        spec
+    }
+
+    fn bump_epoch(&mut self, node: &str) {
+        self.world.execute(Command::Ask {
+            node: NodeName(node.into()),
+            args: vec!["CLUSTER".into(), "BUMPEPOCH".into()],
+            tag: 1,
+        });
+    }
+
+    fn go_on_for(&mut self, ms: u64) {
+        let until = self.world.now() + ms * super::MS;
+        self.world.execute(Command::WakeAt(until));
+        while self.world.now() < until {
+            let happening = self.world.next().expect("the simulation goes on");
+            self.seen.push(happening);
+        }
+    }
+
+    fn has_answered(&self) -> bool {
+        let mut seen = self.seen.iter();
+        seen.any(|happening| matches!(happening, Happening::Answer { reply: Ok(_), .. }))
+    }
+
+    fn lives(&self) -> Vec<LifecycleKind> {
+        let lives = self.seen.iter().filter_map(|happening| match happening {
+            Happening::Lifecycle(life) => Some(life.what),
+            _ => None,
+        });
+        lives.collect()
+    }
+}
+
+/// Proves EP-05: what must be on disk is there before the answer leaves.
+#[test]
+fn a_node_on_a_slow_disk_answers_when_its_sync_is_done() {
+    let mut stage = Stage::new();
+    stage.fault(FaultKind::SlowDisk, "n1", Some(Dose::DelayMs(500)));
+    stage.bump_epoch("n1");
+    stage.go_on_for(499);
+    assert!(!stage.has_answered());
+    stage.go_on_for(10);
+    assert!(stage.has_answered());
+}
+
+/// Proves PS-13.
+#[test]
+fn a_node_without_room_on_its_disk_ends_and_is_started_again_at_the_heal() {
+    let mut stage = Stage::new();
+    let full = stage.fault(FaultKind::FullDisk, "n1", None);
+    stage.bump_epoch("n1");
+    stage.go_on_for(100);
+    assert_eq!(stage.lives(), [LifecycleKind::Died]);
+    assert!(!stage.has_answered());
+    stage.world.execute(Command::Heal(full));
+    stage.go_on_for(100);
+    assert_eq!(stage.lives()[1..], [LifecycleKind::Started]);
+}
+
+#[test]
+fn a_node_whose_clock_is_set_back_goes_on_with_its_pings() {
+    let mut stage = Stage::new();
+    stage.fault(FaultKind::ClockStep, "n1", Some(Dose::StepMs(-60_000)));
+    stage.go_on_for(10_000);
+    let since = stage.world.now() - 5_000 * super::MS;
+    let remains = stage.world.finish().expect("the run ends");
+    let is_ping = |packet: &&Packet| packet.kind == PacketKind::Ping && packet.time > since;
+    let pings = remains.packets.iter().filter(is_ping);
+    let pings = pings.filter(|packet| packet.from.0.as_ref() == "n1");
+    assert!(pings.count() >= 10);
+}
+
+/// Bytes wait at the receiver's kernel, or on the way, whatever became of who sent them.
+#[test]
+fn what_a_dead_node_had_sent_still_arrives() {
+    let mut stage = Stage::new();
+    let cut = FaultSpec {
+        id: 2,
+        cuts: vec![(NodeName("n1".into()), NodeName("n2".into()))],
+        ..stage.fault(FaultKind::ClockDrift, "n1", Some(Dose::DriftPpm(1)))
+    };
+    let cut = FaultSpec {
+        kind: FaultKind::BusCut,
+        ..cut
+    };
+    stage.world.execute(Command::Inject(cut.clone()));
+    stage.go_on_for(900);
+    stage.fault(FaultKind::Kill, "n1", None);
+    let death = stage.world.now();
+    stage.world.execute(Command::Heal(cut));
+    stage.go_on_for(1_000);
+    let remains = stage.world.finish().expect("the run ends");
+    let is_late = |packet: &&Packet| {
+        let is_of_the_dead = packet.from.0.as_ref() == "n1" && packet.time < death;
+        is_of_the_dead
+            && packet
+                .delivered
+                .is_some_and(|time| time > death + 1_000_000)
+    };
+    assert!(remains.packets.iter().any(|packet| is_late(&packet)));
 }
