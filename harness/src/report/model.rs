@@ -195,8 +195,8 @@ pub fn plan_line(plan: &Plan) -> String {
         Profile::Upstream70 => format!(" with the weaknesses of {}", plan.profile.name()),
     };
     format!(
-        "{}{profile}, {} masters with {} replica{} each{}, node timeout {}, {} world, {disturbance}, \
-         {}",
+        "{}{profile}, {} masters with {} replica{} each{}, node timeout {}, {} world, \
+         {disturbance}, {}",
         plan.target,
         plan.masters,
         plan.replicas,

@@ -9,7 +9,8 @@
 //! the one above, and with init the kernel removes processes, network, packet filter and tmpfs.
 //! Where the kernel forbids namespaces, [`Isolation::Plain`] says why and what would help; the run
 //! then uses plain loopback, has no partitions, and a guard process removes the temporary folder.
-//! Rooms: [`cuts`] (who may not talk to whom), [`disk`] (one without room), [`probe`] (is it so), [`stop`] (asked to end).
+//! Rooms: [`cuts`] (who may not talk to whom), [`disk`] (one without room), [`probe`] (is
+//! it so), [`stop`] (asked to end).
 
 pub mod cuts;
 pub mod disk;

@@ -15,9 +15,9 @@ impl Millis {
 
 /// A clock that never goes back.
 ///
-/// A node measures every wait by the wall clock it is given. When that one is set back, a wait would
-/// last longer by as much: a cut-off master would serve for too long, no ping would be sent. This
-/// one goes on instead, a sixteenth slower, until the other has caught up.
+/// A node measures every wait by the wall clock it is given. When that one is set back, a wait
+/// would last longer by as much: a cut-off master would serve for too long, no ping would be sent.
+/// This one goes on instead, a sixteenth slower, until the other has caught up.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SteadyClock {
     /// What the other clock said last.

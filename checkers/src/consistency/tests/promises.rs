@@ -127,6 +127,19 @@ fn a_key_expires_neither_early_nor_late() {
     }
 }
 
+/// Proves HI-14: times to live are those of the nodes' clocks, right or wrong.
+#[test]
+fn a_wrong_clock_lets_keys_expire_early() {
+    for (set_at, expected) in [(1200, Word::Held), (1600, Word::Violated)] {
+        let mut run = cluster();
+        leased(&mut run, 1000, 1000);
+        run.fault(set_at, 1, FaultKind::ClockStep, FaultPhase::Installed, 1);
+        run.read(1500, 1, KEY, Value::Nil, 1);
+        let check = check(&run.build(), "HI-14");
+        assert_eq!(check.verdict, expected, "{set_at}: {check:#?}");
+    }
+}
+
 /// Proves HI-14: a failover may lose the key with its write.
 #[test]
 fn a_key_lost_in_a_failover_has_not_expired_early() {
