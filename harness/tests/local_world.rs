@@ -382,7 +382,7 @@ impl Story {
     fn open_ports(&self, from: &str, to: &str) -> [bool; 2] {
         let node = |name: &str| {
             let mut nodes = self.world.nodes().iter();
-            let found = nodes.find(|node| node.name.0.as_ref() == name);
+            let found = nodes.find(|node| node.name == NodeName(name.into()));
             found.expect("a node of the cluster").clone()
         };
         let (from, to) = (node(from), node(to));

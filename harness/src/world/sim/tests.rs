@@ -346,7 +346,7 @@ fn a_node_whose_clock_is_set_back_goes_on_with_its_pings() {
     let remains = stage.world.finish().expect("the run ends");
     let is_ping = |packet: &&Packet| packet.kind == PacketKind::Ping && packet.time > since;
     let pings = remains.packets.iter().filter(is_ping);
-    let pings = pings.filter(|packet| packet.from.0.as_ref() == "n1");
+    let pings = pings.filter(|packet| packet.from == NodeName("n1".into()));
     assert!(pings.count() >= 10);
 }
 
@@ -371,7 +371,7 @@ fn what_a_dead_node_had_sent_still_arrives() {
     stage.go_on_for(1_000);
     let remains = stage.world.finish().expect("the run ends");
     let is_late = |packet: &&Packet| {
-        let is_of_the_dead = packet.from.0.as_ref() == "n1" && packet.time < death;
+        let is_of_the_dead = packet.from == NodeName("n1".into()) && packet.time < death;
         is_of_the_dead
             && packet
                 .delivered
