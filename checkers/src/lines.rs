@@ -32,6 +32,8 @@ pub struct Lines<R> {
     buffer: Vec<u8>,
     number: u64,
     length_max: usize,
+    /// Bytes of the input that the line handed out last occupies.
+    lent: usize,
 }
 
 impl<R: Read> Lines<R> {
@@ -47,6 +49,7 @@ impl<R: Read> Lines<R> {
             buffer: Vec::new(),
             number: 0,
             length_max,
+            lent: 0,
         }
     }
 
@@ -61,8 +64,18 @@ impl<R: Read> Lines<R> {
     /// [`LineProblem::Io`] and [`LineProblem::TooLong`]; [`Lines::number`] tells the line.
     pub fn next_line(&mut self) -> Result<Option<&[u8]>, LineProblem> {
         loop {
-            self.buffer.clear();
+            self.input.consume(std::mem::take(&mut self.lent));
             self.number += 1;
+            // Most lines lie whole in what is buffered, and need not be copied.
+            let ahead = self.input.buffer();
+            if let Some(length) = line_end(ahead).filter(|end| *end <= self.length_max) {
+                self.lent = length + 1;
+                if ahead[..length].trim_ascii().is_empty() {
+                    continue;
+                }
+                return Ok(Some(self.input.buffer()[..length].trim_ascii()));
+            }
+            self.buffer.clear();
             let bound = self.length_max as u64 + 1;
             let mut bounded = (&mut self.input).take(bound);
             if bounded.read_until(b'\n', &mut self.buffer)? == 0 {
@@ -89,6 +102,27 @@ impl<R: Read> Lines<R> {
     }
 }
 
+/// Where the first line ends, if it does: eight bytes at a time.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    let (words, tail) = bytes.as_chunks::<8>();
+    let has_end = |word: &[u8; 8]| {
+        let differs = u64::from_ne_bytes(*word) ^ u64::from_ne_bytes([b'\n'; 8]);
+        let borrows = differs.wrapping_sub(u64::from_ne_bytes([0x01; 8]));
+        borrows & !differs & u64::from_ne_bytes([0x80; 8]) != 0
+    };
+    let is_end = |byte: &u8| *byte == b'\n';
+    match words.iter().position(has_end) {
+        Some(word) => {
+            let within = words[word].iter().position(is_end)?;
+            Some(word * 8 + within)
+        }
+        None => {
+            let within = tail.iter().position(is_end)?;
+            Some(words.len() * 8 + within)
+        }
+    }
+}
+
 /// Writes a value as one line.
 ///
 /// # Errors
@@ -111,6 +145,32 @@ mod tests {
         assert_eq!(lines.next_value::<u8>().unwrap(), Some(2));
         assert_eq!(lines.number(), 4);
         assert_eq!(lines.next_value::<u8>().unwrap(), None);
+    }
+
+    #[test]
+    fn finds_the_end_of_a_line_wherever_it_is() {
+        for length in 0..40 {
+            let mut bytes = vec![b'a'; 40];
+            assert_eq!(line_end(&bytes[..length]), None);
+            bytes[length] = b'\n';
+            assert_eq!(line_end(&bytes), Some(length));
+            bytes[39] = b'\n';
+            assert_eq!(line_end(&bytes), Some(length));
+        }
+        assert_eq!(line_end(&[0x0b, 0x09, 0x8a, 0xff, 0, 1, 2, 3, 4]), None);
+    }
+
+    #[test]
+    fn lines_that_straddle_what_is_buffered_are_whole() {
+        let long = |number: usize| "x".repeat(1 + number * 37 % 9000);
+        let text: String = (0..200).map(|number| long(number) + "\n").collect();
+        let mut lines = Lines::new(text.as_bytes());
+        for number in 0..200 {
+            let line = lines.next_line().unwrap().map(<[u8]>::len);
+            assert_eq!(line, Some(long(number).len()));
+            assert_eq!(lines.number(), number as u64 + 1);
+        }
+        assert!(lines.next_line().unwrap().is_none());
     }
 
     #[test]

@@ -73,9 +73,8 @@ impl Scene {
         }
     }
 
-    /// Whether no fault was in force around this time, with so much time to spare, ns.
-    pub fn is_calm(&self, time: u64, margin: u64) -> bool {
-        let (from, to) = (time.saturating_sub(margin), time.saturating_add(margin));
+    /// Whether no fault was in force between these times, ns.
+    pub fn is_calm(&self, from: u64, to: u64) -> bool {
         let mut faults = self.faults.values();
         faults.all(|(begun, ended)| *ended < from || *begun > to)
     }

@@ -14,7 +14,7 @@ use slotquake_checkers::history::Event;
 use slotquake_checkers::history::binary::BinaryWriter;
 use slotquake_checkers::history::compact::{Collector, Log};
 use slotquake_checkers::history::edn::Keys;
-use slotquake_checkers::history::format::{Format, read};
+use slotquake_checkers::history::format::{Format, each};
 use slotquake_checkers::history::jsonl::HistoryWriter;
 use slotquake_tests::histories::large::{
     Shape, registers, with_phantom, with_stale_read, with_wrong_reads,
@@ -262,9 +262,7 @@ fn measure(name: &str, judge: &dyn ObjectJudge, way: Way, events: &[Event]) {
 
 fn load(format: Format, bytes: &[u8]) -> Log {
     let mut collector = Collector::default();
-    for event in read(format, Keys::Apart, bytes) {
-        collector.observe(&event.expect("a good history"));
-    }
+    each(format, Keys::Apart, bytes, |event| collector.observe(event)).expect("a good history");
     collector.finish()
 }
 

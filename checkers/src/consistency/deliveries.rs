@@ -29,8 +29,9 @@ pub const ENTRY: Entry = Entry {
            twice, or one that was not published on its channel, or two messages that one node \
            published one after the other in the wrong order. And a message that was published \
            while a subscriber was surely subscribed reaches it, if no fault was in force from \
-           some node timeouts before to some after: faults break the links between nodes, and \
-           nobody sends again. Messages lost around faults are counted.",
+           the time that a cluster takes to recover (H_state) before it until the end of the \
+           subscription: faults break the links between nodes, and nobody sends again. Messages \
+           lost around faults are counted.",
     make: || Box::new(Deliveries::default()),
 };
 
@@ -67,19 +68,16 @@ impl OfOperations for Deliveries {
             let publishers = published
                 .map(|publish| (&publish.argument, publish))
                 .collect();
-            for reception in &channel.received {
-                let reception = Reception::of(reception);
+            for received in &channel.received {
+                let reception = Reception::of(received);
+                // After the heal, maps and links need their time. A bare history does not tell
+                // whether something was wrong.
+                let is_calm = |publish: &Operation| {
+                    let from = publish.invoked.saturating_sub(bounds.state_ok());
+                    !setting.nodes.is_empty() && scene.is_calm(from, received.completed)
+                };
                 tally.judge_heard(&reception, &publishers);
-                tally.judge_missed(
-                    &reception,
-                    &channel.published,
-                    |time| {
-                        // A bare history does not tell whether something was wrong.
-                        let margin = 2 * bounds.node_timeout + bounds.slack + 1000 * MILLISECOND;
-                        !setting.nodes.is_empty() && scene.is_calm(time, margin)
-                    },
-                    bounds.instant(),
-                );
+                tally.judge_missed(&reception, &channel.published, is_calm, bounds.instant());
             }
         }
         tally.verdict()
@@ -176,7 +174,7 @@ impl Tally {
         &mut self,
         reception: &Reception<'_>,
         published: &[Operation],
-        is_calm: impl Fn(u64) -> bool,
+        is_calm: impl Fn(&Operation) -> bool,
         instant: u64,
     ) {
         let heard: BTreeSet<&Value> = reception.messages.iter().collect();
@@ -191,7 +189,7 @@ impl Tally {
             if heard.contains(&publish.argument) {
                 continue;
             }
-            match is_calm(publish.invoked) {
+            match is_calm(publish) {
                 true => {
                     let what = "did not come, and no fault was near";
                     self.find(reception, &publish.argument, what, Some(publish));

@@ -176,7 +176,21 @@ impl<R: Read> BinaryReader<R> {
         }
     }
 
-    fn next_event(&mut self) -> Result<Option<Event>, HistoryProblem> {
+    /// Puts the next event in place of another; false at the end, and after an error.
+    ///
+    /// # Errors
+    /// The first event that breaks a rule of histories, or is none.
+    pub fn read(&mut self, event: &mut Event) -> Result<bool, HistoryError> {
+        if self.is_over {
+            return Ok(false);
+        }
+        let read = self.read_next(event);
+        self.is_over = !matches!(read, Ok(true));
+        let line = self.number;
+        read.map_err(|problem| HistoryError { line, problem })
+    }
+
+    fn read_next(&mut self, event: &mut Event) -> Result<bool, HistoryProblem> {
         if self.number == 0 {
             let mut magic = [0; MAGIC.len()];
             self.fill(&mut magic)?;
@@ -185,28 +199,28 @@ impl<R: Read> BinaryReader<R> {
             }
         }
         self.number += 1;
-        let mut head = [0];
-        if self.input.read(&mut head).map_err(LineProblem::Io)? == 0 {
-            return Ok(None);
+        if self.input.fill_buf().map_err(LineProblem::Io)?.is_empty() {
+            return Ok(false);
         }
-        let mut event = blank();
-        event.kind = KINDS[usize::from(head[0] & 3)];
-        let more = match head[0] >> 7 {
+        let head = self.byte()?;
+        event.kind = KINDS[usize::from(head & 3)];
+        let more = match head >> 7 {
             0 => 0,
             _ => self.byte()?,
         };
-        let f = Function::ALL.get(usize::from(head[0] >> 2 & 15 | (more & 7) << 4));
+        let f = Function::ALL.get(usize::from(head >> 2 & 15 | (more & 7) << 4));
         event.f = *f.ok_or_else(|| foreign("an unknown function"))?;
-        event.final_read = head[0] >> 6 & 1 == 1;
+        event.final_read = head >> 6 & 1 == 1;
         let (index, time) = self.last;
         event.index = self.later(index)?;
         event.time = self.later(time)?;
         self.last = (event.index, event.time);
         let process = self.leb()?.try_into();
         event.process = process.map_err(|_| foreign("a process number above 2^32"))?;
-        event.key = self.name()?;
+        self.name_in(&mut event.key)?;
         event.node = self.name()?.map(|name| NodeName(name.into()));
         event.error = self.name()?;
+        event.hops.clear();
         for _ in 0..self.leb()? {
             let hop = self
                 .name()?
@@ -214,12 +228,13 @@ impl<R: Read> BinaryReader<R> {
             event.hops.push(NodeName(hop.into()));
         }
         event.value = self.value(0)?;
+        event.replicas = None;
         if more & 8 > 0 {
             let replicas = self.leb()?.try_into();
             event.replicas = Some(replicas.map_err(|_| foreign("more than 2^32 replicas"))?);
         }
-        self.rules.check(&event)?;
-        Ok(Some(event))
+        self.rules.check(event)?;
+        Ok(true)
     }
 
     fn later(&mut self, than: u64) -> Result<u64, HistoryProblem> {
@@ -245,6 +260,15 @@ impl<R: Read> BinaryReader<R> {
 
     fn leb(&mut self) -> Result<u64, HistoryProblem> {
         let mut number = 0u64;
+        // Most numbers lie whole in what is buffered.
+        for (at, byte) in self.input.buffer().iter().take(LEB_BYTES_MAX).enumerate() {
+            number |= u64::from(byte & 0x7f) << (7 * at);
+            if *byte < 0x80 {
+                self.input.consume(at + 1);
+                return Ok(number);
+            }
+        }
+        number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
             number |= u64::from(byte & 0x7f) << shift;
@@ -255,8 +279,27 @@ impl<R: Read> BinaryReader<R> {
         Err(foreign("a number above 2^64"))
     }
 
+    /// As [`BinaryReader::name`], unless it is there already.
+    fn name_in(&mut self, place: &mut Option<Arc<str>>) -> Result<(), HistoryProblem> {
+        let number = self.leb()?;
+        let known = (number as usize).checked_sub(1);
+        let known = known.and_then(|at| self.names.get(at));
+        let is_there = match (&*place, known) {
+            (Some(place), Some(known)) => Arc::ptr_eq(place, known),
+            (_, _) => false,
+        };
+        if !is_there {
+            *place = self.name_of(number)?;
+        }
+        Ok(())
+    }
+
     fn name(&mut self) -> Result<Option<Arc<str>>, HistoryProblem> {
         let number = self.leb()?;
+        self.name_of(number)
+    }
+
+    fn name_of(&mut self, number: u64) -> Result<Option<Arc<str>>, HistoryProblem> {
         let known = self.names.len() as u64;
         if number == 0 {
             return Ok(None);
@@ -307,14 +350,12 @@ impl<R: Read> Iterator for BinaryReader<R> {
     type Item = Result<Event, HistoryError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
+        let mut event = blank();
+        match self.read(&mut event) {
+            Ok(true) => Some(Ok(event)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
         }
-        let next = self.next_event();
-        self.is_over = !matches!(next, Ok(Some(_)));
-        let line = self.number;
-        next.map_err(|problem| HistoryError { line, problem })
-            .transpose()
     }
 }
 
@@ -322,6 +363,8 @@ fn foreign(what: &str) -> HistoryProblem {
     HistoryProblem::Foreign(format!("binary: {what}"))
 }
 
+/// Bytes of the longest number.
+const LEB_BYTES_MAX: usize = 10;
 /// Longest name or text.
 const NAME_BYTES_MAX: u64 = 1 << 20;
 /// Deepest list.

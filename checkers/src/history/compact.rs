@@ -4,8 +4,8 @@
 //! operation under its key. Small integers live in their [`Atom`]; other values are kept once.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
+use super::by_process::ByProcess;
 use super::event::{Event, EventKind, Function, Key, Process};
 use super::operation::{Outcome, short};
 use super::value::Value;
@@ -175,6 +175,8 @@ impl Log {
 pub struct Collector {
     log: Log,
     table: IndexTable,
+    /// The key of the invocation before: the next one is often on the same.
+    latest: u32,
     open: ByProcess<Op>,
 }
 
@@ -182,6 +184,10 @@ impl Collector {
     /// Takes in the next event. Events that break the rules of histories are left out: the reader
     /// reports them.
     pub fn observe(&mut self, event: &Event) {
+        // Replicas may lag behind, so what they answer is held against no order (RP-04).
+        if event.f == Function::ReplicaRead {
+            return;
+        }
         let value = self.log.atoms.atom(&event.value);
         if event.kind == EventKind::Invoke {
             let key = self.key(event.key.as_deref().unwrap_or_default());
@@ -228,9 +234,16 @@ impl Collector {
     }
 
     fn key(&mut self, name: &str) -> KeyId {
-        let hash = Mix::of(name);
         let keys = &self.log.keys;
+        if keys
+            .get(self.latest as usize)
+            .is_some_and(|key| &**key == name)
+        {
+            return KeyId(self.latest);
+        }
+        let hash = Mix::of(name);
         if let Some(known) = self.table.find(hash, |at| &*keys[at as usize] == name) {
+            self.latest = known;
             return KeyId(known);
         }
         let position = keys.len() as u32;
@@ -240,51 +253,3 @@ impl Collector {
         KeyId(position)
     }
 }
-
-/// Something for each of few processes at a time; small numbers are found at once.
-#[derive(Debug)]
-pub struct ByProcess<T> {
-    near: Vec<Option<T>>,
-    far: BTreeMap<Process, T>,
-}
-
-impl<T> Default for ByProcess<T> {
-    fn default() -> Self {
-        ByProcess {
-            near: Vec::new(),
-            far: BTreeMap::new(),
-        }
-    }
-}
-
-impl<T> ByProcess<T> {
-    /// Enters something; gives back what was there.
-    pub fn insert(&mut self, process: Process, entry: T) -> Option<T> {
-        let at = process as usize;
-        if at >= NEAR {
-            return self.far.insert(process, entry);
-        }
-        if self.near.len() <= at {
-            self.near.resize_with(at + 1, || None);
-        }
-        self.near[at].replace(entry)
-    }
-
-    /// Takes something out.
-    pub fn remove(&mut self, process: Process) -> Option<T> {
-        match self.near.get_mut(process as usize) {
-            Some(near) => near.take(),
-            None => self.far.remove(&process),
-        }
-    }
-
-    /// Everything.
-    pub fn drain(&mut self) -> Vec<T> {
-        let near = std::mem::take(&mut self.near).into_iter().flatten();
-        near.chain(std::mem::take(&mut self.far).into_values())
-            .collect()
-    }
-}
-
-/// Processes below this have a place of their own.
-const NEAR: usize = 4096;

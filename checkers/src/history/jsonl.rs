@@ -9,8 +9,8 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use self::fast::FastLines;
-use super::compact::ByProcess;
+use self::fast::{FastLines, blank};
+use super::by_process::ByProcess;
 use super::event::{Event, EventKind, Function, Key, Process};
 use crate::lines::{LineProblem, Lines, write_line};
 
@@ -194,14 +194,28 @@ impl<R: Read> HistoryReader<R> {
         }
     }
 
-    fn next_event(&mut self) -> Result<Option<Event>, HistoryProblem> {
+    /// Puts the next event in place of another; false at the end, and after an error.
+    ///
+    /// # Errors
+    /// The first line that breaks a rule of histories, or is none.
+    pub fn read(&mut self, event: &mut Event) -> Result<bool, HistoryError> {
+        if self.stopped {
+            return Ok(false);
+        }
+        let read = self.read_next(event);
+        self.stopped = !matches!(read, Ok(true));
+        let line = self.lines.number();
+        read.map_err(|problem| HistoryError { line, problem })
+    }
+
+    fn read_next(&mut self, event: &mut Event) -> Result<bool, HistoryProblem> {
         loop {
             let Some(line) = self.lines.next_line()? else {
-                return Ok(None);
+                return Ok(false);
             };
-            if let Some(event) = self.fast.event(line) {
-                self.rules.check(&event)?;
-                return Ok(Some(event));
+            if self.fast.read(line, event).is_some() {
+                self.rules.check(event)?;
+                return Ok(true);
             }
             if let Ok(header) = serde_json::from_slice::<Header>(line) {
                 if header.format != HISTORY_FORMAT {
@@ -212,9 +226,9 @@ impl<R: Read> HistoryReader<R> {
                 }
                 continue;
             }
-            let event = serde_json::from_slice::<Event>(line).map_err(LineProblem::from)?;
-            self.rules.check(&event)?;
-            return Ok(Some(event));
+            *event = serde_json::from_slice::<Event>(line).map_err(LineProblem::from)?;
+            self.rules.check(event)?;
+            return Ok(true);
         }
     }
 }
@@ -223,20 +237,11 @@ impl<R: Read> Iterator for HistoryReader<R> {
     type Item = Result<Event, HistoryError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.stopped {
-            return None;
-        }
-        match self.next_event() {
-            Ok(Some(event)) => Some(Ok(event)),
-            Ok(None) => {
-                self.stopped = true;
-                None
-            }
-            Err(problem) => {
-                self.stopped = true;
-                let line = self.lines.number();
-                Some(Err(HistoryError { line, problem }))
-            }
+        let mut event = blank();
+        match self.read(&mut event) {
+            Ok(true) => Some(Ok(event)),
+            Ok(false) => None,
+            Err(error) => Some(Err(error)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the clients did: one [`Event`] for each invocation and each completion.
 
 pub mod binary;
+pub mod by_process;
 pub mod compact;
 pub mod edn;
 pub mod event;

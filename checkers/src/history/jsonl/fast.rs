@@ -17,74 +17,84 @@ pub struct FastLines {
 }
 
 impl FastLines {
-    /// The event in this line, if it has the usual form.
-    pub fn event(&mut self, line: &[u8]) -> Option<Event> {
+    /// Puts the event of this line in place of another, if the line has the usual form.
+    pub fn read(&mut self, line: &[u8], event: &mut Event) -> Option<()> {
         let mut rest = Cursor { bytes: line };
-        let mut event = blank();
-        let mut seen = 0u32;
-        rest.expect(b'{')?;
-        loop {
+        let (mut seen, mut is_over) = (HEAD, false);
+        if rest.head(event).is_some() {
+            is_over = rest.is_last()?;
+        } else {
+            seen = 0;
+            rest.bytes = line;
+            rest.expect(b'{')?;
+        }
+        while !is_over {
             let field = rest.string()?;
             rest.expect(b':')?;
-            let bit = self.field(field, &mut rest, &mut event)?;
+            let bit = self.field(field, &mut rest, event)?;
             if seen & bit != 0 {
                 return None;
             }
             seen |= bit;
-            match rest.next()? {
-                b',' => {}
-                b'}' => break,
-                _ => return None,
-            }
+            is_over = rest.is_last()?;
         }
+        clear(event, seen);
         let is_whole = seen & REQUIRED == REQUIRED && rest.bytes.trim_ascii().is_empty();
-        is_whole.then_some(event)
+        is_whole.then_some(())
     }
 
     fn field(&mut self, name: &[u8], rest: &mut Cursor<'_>, event: &mut Event) -> Option<u32> {
         Some(match name {
             b"index" => {
                 event.index = rest.number()?;
-                1
+                INDEX
             }
             b"time" => {
                 event.time = rest.number()?;
-                2
+                TIME
             }
             b"process" => {
                 event.process = rest.number()?.try_into().ok()?;
-                4
+                PROCESS
             }
             b"type" => {
                 event.kind = kind(rest.string()?)?;
-                8
+                KIND
             }
             b"f" => {
                 event.f = Function::of_name(rest.string()?)?;
-                16
+                FUNCTION
             }
             b"key" => {
-                event.key = Some(self.name(rest.string()?)?);
-                32
+                self.name_in(rest.string()?, &mut event.key)?;
+                KEY
             }
             b"value" => {
                 event.value = rest.value(0)?;
-                64
+                VALUE
             }
             b"node" => {
                 event.node = Some(NodeName(self.name(rest.string()?)?.into()));
-                128
+                NODE
             }
             b"error" => {
                 event.error = Some(self.name(rest.string()?)?);
-                256
+                ERROR
             }
             b"replicas" => {
                 event.replicas = Some(rest.number()?.try_into().ok()?);
-                512
+                REPLICAS
             }
             _ => return None,
         })
+    }
+
+    /// As [`FastLines::name`], unless it is there already.
+    fn name_in(&mut self, bytes: &[u8], place: &mut Option<Key>) -> Option<()> {
+        if place.as_ref().is_none_or(|known| known.as_bytes() != bytes) {
+            *place = Some(self.name(bytes)?);
+        }
+        Some(())
     }
 
     fn name(&mut self, bytes: &[u8]) -> Option<Key> {
@@ -112,6 +122,28 @@ fn kind(name: &[u8]) -> Option<EventKind> {
     })
 }
 
+/// What the line did not have is not left over from the event before.
+fn clear(event: &mut Event, seen: u32) {
+    if seen & KEY == 0 {
+        event.key = None;
+    }
+    if seen & VALUE == 0 {
+        event.value = Value::Nil;
+    }
+    if seen & NODE == 0 {
+        event.node = None;
+    }
+    if seen & ERROR == 0 {
+        event.error = None;
+    }
+    if seen & REPLICAS == 0 {
+        event.replicas = None;
+    }
+    // These are left to the general parser.
+    event.hops.clear();
+    event.final_read = false;
+}
+
 /// An event about nothing.
 pub fn blank() -> Event {
     Event {
@@ -135,6 +167,35 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// The first five fields, in the order and without the spaces in which they are written.
+    fn head(&mut self, event: &mut Event) -> Option<()> {
+        self.literal(b"{\"index\":")?;
+        event.index = self.number()?;
+        self.literal(b",\"time\":")?;
+        event.time = self.number()?;
+        self.literal(b",\"process\":")?;
+        event.process = self.number()?.try_into().ok()?;
+        self.literal(b",\"type\":")?;
+        event.kind = kind(self.string()?)?;
+        self.literal(b",\"f\":")?;
+        event.f = Function::of_name(self.string()?)?;
+        Some(())
+    }
+
+    fn literal(&mut self, literal: &[u8]) -> Option<()> {
+        self.bytes = self.bytes.strip_prefix(literal)?;
+        Some(())
+    }
+
+    /// Whether the object ends here, rather than going on behind a comma.
+    fn is_last(&mut self) -> Option<bool> {
+        match self.next()? {
+            b',' => Some(false),
+            b'}' => Some(true),
+            _ => None,
+        }
+    }
+
     /// The next byte that is not white.
     fn next(&mut self) -> Option<u8> {
         loop {
@@ -224,8 +285,20 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Index, time, process, type and function.
-const REQUIRED: u32 = 31;
+/// A bit for each field.
+const INDEX: u32 = 1;
+const TIME: u32 = 2;
+const PROCESS: u32 = 4;
+const KIND: u32 = 8;
+const FUNCTION: u32 = 16;
+const KEY: u32 = 32;
+const VALUE: u32 = 64;
+const NODE: u32 = 128;
+const ERROR: u32 = 256;
+const REPLICAS: u32 = 512;
+/// What an event cannot do without, and what [`Cursor::head`] reads.
+const REQUIRED: u32 = INDEX | TIME | PROCESS | KIND | FUNCTION;
+const HEAD: u32 = REQUIRED;
 /// Levels of lists read here.
 const DEPTH_MAX: usize = 8;
 /// Names kept; a history of more keys pays for each.

@@ -46,36 +46,70 @@ enum Form {
 /// Events, or why one could not be read.
 pub type Events = Box<dyn Iterator<Item = Result<Event, Failure>>>;
 
+/// A history that is open.
+struct Opened {
+    format: Format,
+    keys: Keys,
+    name: String,
+    input: Box<dyn Read>,
+}
+
 /// Opens a history; `-` is stdin.
 ///
 /// # Errors
 /// Which file and why; the events tell the line.
 pub fn open(path: &Path, options: &HistoryOptions) -> Result<Events, Failure> {
-    let unreadable =
-        |error| Failure::bad_input(format!("{} cannot be read: {error}", path.display()));
-    let mut input: Box<dyn Read> = match path.as_os_str() == "-" {
-        true => Box::new(std::io::stdin()),
-        false => Box::new(File::open(path).map_err(unreadable)?),
-    };
-    let mut beginning = Vec::new();
-    let looked = (&mut input).take(BEGINNING_BYTES);
-    { looked }.read_to_end(&mut beginning).map_err(unreadable)?;
-    let format = match options.format {
-        Form::Auto => Format::of_beginning(&beginning),
-        Form::Jsonl => Format::Jsonl,
-        Form::Binary => Format::Binary,
-        Form::Edn => Format::Edn,
-        Form::Porcupine => Format::Porcupine,
-    };
-    let keys = match options.keyed {
-        true => Keys::InValues,
-        false => Keys::Apart,
-    };
-    let name = path.display().to_string();
-    let events = format::read(format, keys, Cursor::new(beginning).chain(input));
+    let opened = Opened::new(path, options)?;
+    let name = opened.name;
+    let events = format::read(opened.format, opened.keys, opened.input);
     Ok(Box::new(events.map(move |event| {
         event.map_err(|error| Failure::bad_input(format!("{name}: {error}")))
     })))
+}
+
+/// Hands on the events of a history one by one; `-` is stdin.
+///
+/// # Errors
+/// Which file and why, and the line.
+pub fn each(
+    path: &Path,
+    options: &HistoryOptions,
+    take: impl FnMut(&Event),
+) -> Result<(), Failure> {
+    let opened = Opened::new(path, options)?;
+    let read = format::each(opened.format, opened.keys, opened.input, take);
+    read.map_err(|error| Failure::bad_input(format!("{}: {error}", opened.name)))
+}
+
+impl Opened {
+    fn new(path: &Path, options: &HistoryOptions) -> Result<Opened, Failure> {
+        let unreadable =
+            |error| Failure::bad_input(format!("{} cannot be read: {error}", path.display()));
+        let mut input: Box<dyn Read> = match path.as_os_str() == "-" {
+            true => Box::new(std::io::stdin()),
+            false => Box::new(File::open(path).map_err(unreadable)?),
+        };
+        let mut beginning = Vec::new();
+        let looked = (&mut input).take(BEGINNING_BYTES);
+        { looked }.read_to_end(&mut beginning).map_err(unreadable)?;
+        let format = match options.format {
+            Form::Auto => Format::of_beginning(&beginning),
+            Form::Jsonl => Format::Jsonl,
+            Form::Binary => Format::Binary,
+            Form::Edn => Format::Edn,
+            Form::Porcupine => Format::Porcupine,
+        };
+        let keys = match options.keyed {
+            true => Keys::InValues,
+            false => Keys::Apart,
+        };
+        Ok(Opened {
+            format,
+            keys,
+            name: path.display().to_string(),
+            input: Box::new(Cursor::new(beginning).chain(input)),
+        })
+    }
 }
 
 /// Writes a history in the form that the name of the output asks for.

@@ -13,7 +13,7 @@ use slotquake_checkers::verdict::Word;
 use super::super::console::{self, Form};
 use super::super::duration::parse_ms;
 use super::super::exit::{Exit, Failure};
-use super::history::{HistoryOptions, open};
+use super::history::{HistoryOptions, each};
 use super::{json_line, transactions, write};
 
 /// What to hold a history against, and for how long.
@@ -78,9 +78,7 @@ pub fn run(
         ))
     })?;
     let mut collector = Collector::default();
-    for event in open(path, history)? {
-        collector.observe(&event?);
-    }
+    each(path, history, |event| collector.observe(event))?;
     let log = collector.finish();
     let begun = Instant::now();
     let allowed = Duration::from_millis(options.budget_time);
