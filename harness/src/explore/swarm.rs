@@ -124,6 +124,10 @@ impl Source {
             concurrency: given
                 .concurrency
                 .unwrap_or_else(|| dice.within("concurrency", 1, 16) as u32),
+            load: match given.load.is_usual() {
+                true => load(dice),
+                false => given.load,
+            },
             ..given.fixed(seed)
         }
     }
@@ -219,6 +223,20 @@ fn network(dice: Dice) -> Network {
     }
 }
 
+/// Some seeds read replicas, or wait for them, or share slots; most do none of it.
+fn load(dice: Dice) -> Load {
+    let in_some = |choice: &str, value: u64| match dice.within(choice, 1, 100) <= LOAD_PERCENT {
+        true => value,
+        false => 0,
+    };
+    Load {
+        replica_reads_percent: in_some("replica reads", 30) as u8,
+        wait_replicas: in_some("wait", 1) as u8,
+        hash_tags: in_some("hash tags", 4),
+        ..Load::default()
+    }
+}
+
 /// The choices of one seed, each from a stream of its own.
 #[derive(Debug, Clone, Copy)]
 struct Dice {
@@ -263,6 +281,8 @@ const USUAL_NETWORK_PERCENT: u64 = 50;
 const DELAYS_US: [u64; 4] = [20, 200, 1_000, 5_000];
 const JITTERS_US: [u64; 4] = [1, 500, 2_000, 10_000];
 const UNEVEN_US: [u64; 4] = [0, 500, 3_000, 10_000];
+/// Seeds whose load asks for a certain thing, of 100.
+const LOAD_PERCENT: u64 = 20;
 /// Seeds without faults, of 100.
 const CALM_PERCENT: u64 = 5;
 /// Disturbed seeds with more than five masters, of 100.

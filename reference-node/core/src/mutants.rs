@@ -27,6 +27,7 @@ pub enum Area {
     Replication,
     Persistence,
     Redirections,
+    Keyspace,
     ClientProtocol,
 }
 
@@ -44,6 +45,7 @@ impl Area {
             Area::Replication => "replication and offsets",
             Area::Persistence => "persistence",
             Area::Redirections => "redirections",
+            Area::Keyspace => "keys and messages",
             Area::ClientProtocol => "client protocol",
         }
     }

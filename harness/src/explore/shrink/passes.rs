@@ -3,6 +3,7 @@
 //! Each proposal is smaller in some way, so that taking them one after the other ends.
 
 use slotquake_checkers::observation::NodeName;
+use slotquake_workloads::load::Load;
 
 use super::Sight;
 use crate::plan::{Network, Plan, ScriptedStrike};
@@ -211,6 +212,9 @@ pub fn lighter_load(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
         for name in &plan.workloads {
             propose(&|plan| plan.workloads = vec![name.clone()]);
         }
+    }
+    if !plan.load.is_usual() {
+        propose(&|plan| plan.load = Load::default());
     }
     for clients in [1, plan.concurrency / 2] {
         if (1..plan.concurrency).contains(&clients) {

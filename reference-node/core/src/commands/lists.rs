@@ -9,6 +9,7 @@ use crate::commands::parts::{Answer, Call};
 use crate::commands::strings::ranges::range;
 use crate::commands::table::{Command, Flag, Keys, keyed};
 use crate::commands::typed::Change;
+use crate::mutants::Mutant;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
 
@@ -127,7 +128,9 @@ fn push_if_there(call: &mut Call, end: End) -> Answer {
 }
 
 fn lpop(call: &mut Call) -> Answer {
-    pop(call, End::Left)
+    let from_the_end = call.parts.config.mutant.is(Mutant::PopsFromTheEnd);
+    let end = if from_the_end { End::Right } else { End::Left };
+    pop(call, end)
 }
 
 fn rpop(call: &mut Call) -> Answer {

@@ -10,6 +10,7 @@ use crate::commands::parts::{Answer, Call, Caller, Parts};
 use crate::commands::session::{Clients, Session, forget_subscriber};
 use crate::commands::table::{Command, Flag, Keys, keyed, keyless};
 use crate::ids::ClientId;
+use crate::mutants::Mutant;
 use crate::output::Protocol;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
@@ -128,6 +129,9 @@ pub fn deliver(parts: &mut Parts, channel: &Bytes, message: &Bytes, kind: Publis
         }
     }
     let count = pushes.len();
+    if parts.config.mutant.is(Mutant::DeliversTwice) {
+        pushes.extend_from_within(..);
+    }
     for (client, push) in pushes {
         parts.push(client, push);
     }

@@ -7,6 +7,7 @@ use crate::commands::doors::ReplicationSurroundings;
 use crate::commands::parts::{Answer, Blocking, Call, Caller};
 use crate::commands::session::Wait;
 use crate::commands::table::{Command, Flag, keyless};
+use crate::mutants::Mutant;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
 use crate::time::Millis;
@@ -90,9 +91,9 @@ fn wait(call: &mut Call) -> Answer {
     let count = u64::try_from(count).unwrap_or(0);
     let span = args::integer(call.arg(2)).map_err(|_| Refusal::TimeoutNotInteger)?;
     let span = u64::try_from(span).map_err(|_| Refusal::TimeoutNegative)?;
-    let offset = call
-        .session()
-        .map_or(0, |session| session.last_write_offset);
+    let counts_all = call.parts.config.mutant.is(Mutant::WaitCountsAll);
+    let session = call.session().filter(|_| !counts_all);
+    let offset = session.map_or(0, |session| session.last_write_offset);
     let acked = call.parts.replication.acked(offset) as u64;
     if acked >= count || call.blocking == Blocking::Denied {
         return Ok(Reply::Integer(acked as i64));

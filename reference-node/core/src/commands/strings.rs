@@ -6,6 +6,7 @@ use crate::commands::args::{self, TimeKind, digits, expiry_ms, is_word, moment};
 use crate::commands::parts::{Answer, Call};
 use crate::commands::table::{Command, Flag, Keys, keyed};
 use crate::keyspace::{Entry, Value, parse_integer};
+use crate::mutants::Mutant;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
 use crate::time::Millis;
@@ -98,6 +99,10 @@ fn set(call: &mut Call) -> Answer {
     let expires = match options.expiry {
         Expiry::Clear => None,
         Expiry::Keep => call.parts.keyspace.expiry(&key).filter(|_| is_there),
+        Expiry::At(ms) if call.parts.config.mutant.is(Mutant::ExpiresEarly) => {
+            let now = call.view();
+            Some(Millis(now.0.midpoint(moment(ms).0)))
+        }
         Expiry::At(ms) => Some(moment(ms)),
     };
     put_with_expiry(call, &key, &value, expires);

@@ -121,4 +121,11 @@ mutants! {
         ImportsWithoutAsking "imports-without-asking" "an importing slot serves without ASKING"
         CreatesAtSource "SM-03" "missing keys are created at the source of a migration"
     }
+    Keyspace {
+        ExpiresEarly "expires-early" "SET gives a key half of the time to live it was asked for"
+        PopsFromTheEnd "pops-from-the-end" "LPOP takes the last element, not the first"
+        DeliversTwice "delivers-twice" "each subscriber gets a message twice"
+        WaitCountsAll "wait-counts-all"
+            "WAIT counts replicas that have not acknowledged the write"
+    }
 }
