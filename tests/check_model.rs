@@ -58,6 +58,78 @@ fn a_stale_read_is_told_and_drawn() {
     );
 }
 
+/// Transactions one after the other, each of a process of its own.
+fn transactions(of: &[&str]) -> String {
+    let event = |at: usize, process: usize, kind: &str, value: &str| {
+        format!(
+            "{{\"index\":{at},\"time\":{at},\"process\":{process},\"type\":\"{kind}\",\
+             \"f\":\"txn\",\"value\":{value}}}\n"
+        )
+    };
+    // All begin before any ends: only what they saw orders them.
+    let begun = of.iter().enumerate();
+    let begun = begun.map(|(at, value)| event(at, at, "invoke", &value.replace("[9]", "null")));
+    let ended = of.iter().enumerate();
+    let ended =
+        ended.map(|(at, value)| event(of.len() + at, at, "ok", &value.replace("[9]", "[]")));
+    begun.chain(ended).collect()
+}
+
+/// [9] stands for an empty list that was read.
+const READ_SKEW: [&str; 2] = [
+    r#"[["append","x",1],["append","y",1]]"#,
+    r#"[["r","x",[9]],["r","y",[1]]]"#,
+];
+
+#[test]
+fn read_skew_among_transactions_is_told_drawn_and_printed() {
+    let files = Files::new();
+    let history = files.write("skew.jsonl", &transactions(&READ_SKEW));
+    let picture = files.path("skew.svg").display().to_string();
+    let model = ["check", &history, "--model", "list-append"];
+    let ended = files.call(&[&model[..], &["--svg", &picture]].concat());
+    assert_eq!(ended.status, 1, "{ended:?}");
+    let told = &ended.stdout;
+    assert!(told.contains("G-single-item: read skew"), "{told}");
+    assert!(told.contains("T2's append of 1"), "{told}");
+    let svg = std::fs::read_to_string(&picture).expect("a picture");
+    assert!(svg.starts_with("<svg"), "{svg}");
+    let ended = files.call(&[&model[..], &["--json"]].concat());
+    assert_eq!(ended.status, 1, "{ended:?}");
+    assert!(ended.object().to_string().contains("G-single-item"));
+}
+
+#[test]
+fn the_consistency_demanded_decides_what_is_a_violation() {
+    let files = Files::new();
+    let history = files.write("skew.jsonl", &transactions(&READ_SKEW));
+    let model = ["check", &history, "--model", "list-append", "--consistency"];
+    for (demanded, status) in [
+        ("read-committed", 0),
+        ("snapshot-isolation", 1),
+        ("nonsense", 2),
+    ] {
+        let ended = files.call(&[&model[..], &[demanded]].concat());
+        assert_eq!(ended.status, status, "{demanded}: {ended:?}");
+    }
+}
+
+#[test]
+fn transactions_that_cannot_be_judged_end_with_2_or_4() {
+    let files = Files::new();
+    let twice = [r#"[["w","x",1]]"#, r#"[["w","x",1]]"#];
+    let history = files.write("twice.jsonl", &transactions(&twice));
+    let ended = files.call(&["check", &history, "--model", "rw-register"]);
+    assert_eq!(ended.status, 2, "equal writes: {ended:?}");
+    let history = files.write("none.jsonl", "");
+    let ended = files.call(&["check", &history, "--model", "rw-register"]);
+    assert_eq!(ended.status, 4, "no transaction: {ended:?}");
+    let good = [r#"[["w","x",1]]"#, r#"[["r","x",1]]"#];
+    let history = files.write("good.jsonl", &transactions(&good));
+    let ended = files.call(&["check", &history, "--model", "rw-register"]);
+    assert_eq!(ended.status, 0, "{ended:?}");
+}
+
 #[test]
 fn a_history_survives_every_form() {
     let files = Files::new();
