@@ -40,6 +40,7 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct ReplicaReads {
     keys: BTreeMap<Key, Seen>,
+    expiring: BTreeSet<Key>,
     tally: Tally,
 }
 
@@ -52,6 +53,10 @@ struct Seen {
 
 impl OfOperations for ReplicaReads {
     fn keep(&mut self, operation: &Operation) {
+        // What expires goes back to nothing by itself.
+        if operation.f == Function::WriteExpiring {
+            self.expiring.insert(operation.key.clone());
+        }
         let is_read = operation.f == Function::ReplicaRead && operation.outcome == Outcome::Ok;
         let is_write = operation.outcome != Outcome::Fail && operation.written().is_some();
         if is_read || is_write {
@@ -66,7 +71,9 @@ impl OfOperations for ReplicaReads {
     fn judge(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let windows = Windows::new(scene.timeline(), setting);
         let mut findings = Findings::default();
-        for (key, seen) in self.keys.iter().filter(|(_, seen)| !seen.reads.is_empty()) {
+        let lasting = self.keys.iter();
+        let lasting = lasting.filter(|(key, _)| !self.expiring.contains(*key));
+        for (key, seen) in lasting.filter(|(_, seen)| !seen.reads.is_empty()) {
             let versions = Versions::of(&seen.writes);
             for read in &seen.reads {
                 self.tally.note(&versions, seen, read);

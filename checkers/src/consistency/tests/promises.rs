@@ -84,6 +84,17 @@ fn going_back_over_a_restart_is_excused() {
     assert_eq!(check.verdict, Word::Held, "{check:#?}");
 }
 
+/// Proves RP-04: what expired is gone.
+#[test]
+fn a_key_that_expired_has_not_gone_back() {
+    let mut run = cluster();
+    leased(&mut run, 1000, 1000);
+    replica_read(&mut run, 1500, 1, int(7));
+    replica_read(&mut run, 2500, 1, Value::Nil);
+    let check = check(&run.build(), "RP-04");
+    assert_eq!(check.verdict, Word::Undecided, "{check:#?}");
+}
+
 /// Proves HI-12: what every replica acknowledged cannot be lost by a failover.
 #[test]
 fn a_write_that_all_replicas_acknowledged_must_not_be_lost() {
