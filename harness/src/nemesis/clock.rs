@@ -14,7 +14,7 @@ use super::{Dose, Hold, Nemesis, Share, Skip, Strike, Worlds};
 pub const STEP: Nemesis = Nemesis {
     kind: FaultKind::ClockStep,
     help: "a node's clock is set forward or back by up to 5 node timeouts, later set right",
-    share: Share::Percent(20),
+    share: Share::Percent(15),
     worlds: Worlds::Simulation,
     hold: Hold::Targets,
     plan: plan_step,
@@ -24,14 +24,14 @@ pub const STEP: Nemesis = Nemesis {
 pub const DRIFT: Nemesis = Nemesis {
     kind: FaultKind::ClockDrift,
     help: "a node's clock runs too fast or too slow by up to 2 %, later it is set right",
-    share: Share::Percent(20),
+    share: Share::Percent(15),
     worlds: Worlds::Simulation,
     hold: Hold::Nothing,
     plan: plan_drift,
 };
 
 /// Share of masters among those with a wrong clock, percent.
-const MASTER_PERCENT: u64 = 70;
+const MASTER_PERCENT: u64 = 85;
 const DRIFT_PPM_MAX: u64 = 20_000;
 
 fn plan_step(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {

@@ -13,7 +13,7 @@ use super::{Dose, Hold, Nemesis, Share, Skip, Strike, Worlds};
 pub const SLOW: Nemesis = Nemesis {
     kind: FaultKind::SlowDisk,
     help: "what a node syncs takes up to 2 node timeouts, and the node waits for it",
-    share: Share::Percent(25),
+    share: Share::Percent(20),
     worlds: Worlds::Simulation,
     hold: Hold::Targets,
     plan: plan_slow,
@@ -23,14 +23,14 @@ pub const SLOW: Nemesis = Nemesis {
 pub const FULL: Nemesis = Nemesis {
     kind: FaultKind::FullDisk,
     help: "a node can write nothing; if it ends by it, it is started again later",
-    share: Share::Percent(15),
+    share: Share::Percent(10),
     worlds: Worlds::All,
     hold: Hold::Targets,
     plan: plan_full,
 };
 
 /// Share of masters among the struck, percent.
-const MASTER_PERCENT: u64 = 50;
+const MASTER_PERCENT: u64 = 75;
 
 fn plan_slow(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     let node = picture.pick(MASTER_PERCENT, rng)?;

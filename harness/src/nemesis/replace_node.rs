@@ -29,7 +29,9 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     let name = name.ok_or(Skip("no settled master is without slots"))?;
     let is_up = |node: &&NodePicture| node.condition == Condition::Settled;
     let hosts: Vec<&NodePicture> = picture.masters().filter(is_up).collect();
-    let host = &rng.pick(&hosts).ok_or(Skip("no master is settled"))?.name;
+    let host = rng.pick(&hosts).ok_or(Skip("no master is settled"))?;
+    let slot = host.slots().iter().next();
+    let slot = slot.ok_or(Skip("no master is settled"))?;
     let others = picture.nodes.iter().filter(|node| node.name != *name);
     let forget = format!("CLUSTER FORGET {{was:{name}}}");
     let forgets: Vec<Order> = others
@@ -39,8 +41,9 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     orders.push(Order::accepted(name, "CLUSTER RESET HARD"));
     // Whoever was out of reach may have passed the old id on.
     let mut undo = forgets;
+    // The host may be down by then; whoever has its slots will do as well.
     undo.push(Order::accepted(
-        host,
+        format!("owner:{slot}"),
         format!("CLUSTER MEET {{ip:{name}}} {{port:{name}}} {{bus:{name}}}"),
     ));
     Ok(Strike {
