@@ -72,6 +72,34 @@ fn another_seed_records_something_else() {
     assert!(one != other, "the seed decides the run");
 }
 
+#[test]
+fn the_verdict_tells_the_trace_hash_in_words_and_in_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let call = |seed: &str, form: &[&str]| {
+        let arguments = [
+            "test",
+            "--world",
+            "sim",
+            "--time-limit",
+            "5s",
+            "--seed",
+            seed,
+            "--store",
+            "s",
+        ];
+        HARNESS.call(folder.path(), &[&arguments, form].concat())
+    };
+    let hash_of = |seed: &str| {
+        let object = call(seed, &["--json"]).object();
+        object["trace_hash"].as_str().unwrap().to_string()
+    };
+    let hash = hash_of("11");
+    assert_eq!(hash.len(), 16, "{hash}");
+    assert_ne!(hash, hash_of("12"));
+    let words = call("11", &[]).stdout;
+    assert!(words.contains(&format!("trace   {hash}")), "{words}");
+}
+
 /// What `--check-determinism` prints of a few drawn plans.
 fn trace_hash(jobs: &str) -> String {
     let folder = tempfile::tempdir().unwrap();

@@ -32,7 +32,9 @@ fn a_default_build_has_no_mutants() {
 #[cfg(feature = "mutants")]
 #[test]
 fn quick_mutants_are_caught_and_the_unmutated_node_holds() {
-    const QUICK: &str = "VO-01,epoch-reused,suspicion-stays,UP-05,RD-06,failure-stays";
+    const QUICK: &str = "VO-01,epoch-reused,suspicion-stays,failure-stays,UP-05,RD-06,\
+                         moved-to-myself,reads-when-down,replicas-serve-reads,\
+                         stream-not-applied,offset-not-told,timeout-is-fail";
     let folder = tempfile::tempdir().unwrap();
     let hunt = ["simulate", "--mutant", QUICK, "--budget", "30s"];
     let short = ["--shrink-mutants", "0", "--json"];

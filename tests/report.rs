@@ -36,6 +36,7 @@ fn judged() -> Judgement {
         target: None,
         profile: None,
         seed: None,
+        trace_hash: None,
         coverage: Coverage {
             elections: 2,
             faults_installed: 3,

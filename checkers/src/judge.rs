@@ -66,6 +66,9 @@ pub struct Judgement {
     /// The seed; filled in by the harness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// The trace hash of a simulated run; filled in by the harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_hash: Option<String>,
     /// What each checker said, in the order of the registry.
     pub checks: Vec<Check>,
     /// What the run put its cluster through.
@@ -200,6 +203,7 @@ impl Judge {
             target: None,
             profile: None,
             seed: None,
+            trace_hash: None,
             checks,
             coverage,
             timing: Timing {

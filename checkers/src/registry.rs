@@ -11,11 +11,12 @@ use crate::consistency::{
 use crate::invariants::{
     attempts_are_spaced, comes_back_late, config_epoch_never_above_current,
     config_epoch_never_decreases, current_epoch_never_decreases, election_epoch_is_unique,
-    elections_wait, failure_is_kept, failure_is_told, full_recovery, minority_stops_writing,
-    offsets_settle, one_master_per_slot_and_epoch, one_vote_per_epoch, promotion_has_majority,
-    redirections_name_the_slot, restarts_keep_state, roles_settle, serves_own_slots,
-    slot_maps_agree, state_follows_view, suspicion_needs_silence, updates_are_truthful,
-    voter_owns_slots, votes_against_failed_masters, votes_are_for_the_present, votes_are_spaced,
+    elections_wait, failure_is_kept, failure_is_told, full_recovery, importers_serve_who_asks,
+    minority_stops_writing, offsets_settle, one_master_per_slot_and_epoch, one_vote_per_epoch,
+    promotion_has_majority, redirections_name_the_owner, redirections_name_the_slot,
+    restarts_keep_state, roles_settle, serves_own_slots, slot_maps_agree, state_follows_view,
+    stops_serving_when_down, suspicion_needs_silence, updates_are_truthful, voter_owns_slots,
+    votes_against_failed_masters, votes_are_durable, votes_are_for_the_present, votes_are_spaced,
 };
 
 /// The checkers, in the order in which they are reported.
@@ -41,6 +42,7 @@ pub const CHECKERS: &[Entry] = &[
     promotion_has_majority::ENTRY,
     votes_against_failed_masters::ENTRY,
     votes_are_spaced::ENTRY,
+    votes_are_durable::ENTRY,
     votes_are_for_the_present::ENTRY,
     attempts_are_spaced::ENTRY,
     elections_wait::ENTRY,
@@ -53,9 +55,12 @@ pub const CHECKERS: &[Entry] = &[
     updates_are_truthful::ENTRY,
     state_follows_view::ENTRY,
     minority_stops_writing::ENTRY,
+    stops_serving_when_down::ENTRY,
     comes_back_late::ENTRY,
     full_recovery::ENTRY,
+    redirections_name_the_owner::ENTRY,
     redirections_name_the_slot::ENTRY,
+    importers_serve_who_asks::ENTRY,
     serves_own_slots::ENTRY,
     offsets_settle::ENTRY,
     restarts_keep_state::ENTRY,

@@ -53,8 +53,7 @@ impl Scene {
     }
 
     fn note_operator(&mut self, fault: &Fault) {
-        use FaultKind::{Failover, Kill, Partition, Pause};
-        let is_act = !matches!(fault.kind, Kill | Pause | Partition | Failover);
+        let is_act = fault.kind.is_administrative() && fault.kind != FaultKind::Failover;
         let is_done = !matches!(fault.phase, FaultPhase::Skipped(_));
         self.is_attended |= is_act && is_done;
     }

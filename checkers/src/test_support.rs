@@ -97,6 +97,7 @@ impl RecordingBuilder {
             cluster_ok_ms: 700,
             healed_at: None,
             ended_at: 0,
+            datasets: Vec::new(),
         };
         RecordingBuilder {
             recording: Recording::empty(setting),

@@ -21,7 +21,7 @@ use slotquake_checkers::history::{EventKind, Function, Value};
 use slotquake_checkers::observation::{
     Fault, FaultKind, FaultPhase, LifecycleKind, NodeName, PacketKind, View,
 };
-use slotquake_workloads::workload::{Op, Shape};
+use slotquake_workloads::workload::{Aim, Op, Shape};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
@@ -267,7 +267,7 @@ impl Story {
                 value,
                 shape: Shape::Register,
                 final_read: false,
-                pin: None,
+                aim: Aim::Owner,
                 patience_ms: 1000,
                 value_bytes: 0,
                 wait: None,

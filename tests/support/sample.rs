@@ -39,6 +39,7 @@ fn setting() -> Setting {
         cluster_ok_ms: 642,
         healed_at: Some(25 * SECOND),
         ended_at: 30 * SECOND,
+        datasets: Vec::new(),
     }
 }
 

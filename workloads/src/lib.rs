@@ -8,6 +8,7 @@
 
 pub mod append;
 pub mod bank;
+pub mod cas;
 pub mod client;
 pub mod counter;
 pub mod expiry;
@@ -20,6 +21,7 @@ pub mod register;
 pub mod registry;
 pub mod rng;
 pub mod set;
+pub mod stray;
 pub mod stream;
 pub mod txn;
 pub mod workload;

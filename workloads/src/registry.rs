@@ -3,7 +3,8 @@
 use crate::load::Load;
 use crate::workload::Workload;
 use crate::{
-    append, bank, counter, expiry, list_append, pubsub, queue, register, set, stream, txn,
+    append, bank, cas, counter, expiry, list_append, pubsub, queue, register, set, stray, stream,
+    txn,
 };
 
 /// A workload as the command line and the report know it.
@@ -33,6 +34,8 @@ pub const WORKLOADS: &[Entry] = &[
     expiry::ENTRY,
     pubsub::PUBSUB,
     pubsub::SHARDED,
+    cas::ENTRY,
+    stray::ENTRY,
 ];
 
 /// The workload of this name.

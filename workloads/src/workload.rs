@@ -20,8 +20,8 @@ pub struct Op {
     pub shape: Shape,
     /// Part of the reading at the end.
     pub final_read: bool,
-    /// Ask this node and no other, following no redirection; none for the usual routing.
-    pub pin: Option<SocketAddrV4>,
+    /// Whom to ask.
+    pub aim: Aim,
     /// How long the client waits for each answer, ms.
     pub patience_ms: u64,
     /// What it writes is made at least so long, by zeros before the number.
@@ -37,6 +37,29 @@ pub struct Wait {
     pub replicas: u8,
     /// How long that may take, ms.
     pub wait_ms: u64,
+}
+
+/// Whom an operation asks first, and whether it follows redirections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// The owner of the slot, by the client's map; redirections are followed.
+    Owner,
+    /// Whoever is next, as a client without a map does; redirections are followed.
+    Anyone,
+    /// Whoever is next, and what it says is the end.
+    AnyoneOnly,
+    /// This node, and what it says is the end.
+    Node(SocketAddrV4),
+}
+
+impl Aim {
+    /// Whether redirections are followed.
+    pub fn follows(self) -> bool {
+        match self {
+            Aim::Owner | Aim::Anyone => true,
+            Aim::AnyoneOnly | Aim::Node(_) => false,
+        }
+    }
 }
 
 /// The Redis type behind a key.
@@ -106,7 +129,7 @@ impl Op {
             value: Value::Nil,
             shape,
             final_read: false,
-            pin: None,
+            aim: Aim::Owner,
             patience_ms: REPLY_TIMEOUT_MS,
             value_bytes: 0,
             wait: None,

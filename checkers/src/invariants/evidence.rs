@@ -25,6 +25,13 @@ pub fn finding(clause: &str, time: u64, who: &NodeName, what: String) -> Violati
     }
 }
 
+/// Who owns a slot by a node table, and by which configEpoch. Two views with the same claim had no
+/// other owner in between: a claim that wins has a larger configEpoch.
+pub fn claim_in(table: &[ViewEntry], slot: u16) -> Option<(NodeId, u64)> {
+    let owner = table.iter().find(|entry| entry.slots.contains(slot))?;
+    Some((owner.id.clone(), owner.config_epoch))
+}
+
 /// A view, as far as it is kept.
 #[derive(Debug, Clone)]
 pub struct Seen {

@@ -1,7 +1,9 @@
-//! RP-01: at rest a replica's offset is that of its master.
+//! RP-01: at rest a replica has the data and the offset of its master.
 //!
 //! Offsets are those of the headers. The replica's last one must not be below what its master
-//! showed a second and the slack earlier. What the bytes say is the business of the histories.
+//! showed a second and the slack earlier. Data is compared by the digests that nodes gave at the
+//! end of the run, when nobody wrote any more; a replica that has its master's data and shows an
+//! offset far behind contradicts itself, however soon after the heal.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,7 @@ use super::convergence::Calm;
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
-    Bounds, NodeId, NodeName, Packet, Setting, bounds::MILLISECOND, bounds::seconds,
+    Bounds, Dataset, NodeId, NodeName, Packet, Setting, bounds::MILLISECOND, bounds::seconds,
 };
 use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict};
@@ -18,13 +20,14 @@ use crate::verdict::{Findings, Verdict};
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
     id: "RP-01",
-    title: "replicas catch up with their masters",
+    title: "at rest replicas have the data of their masters",
     clauses: &["RP-01"],
     need: Need::WhenUnattended,
     evidence: Evidence::Cluster,
     help: "Replication goes on in the background; once all faults are healed and the state had \
            time to settle, the offset in a replica's last header must have reached what its \
-           master's headers showed a second and the slack before.",
+           master's headers showed a second and the slack before, and the digest of its data \
+           must be that of its master's.",
     make: || Box::new(OffsetsSettle::default()),
 };
 
@@ -59,6 +62,7 @@ impl Checker for OffsetsSettle {
             Ok(since) => since.max(last) + bounds.state_ok(),
             Err(why) => return Verdict::undecided(0, why),
         };
+        self.compare_data(setting, scene, since);
         let lag = 1000 * MILLISECOND + bounds.slack;
         let dead = self.calm.dead();
         for (node, told) in &self.replicas {
@@ -95,6 +99,64 @@ impl Checker for OffsetsSettle {
 }
 
 impl OffsetsSettle {
+    /// Judges what replicas and masters said of their data; `since`: from when on it is due.
+    fn compare_data(&mut self, setting: &Setting, scene: &Scene, since: u64) {
+        let said = |node: &NodeName| setting.datasets.iter().find(|said| said.node == *node);
+        for replica in &setting.datasets {
+            let Some(master) = Self::master_of(replica, setting, scene).and_then(said) else {
+                continue;
+            };
+            let has_same = replica.digest == master.digest;
+            if !has_same && replica.time.min(master.time) < since {
+                continue;
+            }
+            self.examined += 1;
+            let objection = match has_same {
+                true => self.offset_left_behind(replica, master),
+                false => Some(format!(
+                    "holds other data than its master {}: digest {}, and {} there",
+                    master.node, replica.digest, master.digest
+                )),
+            };
+            if let Some(what) = objection {
+                let found = finding("RP-01", replica.time, &replica.node, what);
+                self.findings.push(found);
+            }
+        }
+    }
+
+    /// The master that a node names, if that is a master and the same server runs there: digests
+    /// of different servers cannot be compared.
+    fn master_of<'a>(
+        replica: &Dataset,
+        setting: &'a Setting,
+        scene: &Scene,
+    ) -> Option<&'a NodeName> {
+        let master = scene.view_of(&replica.node)?.my_master()?;
+        let mut names = setting.nodes.iter().map(|node| &node.name);
+        let name = names.find(|name| {
+            let seen = scene.view_of(name);
+            seen.is_some_and(|seen| seen.id == *master && seen.my_master().is_none())
+        })?;
+        let is_same = setting.server_of(name) == setting.server_of(&replica.node);
+        is_same.then_some(name)
+    }
+
+    /// What is wrong with the offset that a replica shows although it has its master's data.
+    fn offset_left_behind(&self, replica: &Dataset, master: &Dataset) -> Option<String> {
+        let at = replica.time.max(master.time);
+        let told = self.replicas.get(&replica.node)?;
+        let mut shown = self.masters.get(&told.master)?.iter();
+        let (_, due) = shown.rfind(|(time, _)| *time <= at)?;
+        let is_judged = told.time > at && !replica.is_empty();
+        (is_judged && told.offset + PINGS_BYTES < *due).then(|| {
+            format!(
+                "has the data of its master {}, whose offset was {due}, and shows offset {}",
+                master.node, told.offset
+            )
+        })
+    }
+
     fn note(&mut self, packet: &Packet) {
         let header = &packet.header;
         match &header.master {
@@ -126,6 +188,9 @@ impl OffsetsSettle {
         self.replicas.remove(&packet.from);
     }
 }
+
+/// What the stream may have besides data: PINGs of a quarter of an hour, bytes.
+const PINGS_BYTES: u64 = 1500;
 
 /// What a replica said last.
 #[derive(Debug)]

@@ -1,13 +1,14 @@
 //! RD-06: a node serves a key only if it owns the slot, in its own view.
 //!
 //! An operation that a node carried out is held against its last view before and its first view
-//! after: if both show another owner and no open slot, it served what was not its own. A deposed
-//! master that does not know it yet is within its rights (HI-05).
+//! after: if both show another owner by the same claim, it served what was not its own. A deposed
+//! master that does not know it yet is within its rights (HI-05). An operation that was redirected
+//! may have been served by an importing node, after ASKING; one that came at once may not (RD-05).
 
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, conclude};
-use super::evidence::finding;
+use super::evidence::{claim_in, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Operation, Outcome};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry, slots::slot_of_key};
@@ -19,12 +20,13 @@ pub const ENTRY: Entry = Entry {
     id: "RD-06",
     title: "a node serves only its own slots",
     clauses: &["RD-06"],
-    need: Need::WhenUnattended,
+    need: Need::WhenItHappens,
     evidence: Evidence::Cluster,
     help: "Whoever executes a command with a key must own the key's slot in its own table. The \
            table is known from the node's views: the last one before the operation began and \
-           the first one asked for after it ended. Where both name another owner, and no slot \
-           is open, the node broke the rule.",
+           the first one asked for after it ended. Where both name another owner by one \
+           configEpoch the node broke the rule, unless a client was sent there and a slot is \
+           open: an importing node serves who said ASKING.",
     make: || Box::new(ServesOwnSlots::default()),
 };
 
@@ -40,9 +42,13 @@ pub struct ServesOwnSlots {
 impl Checker for ServesOwnSlots {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Op(_) => {
+            Happening::Op(event) => {
+                let way = match event.hops.is_empty() {
+                    true => Way::Straight,
+                    false => Way::Redirected,
+                };
                 if let Some(operation) = scene.operation() {
-                    self.note(operation, scene);
+                    self.note(operation, way, scene);
                 }
             }
             Happening::View(view) => self.judge(view),
@@ -67,7 +73,7 @@ impl Checker for ServesOwnSlots {
 }
 
 impl ServesOwnSlots {
-    fn note(&mut self, operation: &Operation, scene: &Scene) {
+    fn note(&mut self, operation: &Operation, way: Way, scene: &Scene) {
         let node = operation.node.as_ref();
         let node = node.filter(|_| operation.f.is_for_the_owner());
         let (Some(node), Outcome::Ok) = (node, operation.outcome) else {
@@ -80,13 +86,17 @@ impl ServesOwnSlots {
         };
         self.examined += 1;
         let slot = slot_of_key(operation.key.as_bytes());
-        let was_owner = owns(&seen.id, &seen.table, slot);
+        // After a redirection while operators act a slot may have been open in between.
+        let is_excused = way == Way::Redirected && scene.is_attended();
+        let was_owner = is_excused || may_serve(&seen.id, &seen.table, slot, way);
         // A view during the operation does not show what was true before it.
         if was_owner || seen.time > operation.invoked {
             return;
         }
         let served = Served {
             slot,
+            way,
+            claim: claim_in(&seen.table, slot),
             completed: operation.completed,
             told: operation.told(),
         };
@@ -102,7 +112,8 @@ impl ServesOwnSlots {
             ripe.partition(|served| served.completed < view.asked);
         *waiting = rest;
         for served in ripe {
-            if owns(&view.id, &view.table, served.slot) {
+            let has_stayed = claim_in(&view.table, served.slot) == served.claim;
+            if !has_stayed || may_serve(&view.id, &view.table, served.slot, served.way) {
                 continue;
             }
             let what = format!(
@@ -119,14 +130,25 @@ impl ServesOwnSlots {
 #[derive(Debug)]
 struct Served {
     slot: u16,
+    way: Way,
+    /// The owner and its configEpoch in the view before.
+    claim: Option<(NodeId, u64)>,
     completed: u64,
     told: String,
 }
 
-/// Whether the table gives the node this slot, or shows any slot open.
-fn owns(id: &NodeId, table: &[ViewEntry], slot: u16) -> bool {
-    let has_it = |entry: &ViewEntry| entry.id == *id && entry.slots.contains(slot);
-    table
-        .iter()
-        .any(|entry| has_it(entry) || !entry.open_slots.is_empty())
+/// How an operation came to the node that carried it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It was sent there first: nobody said ASKING.
+    Straight,
+    /// By MOVED, ASK or TRYAGAIN.
+    Redirected,
+}
+
+/// Whether the table gives the node this slot, or may do so for one who said ASKING.
+fn may_serve(id: &NodeId, table: &[ViewEntry], slot: u16, way: Way) -> bool {
+    let owns = |entry: &ViewEntry| entry.id == *id && entry.slots.contains(slot);
+    let is_open = |entry: &ViewEntry| way == Way::Redirected && !entry.open_slots.is_empty();
+    table.iter().any(|entry| owns(entry) || is_open(entry))
 }

@@ -4,6 +4,7 @@
 //! shown in the tests of `judge`.
 
 mod conduct;
+mod redirections;
 
 use std::sync::Arc;
 

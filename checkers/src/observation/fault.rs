@@ -220,7 +220,8 @@ pub struct Lifecycle {
     pub incarnation: u32,
     /// What happened.
     pub what: LifecycleKind,
-    /// Exit status or signal of a process that died.
+    /// Exit status or signal of a process that died; of one that was killed, the epochs that its
+    /// nodes.conf held then: `vars currentEpoch 6 lastVoteEpoch 6`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }

@@ -20,6 +20,6 @@ pub use incarnations::Incarnations;
 pub use names::{Name, NodeId, NodeName};
 pub use ownership::Ownership;
 pub use packet::{Body, GossipEntry, Header, Packet, PacketKind};
-pub use setting::{NodeSetting, Server, Setting};
+pub use setting::{Dataset, NodeSetting, Server, Setting};
 pub use slots::SlotSet;
 pub use view::{View, ViewEntry};

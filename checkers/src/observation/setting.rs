@@ -30,6 +30,31 @@ pub enum Server {
     Redis(String),
 }
 
+/// What a node's data came to at the end of a run, when no client wrote any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// The node.
+    pub node: NodeName,
+    /// When it said so, ns since the start.
+    pub time: u64,
+    /// What DEBUG DIGEST gave: equal for equal data; zeros for none.
+    pub digest: String,
+    /// Snapshots that its process gave to replicas.
+    #[serde(default)]
+    pub full_resyncs: u64,
+    /// How often a replica went on from where it was.
+    #[serde(default)]
+    pub partial_resyncs: u64,
+}
+
+impl Dataset {
+    /// Whether the node held no key.
+    pub fn is_empty(&self) -> bool {
+        self.digest.bytes().all(|digit| digit == b'0')
+    }
+}
+
 /// The cluster, and how well it could be seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -55,6 +80,9 @@ pub struct Setting {
     pub healed_at: Option<u64>,
     /// When the run ended, ns since the start.
     pub ended_at: u64,
+    /// What the nodes held at the end, as far as they said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub datasets: Vec<Dataset>,
 }
 
 impl Setting {
@@ -62,6 +90,12 @@ impl Setting {
     pub fn runs_upstream(&self, name: &NodeName) -> bool {
         let mut named = self.nodes.iter().filter(|node| node.name == *name);
         named.any(|node| matches!(node.server, Server::Redis(_)))
+    }
+
+    /// What runs as this node.
+    pub fn server_of(&self, name: &NodeName) -> Option<&Server> {
+        let mut named = self.nodes.iter().filter(|node| node.name == *name);
+        named.next().map(|node| &node.server)
     }
 
     /// The setting of a bare history, of which nothing else is known.
@@ -77,6 +111,7 @@ impl Setting {
             cluster_ok_ms: 0,
             healed_at: None,
             ended_at,
+            datasets: Vec::new(),
         }
     }
 }

@@ -79,6 +79,7 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Settle => "settle",
         Phase::Drain => "drain",
         Phase::Read => "read",
+        Phase::Rest => "rest",
         Phase::Over => "over",
     }
 }

@@ -8,7 +8,8 @@ use slotquake_checkers::judge::{Judgement, judge};
 use super::exit::{Exit, Failure};
 use super::progress::ProgressLine;
 use crate::director::{Played, play};
-use crate::plan::Plan;
+use crate::explore::divergence::Trace;
+use crate::plan::{Plan, WorldKind};
 use crate::report::{About, Model, html};
 use crate::sandbox::stop;
 use crate::store::{RunFolder, StoreError};
@@ -70,6 +71,9 @@ pub fn run(
     judgement.target = Some(plan.target.clone());
     judgement.profile = Some(plan.profile.name().to_string());
     judgement.seed = Some(plan.seed);
+    if plan.world == WorldKind::Sim && trouble.is_none() {
+        judgement.trace_hash = Some(format!("{:016x}", Trace::of(&recording).hash));
+    }
     folder
         .write_json("verdict.json", &judgement)
         .map_err(unsaved)?;

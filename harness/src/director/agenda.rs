@@ -11,10 +11,14 @@ pub enum Due {
     Look,
     /// Break something.
     Strike,
+    /// Kill who came to the moment that an ambush waited for.
+    Ambush,
     /// End this fault.
     Heal(u32),
     /// Go on with the commands of this fault.
     Errand(u32),
+    /// Compare the data of replicas and masters.
+    Rest,
     /// The scenario asked to be woken.
     Scenario,
 }

@@ -16,6 +16,8 @@ use slotquake_workloads::load::{Arrival, Load};
 use slotquake_workloads::rng::Rng;
 use slotquake_workloads::workload::{Done, Op, Workload};
 
+/// How many operations count as the last ones.
+const SLOTS_RECENT_MAX: usize = 200;
 /// How often a final read that fails is done again.
 const FINAL_ATTEMPTS_MAX: u32 = 40;
 
@@ -31,6 +33,8 @@ pub struct Clients {
     load: Load,
     /// Slots of the keys used so far.
     slots: BTreeSet<u16>,
+    /// Those of the last operations.
+    slots_recent: VecDeque<u16>,
     /// Final reads not begun, with how often each was tried.
     reads: VecDeque<(Op, u32)>,
     /// What they did so far.
@@ -120,6 +124,7 @@ impl Clients {
             period_ns,
             load: pace.load,
             slots: BTreeSet::new(),
+            slots_recent: VecDeque::new(),
             reads: VecDeque::new(),
             events: Vec::new(),
             tally: [0; 3],
@@ -134,9 +139,17 @@ impl Clients {
         self.only = Some(operations.iter().copied().collect());
     }
 
-    /// The slots of all keys used so far, in order.
+    /// The slots of all keys used so far, in order; those of the last operations again for each of
+    /// them, so that a slot drawn from the list is often one that is asked for now.
     pub fn slots_used(&self) -> Vec<u16> {
-        self.slots.iter().copied().collect()
+        let mut slots: Vec<u16> = self
+            .slots
+            .iter()
+            .chain(&self.slots_recent)
+            .copied()
+            .collect();
+        slots.sort_unstable();
+        slots
     }
 
     /// When each client may begin its first operation, by position.
@@ -207,7 +220,10 @@ impl Clients {
         let client = &mut self.clients[position];
         let process = client.process;
         client.busy = Some((op.clone(), attempts));
-        self.slots.insert(slot_of_key(op.key.as_bytes()));
+        let slot = slot_of_key(op.key.as_bytes());
+        self.slots.insert(slot);
+        self.slots_recent.truncate(SLOTS_RECENT_MAX - 1);
+        self.slots_recent.push_front(slot);
         self.events.push(Event {
             index: self.events.len() as u64,
             time: now,

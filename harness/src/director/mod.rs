@@ -8,10 +8,12 @@
 //! [`run()`] is the loop between a director and a world, and gives the recording.
 
 pub mod agenda;
+mod ambush;
 pub mod chart;
 pub mod clients;
 pub mod errands;
 mod operator;
+mod rest;
 pub mod run;
 pub mod scenario;
 pub mod schedule;
@@ -20,5 +22,5 @@ pub mod strikes;
 #[cfg(test)]
 mod tests;
 
-pub use run::{Ordered, Played, Progress, play, run};
+pub use run::{Fallen, Ordered, Played, Progress, play, play_or_fall, run};
 pub use state::{Director, Phase};

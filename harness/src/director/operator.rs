@@ -42,6 +42,9 @@ impl Director {
         reply: &Result<RespValue, String>,
         out: &mut Vec<Command>,
     ) {
+        if self.take_dataset(now, tag, reply) {
+            return;
+        }
         if let Some(id) = self.errands.answer(tag, reply, now) {
             self.drive_errand(now, id, out);
         }

@@ -3,6 +3,9 @@
 //! The world says what happened, the director says what to do; when it has nothing more to do the
 //! world is stopped, and everything seen becomes the recording, each stream in order of time.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use anyhow::{Context, anyhow};
 use slotquake_checkers::observation::Setting;
 use slotquake_checkers::recording::Recording;
@@ -74,12 +77,49 @@ pub fn run(
 pub fn play(plan: &Plan, world: &mut dyn World, on_progress: &mut dyn FnMut(&Progress)) -> Played {
     let nodes = world.nodes().to_vec();
     let mut director = Director::new(plan.clone(), &nodes, world.now());
-    let trouble = drive(&mut director, world, on_progress).err();
+    let driven = drive(&mut director, world, on_progress);
+    end(driven, director, plan, world)
+}
+
+fn end(
+    driven: anyhow::Result<()>,
+    director: Director,
+    plan: &Plan,
+    world: &mut dyn World,
+) -> Played {
     let (recording, ordered, unstopped) = gather(director, plan, world);
     Played {
         recording,
         ordered,
-        trouble: trouble.or(unstopped),
+        trouble: driven.err().or(unstopped),
+    }
+}
+
+/// A run that ended in a panic of the node or of the world.
+pub struct Fallen {
+    /// What was ordered until then.
+    pub ordered: Ordered,
+    /// The panic.
+    pub panic: Box<dyn Any + Send>,
+}
+
+/// As [`play`], but a panic is caught; what was ordered before it is kept, so that the run can be
+/// made small.
+///
+/// # Errors
+/// It panicked. The world is not to be used any more.
+pub fn play_or_fall(plan: &Plan, world: &mut dyn World) -> Result<Played, Fallen> {
+    let nodes = world.nodes().to_vec();
+    let mut director = Director::new(plan.clone(), &nodes, world.now());
+    let driven = catch_unwind(AssertUnwindSafe(|| {
+        drive(&mut director, world, &mut |_| {})
+    }));
+    match driven {
+        Ok(driven) => Ok(end(driven, director, plan, world)),
+        Err(panic) => {
+            let (_, ordered, _) = director.into_seen();
+            Err(Fallen { ordered, panic })
+        }
     }
 }
 
@@ -137,6 +177,7 @@ fn gather(
     };
     let mut setting = remains.setting;
     setting.healed_at = director.healed_at();
+    setting.datasets = director.rest.datasets();
     let (mut seen, ordered, events) = director.into_seen();
     seen.packets.extend(remains.packets);
     seen.packets.sort_by_key(|packet| packet.time);

@@ -10,9 +10,11 @@ use slotquake_checkers::observation::{
 use slotquake_workloads::load::Load;
 
 use super::agenda::{Agenda, Due};
+use super::ambush::Ambush;
 use super::chart::Chart;
 use super::clients::{Begun, Clients, Pace, Turn};
 use super::errands::Errands;
+use super::rest::Rest;
 use super::run::Ordered;
 use super::scenario::{self, Act, Beat, Scenario};
 use super::schedule::{Drawn, Source};
@@ -54,6 +56,8 @@ pub enum Phase {
     Drain,
     /// The final reads.
     Read,
+    /// Until replicas have the data of their masters.
+    Rest,
     /// Nothing more to do.
     Over,
 }
@@ -83,6 +87,8 @@ pub struct Director {
     source: Source,
     pub(super) strikes: Strikes,
     pub(super) errands: Errands,
+    pub(super) rest: Rest,
+    pub(super) ambush: Ambush,
     scenario: Option<Box<dyn Scenario>>,
     is_scenario_over: bool,
     agreed_since: Option<u64>,
@@ -105,6 +111,8 @@ impl Director {
             source: Source::of(&plan),
             strikes: Strikes::default(),
             errands: Errands::default(),
+            rest: Rest::default(),
+            ambush: Ambush::new(plan.seed),
             scenario: None,
             is_scenario_over: false,
             agreed_since: None,
@@ -175,6 +183,7 @@ impl Director {
             }
             Happening::Lifecycle(lifecycle) => self.seen.lifecycles.push(lifecycle),
             Happening::Packet(packet) => self.seen.packets.push(*packet),
+            Happening::Moment { node, moment } => self.on_moment(now, &node, moment),
             Happening::Woke => {}
         }
     }
@@ -224,8 +233,10 @@ impl Director {
                 self.agenda.add(now + gap, Due::Look);
             }
             Due::Strike => self.strike(now, out),
+            Due::Ambush => self.spring_ambush(now, out),
             Due::Heal(id) => self.heal(now, id, out),
             Due::Errand(id) => self.drive_errand(now, id, out),
+            Due::Rest => self.rest(now, out),
             Due::Scenario => self.tell_scenario(now, Beat::Woke, out),
         }
     }
@@ -243,7 +254,7 @@ impl Director {
                 }
             }
             Phase::Read => self.clients.read(position, now),
-            Phase::Boot | Phase::Drain | Phase::Over => None,
+            Phase::Boot | Phase::Drain | Phase::Rest | Phase::Over => None,
         };
         if let Some(Begun { process, op }) = begun {
             out.push(Command::Invoke { process, op });
@@ -259,7 +270,11 @@ impl Director {
             Source::Drawn(schedule) => {
                 let mut picture = self.chart.picture(now);
                 picture.busy_slots = self.clients.slots_used();
-                schedule.draw(&picture)
+                let mut drawn = schedule.draw(&picture);
+                if let Ok(drawn) = &mut drawn {
+                    self.ambush.prepare(drawn, &picture, now);
+                }
+                drawn
             }
             Source::Scripted(script) => match script.take() {
                 Some(drawn) => Ok(drawn),
@@ -287,7 +302,7 @@ impl Director {
         }
     }
 
-    fn inject(&mut self, now: u64, drawn: Drawn, out: &mut Vec<Command>) {
+    pub(super) fn inject(&mut self, now: u64, drawn: Drawn, out: &mut Vec<Command>) {
         let Drawn { kind, strike } = drawn;
         self.ordered.script.push(ScriptedStrike {
             at_ms: (now - self.phase_since) / MS,
@@ -365,10 +380,13 @@ impl Director {
             }
             Phase::Drain if self.clients.is_idle() || elapsed >= DRAIN_NS_MAX => Some(Phase::Read),
             Phase::Read if self.clients.has_read_all() || elapsed >= READ_NS_MAX => {
+                Some(Phase::Rest)
+            }
+            Phase::Rest if self.has_rested(now, elapsed) || elapsed >= self.settle_ns_max() => {
                 Some(Phase::Over)
             }
             Phase::Boot | Phase::Warm | Phase::Disturb | Phase::Heal => None,
-            Phase::Settle | Phase::Drain | Phase::Read | Phase::Over => None,
+            Phase::Settle | Phase::Drain | Phase::Read | Phase::Rest | Phase::Over => None,
         }
     }
 
@@ -398,6 +416,7 @@ impl Director {
                     self.agenda.add(now, Due::Client(position));
                 }
             }
+            Phase::Rest => self.rest(now, out),
             Phase::Boot | Phase::Heal | Phase::Drain | Phase::Over => {}
         }
         Ok(())
@@ -433,6 +452,11 @@ impl Director {
             self.agenda.add(due, Due::Client(position));
         }
         Ok(())
+    }
+
+    /// The phase and when it began, ns.
+    pub(super) fn phase_and_begin(&self) -> (Phase, u64) {
+        (self.phase, self.phase_since)
     }
 
     /// How far the run is.

@@ -23,6 +23,7 @@ use crate::world::{Command, FaultSpec, Happening, Remains, World};
 enum Mood {
     Agreeing,
     Quarrelling,
+    Falling,
 }
 
 /// Six nodes that do as they are told.
@@ -111,7 +112,7 @@ impl Obliging {
             asked: self.now,
             node: node.clone(),
             id: id(number.expect("a known node") + 1),
-            state_ok: self.mood == Mood::Agreeing,
+            state_ok: self.mood != Mood::Quarrelling,
             current_epoch: 3,
             my_epoch: 1,
             size: 3,
@@ -146,6 +147,7 @@ impl World for Obliging {
                 };
                 self.later(Happening::Completed { process, outcome });
             }
+            Command::Inject(_) if self.mood == Mood::Falling => panic!("it falls"),
             Command::Inject(spec) => {
                 let fault = self.fault(spec, FaultPhase::Installed);
                 self.later(fault);
@@ -157,6 +159,10 @@ impl World for Obliging {
             Command::Look(node) => {
                 let view = self.view(&node);
                 self.later(Happening::View(view));
+            }
+            Command::Ask { args, tag, .. } if args[0] == "DEBUG" || args[0] == "INFO" => {
+                let reply = Ok(RespValue::Error("ERR command not allowed".into()));
+                self.later(Happening::Answer { tag, reply });
             }
             Command::Ask { node, tag, .. } => {
                 self.first_master = if &*node.0 == "n1" { 1 } else { 4 };
@@ -345,6 +351,17 @@ fn a_script_is_carried_out_in_order_and_on_time() {
 fn a_cluster_that_never_agrees_is_read_as_it_is() {
     let recording = play(&plan(), &mut Obliging::new(Mood::Quarrelling));
     assert!(recording.events.iter().any(|event| event.final_read));
+}
+
+#[test]
+fn what_was_ordered_before_a_panic_is_kept() {
+    let mut world = Obliging::new(Mood::Falling);
+    let Err(fallen) = super::play_or_fall(&plan(), &mut world) else {
+        panic!("the world falls at the first fault");
+    };
+    assert_eq!(fallen.ordered.script.len(), 1);
+    assert!(!fallen.ordered.operations.is_empty());
+    assert_eq!(fallen.panic.downcast_ref::<&str>(), Some(&"it falls"));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Rare events: what a campaign must have seen before its silence means anything.
 //!
 //! [`Marks`] counts them in a recording: bus packets, views, client operations, ends of processes.
-//! It judges nothing. A mark that a campaign never saw is a gap, and is printed. What the recording
-//! does not show (why a vote was withheld, unless the bus tells) has no mark.
+//! It judges nothing. A mark that a campaign never saw is a gap, and is printed. Why a vote was
+//! withheld is read from what the bus showed of the voter before: the first reason that fits.
 
 mod bus;
 mod clients;
@@ -20,6 +20,9 @@ pub enum Mark {
     VoteWithheld,
     VotedForAnother,
     EpochTooOld,
+    MasterNotFailed,
+    VotedTooSoon,
+    ClaimsOutdated,
     VoteLost,
     VoteLate,
     VoterKilled,
@@ -28,6 +31,7 @@ pub enum Mark {
     ManualElection,
     ManualTimedOut,
     EpochCollision,
+    CollisionResolved,
     EpochTaken,
     UpdateSent,
     FailBroadcast,
@@ -43,18 +47,24 @@ pub enum Mark {
     MovedFollowed,
     AskFollowed,
     AskAfterMoved,
+    TriedAgain,
     ClusterDownAnswered,
     AnswerMissing,
+    FullResync,
+    PartialResync,
 }
 
 impl Mark {
     /// Every mark, in the order they are printed.
-    pub const ALL: [Mark; 30] = [
+    pub const ALL: [Mark; 37] = [
         Mark::TwoCandidates,
         Mark::ElectionRepeated,
         Mark::VoteWithheld,
         Mark::VotedForAnother,
         Mark::EpochTooOld,
+        Mark::MasterNotFailed,
+        Mark::VotedTooSoon,
+        Mark::ClaimsOutdated,
         Mark::VoteLost,
         Mark::VoteLate,
         Mark::VoterKilled,
@@ -63,6 +73,7 @@ impl Mark {
         Mark::ManualElection,
         Mark::ManualTimedOut,
         Mark::EpochCollision,
+        Mark::CollisionResolved,
         Mark::EpochTaken,
         Mark::UpdateSent,
         Mark::FailBroadcast,
@@ -78,8 +89,11 @@ impl Mark {
         Mark::MovedFollowed,
         Mark::AskFollowed,
         Mark::AskAfterMoved,
+        Mark::TriedAgain,
         Mark::ClusterDownAnswered,
         Mark::AnswerMissing,
+        Mark::FullResync,
+        Mark::PartialResync,
     ];
 
     /// What happened, for people.
@@ -90,6 +104,9 @@ impl Mark {
             Mark::VoteWithheld => "a master was asked for its vote and gave none",
             Mark::VotedForAnother => "a vote was withheld: given to another in this epoch",
             Mark::EpochTooOld => "a vote was withheld: the voter knew a later epoch",
+            Mark::MasterNotFailed => "a vote was withheld: the voter had not heard of a failure",
+            Mark::VotedTooSoon => "a vote was withheld: given for this master just before",
+            Mark::ClaimsOutdated => "a vote was withheld: the candidate's claim was outdated",
             Mark::VoteLost => "a vote never arrived",
             Mark::VoteLate => "a vote arrived after the election timeout",
             Mark::VoterKilled => "a voter was killed within a node timeout of its vote",
@@ -98,6 +115,7 @@ impl Mark {
             Mark::ManualElection => "a manual failover asked for votes",
             Mark::ManualTimedOut => "a manual failover was given up",
             Mark::EpochCollision => "two masters claimed slots with one configEpoch",
+            Mark::CollisionResolved => "one of two masters with one configEpoch took another",
             Mark::EpochTaken => "a master took a new configEpoch without an election",
             Mark::UpdateSent => "an UPDATE was sent",
             Mark::FailBroadcast => "a FAIL was broadcast",
@@ -113,15 +131,24 @@ impl Mark {
             Mark::MovedFollowed => "an operation succeeded after MOVED",
             Mark::AskFollowed => "an operation succeeded after ASK",
             Mark::AskAfterMoved => "an operation succeeded after MOVED and then ASK",
+            Mark::TriedAgain => "an operation succeeded after TRYAGAIN",
             Mark::ClusterDownAnswered => "an operation was refused with CLUSTERDOWN",
             Mark::AnswerMissing => "an operation timed out",
+            Mark::FullResync => "a replica got a snapshot of its master",
+            Mark::PartialResync => "a replica went on from where it was",
         }
     }
 }
 
 /// How often each mark was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally([u64; Mark::ALL.len()]);
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally([0; Mark::ALL.len()])
+    }
+}
 
 impl Tally {
     /// Sees a mark once more.
@@ -158,8 +185,13 @@ pub struct Marks<'a> {
 impl<'a> Marks<'a> {
     /// Before anything happened.
     pub fn new(setting: &Setting) -> Marks<'a> {
+        let mut tally = Tally::default();
+        for dataset in &setting.datasets {
+            tally.see_often(Mark::FullResync, dataset.full_resyncs);
+            tally.see_often(Mark::PartialResync, dataset.partial_resyncs);
+        }
         Marks {
-            tally: Tally::default(),
+            tally,
             bus: bus::Bus::new(Bounds::of(setting)),
             views: views::Views::default(),
         }

@@ -11,6 +11,7 @@ use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::load::Load;
 use slotquake_workloads::registry::WORKLOADS;
 use slotquake_workloads::rng::Rng;
+use slotquake_workloads::stray;
 
 use crate::director::scenario;
 use crate::nemesis::{self, NEMESES, Nemesis, Share};
@@ -104,10 +105,10 @@ impl Source {
             slotless: given.slotless.unwrap_or_else(|| slotless(dice)),
             network: given.network.unwrap_or_else(|| network(dice)),
             node_timeout_ms,
-            workloads: given.workloads.clone().unwrap_or_else(|| {
-                let chosen = dice.some_of("workloads", WORKLOADS);
-                chosen.iter().map(|entry| entry.name.into()).collect()
-            }),
+            workloads: given
+                .workloads
+                .clone()
+                .unwrap_or_else(|| workloads(dice, is_calm)),
             faults: given.faults.clone().unwrap_or_else(|| match is_calm {
                 true => Vec::new(),
                 false => faults(dice),
@@ -176,21 +177,93 @@ impl Given {
     }
 }
 
-/// One kind of plain damage at least, for the others alone may go unnoticed. Each other kind and
-/// each act of an operator occurs in fewer seeds, for there are many.
+/// What the troubles of a seed have in common. All kinds at once hide one another, and a check
+/// from which the acts of operators are exempt judges only where none acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Theme {
+    /// Plain damage, and perhaps manual failovers.
+    Damage,
+    /// Troubles of the network besides.
+    Network,
+    /// Manual failovers in all forms.
+    Failovers,
+    /// Slots that move under load.
+    Resharding,
+    /// Any act of an operator.
+    Operator,
+    /// Anything.
+    Everything,
+}
+
+/// The themes, each with its share of the disturbed seeds, percent.
+const THEMES: [(Theme, u64); 6] = [
+    (Theme::Damage, 25),
+    (Theme::Network, 20),
+    (Theme::Failovers, 10),
+    (Theme::Resharding, 15),
+    (Theme::Operator, 15),
+    (Theme::Everything, 15),
+];
+
+impl Theme {
+    fn of(dice: Dice) -> Theme {
+        let mut left = dice.within("theme", 1, 100);
+        for (theme, share) in THEMES {
+            match left.checked_sub(share) {
+                Some(rest) if rest > 0 => left = rest,
+                Some(_) | None => return theme,
+            }
+        }
+        Theme::Everything
+    }
+
+    /// In how many of 100 seeds of this theme a kind occurs that is no plain damage, and that has
+    /// these odds where anything may happen.
+    fn percent(self, kind: FaultKind, odds: u64) -> u64 {
+        use FaultKind::{Failover, ForcedFailover, OpenSlot, Replicate, Reshard, Takeover};
+        let is_act = kind.is_administrative();
+        match (self, kind) {
+            (Theme::Everything, _) => odds,
+            (Theme::Failovers, Failover) | (Theme::Resharding, Reshard) => 100,
+            (Theme::Damage | Theme::Network, Failover) => 20,
+            (Theme::Failovers, ForcedFailover | Takeover) => 50,
+            (Theme::Resharding, OpenSlot | Replicate) => 30,
+            (Theme::Operator, _) if is_act => 3 * odds / 2,
+            (Theme::Network, _) if !is_act => 5 * odds / 4,
+            (_, _) => 0,
+        }
+    }
+}
+
+/// One kind of plain damage at least, for the others alone may go unnoticed; of the rest what the
+/// theme has.
 fn faults(dice: Dice) -> Vec<FaultKind> {
     let plain: Vec<&Nemesis> = nemesis::usual().collect();
     let plain = dice.some_of("faults", &plain);
     let mut kinds: Vec<FaultKind> = plain.iter().map(|nemesis| nemesis.kind).collect();
+    let theme = Theme::of(dice);
     for other in NEMESES {
         let Share::Percent(odds) = other.share else {
             continue;
         };
-        if dice.within(&format!("act {}", other.name()), 1, 100) <= odds {
+        let percent = theme.percent(other.kind, odds);
+        if dice.within(&format!("act {}", other.name()), 1, 100) <= percent {
             kinds.push(other.kind);
         }
     }
     kinds
+}
+
+/// One workload at least; strays wherever slots move, for they meet ASK after MOVED.
+fn workloads(dice: Dice, is_calm: bool) -> Vec<String> {
+    let chosen = dice.some_of("workloads", WORKLOADS);
+    let mut names: Vec<String> = chosen.iter().map(|entry| entry.name.into()).collect();
+    let stray = stray::ENTRY.name;
+    let is_missing = names.iter().all(|name| name != stray);
+    if is_missing && !is_calm && Theme::of(dice) == Theme::Resharding {
+        names.push(stray.into());
+    }
+    names
 }
 
 /// Most clusters are small: small ones find more in the same time.
@@ -328,13 +401,14 @@ mod tests {
             let faults = plan.faults.iter();
             faults.filter(|kind| !kind.is_administrative()).count() as u64
         };
-        assert!(of(damage).is_superset(&(0..=8).collect()));
+        let damages = of(damage);
+        assert!(damages.is_superset(&(0..=6).collect()), "{damages:?}");
         for nemesis in NEMESES {
             let plans = (1..=1_500).map(|seed| source.plan(seed));
             let with = plans
                 .filter(|plan| plan.faults.contains(&nemesis.kind))
                 .count();
-            assert!((60..1_450).contains(&with), "{}: {with}", nemesis.name());
+            assert!((30..1_450).contains(&with), "{}: {with}", nemesis.name());
         }
         assert_eq!(of(|plan| u64::from(plan.masters)), (1..=9).collect());
         assert_eq!(of(|plan| u64::from(plan.replicas)), (0..=3).collect());

@@ -13,7 +13,7 @@ use slotquake_checkers::verdict::Word;
 
 use super::divergence::{self, Trace};
 use super::marks::{Marks, Tally};
-use crate::director::{Ordered, play};
+use crate::director::{Ordered, play_or_fall};
 use crate::plan::Plan;
 use crate::world::sim::SimWorld;
 
@@ -26,7 +26,7 @@ pub struct Trial {
     pub judged: Option<Judged>,
     /// What went wrong with the harness itself, or the panic.
     pub trouble: Option<String>,
-    /// What was done to the cluster and by its clients; nothing of a run that panicked.
+    /// What was done to the cluster and by its clients, in a run that panicked until then.
     pub ordered: Ordered,
     /// The trace hash, of a seed that was played once more to see whether it is the same.
     pub trace_hash: Option<u64>,
@@ -133,7 +133,15 @@ fn attempt(plan: &Plan) -> Attempt {
         Ok(world) => world,
         Err(error) => return Attempt::failed(format!("{error:#}")),
     };
-    let played = play(plan, &mut world, &mut |_| {});
+    let played = match play_or_fall(plan, &mut world) {
+        Ok(played) => played,
+        Err(fallen) => {
+            return Attempt {
+                ordered: fallen.ordered,
+                ..Attempt::failed(told(&*fallen.panic))
+            };
+        }
+    };
     let recording = &played.recording;
     let (mut judge, mut marks) = (Judge::new(), Marks::new(&recording.setting));
     for happening in recording.merged() {

@@ -53,7 +53,7 @@ pub struct Picture {
     pub nodes: Vec<NodePicture>,
     /// cluster-node-timeout, ms.
     pub node_timeout_ms: u64,
-    /// Slots whose keys clients have used so far, in order.
+    /// Slots whose keys clients have used so far, in order, and often those used now.
     pub busy_slots: Vec<u16>,
 }
 

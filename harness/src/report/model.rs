@@ -46,6 +46,8 @@ pub struct Model {
     pub seed: Option<u64>,
     /// How to run it again.
     pub command: Option<String>,
+    /// What it must come to again, if it was simulated.
+    pub trace_hash: Option<String>,
     /// Where the recording is.
     pub folder: Option<String>,
     /// One line for each check, the worst first.
@@ -113,6 +115,7 @@ impl Model {
             subject: subject(evidence, about),
             seed: about.plan.map(|plan| plan.seed),
             command: about.plan.map(|plan| replay_command(plan, about.folder)),
+            trace_hash: judgement.trace_hash.clone(),
             folder: about.folder.map(|folder| folder.display().to_string()),
             checks,
             coverage: judgement.coverage.clone(),

@@ -348,6 +348,12 @@ fn foot(out: &mut String, model: &Model) {
     if let Some(command) = &model.command {
         line(out, format_args!("replay  {command}"));
     }
+    if let Some(hash) = &model.trace_hash {
+        line(
+            out,
+            format_args!("trace   {hash}, whenever and wherever it is played"),
+        );
+    }
     if let Some(folder) = &model.folder {
         line(out, format_args!("report  {folder}/report.html"));
     }

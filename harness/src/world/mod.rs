@@ -90,8 +90,31 @@ pub enum Happening {
     Lifecycle(Lifecycle),
     /// A bus packet (worlds that see them at once; the local tap gives them at the end).
     Packet(Box<Packet>),
+    /// A node came to a moment of an election (worlds that see it at once).
+    Moment {
+        /// Which node.
+        node: NodeName,
+        /// Which moment.
+        moment: Moment,
+    },
     /// A time asked for has come.
     Woke,
+}
+
+/// A moment of an election.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// A replica sends its request for votes.
+    AsksForVotes,
+    /// A master sends its vote.
+    Votes,
+}
+
+/// The line of a nodes.conf that holds the epochs; nothing if there is none.
+pub fn epochs_line(nodes_conf: &str) -> String {
+    let mut lines = nodes_conf.lines();
+    let line = lines.rfind(|line| line.starts_with("vars "));
+    line.unwrap_or_default().trim_end().into()
 }
 
 /// What is left when a run is over.

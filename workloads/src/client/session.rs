@@ -23,7 +23,7 @@ use super::mutants::{Chosen, ClientMutant};
 use super::outcome::{Meaning, Outcome, meaning};
 use super::resp::RespValue;
 use super::route::Route;
-use crate::workload::{Op, Reach};
+use crate::workload::{Aim, Op, Reach};
 
 mod answers;
 mod commands;
@@ -130,7 +130,10 @@ impl Session {
     /// Begins an operation. Panics if the one before is not over.
     pub fn begin(&mut self, op: &Op) -> Action {
         assert!(self.busy.is_none(), "one operation at a time");
-        let target = op.pin.unwrap_or_else(|| self.route.next_seed());
+        let target = match op.aim {
+            Aim::Node(node) => node,
+            Aim::Owner | Aim::Anyone | Aim::AnyoneOnly => self.route.next_seed(),
+        };
         let busy = self.busy.insert(Busy {
             op: op.clone(),
             stage: Stage::Pause,
@@ -142,10 +145,12 @@ impl Session {
             replicas: None,
             delivered: Value::Nil,
         });
-        match (busy.op.pin, self.map) {
-            (Some(node), Map::Fresh | Map::Stale) => self.attempt(node),
-            (None, Map::Stale) => self.fetch(),
-            (None, Map::Fresh) => self.attempt_at_owner(),
+        match (busy.op.aim, self.map) {
+            (Aim::Owner, Map::Stale) => self.fetch(),
+            (Aim::Owner, Map::Fresh) => self.attempt_at_owner(),
+            (Aim::Node(_) | Aim::Anyone | Aim::AnyoneOnly, Map::Fresh | Map::Stale) => {
+                self.attempt(target)
+            }
         }
     }
 
@@ -301,7 +306,7 @@ impl Session {
     /// The owner could not be reached, nothing was sent: does someone know another owner?
     fn look_elsewhere(&mut self) -> Action {
         let busy = self.busy();
-        if busy.op.pin.is_some() || busy.fetches_left == 0 {
+        if !busy.op.aim.follows() || busy.fetches_left == 0 {
             return self.finish_fail("connection refused");
         }
         busy.unreachable = Some(busy.target);
@@ -323,7 +328,7 @@ impl Session {
             self.route.learn(slot, to);
         }
         let busy = self.busy();
-        if busy.op.pin.is_some() || busy.hops.len() == HOPS_MAX {
+        if !busy.op.aim.follows() || busy.hops.len() == HOPS_MAX {
             let is_unknown = meaning == Meaning::Unknown;
             return match is_unknown {
                 true => self.finish_info(error),

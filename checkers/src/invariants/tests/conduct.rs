@@ -1,7 +1,7 @@
 //! The invariants of conduct: votes, marks of failure, states, roles, redirections.
 
 use super::*;
-use crate::observation::Body;
+use crate::observation::{Body, Dataset};
 
 /// Calm for two seconds, then n1 is killed and stays silent until then.
 fn silent_n1(until: u64) -> RecordingBuilder {
@@ -315,4 +315,69 @@ fn a_node_must_not_serve_the_slots_of_another() {
     };
     assert_eq!(served_by(2), Word::Violated);
     assert_eq!(served_by(1), Word::Held);
+}
+
+/// A rest in which n1 and its replica n4 say these digests.
+fn at_rest(digests: [&str; 2], offset: u64, healed: u64) -> Word {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.node(1).offset = 50_000;
+    run.node(4).offset = offset;
+    run.calm(100, 20_000);
+    run.healed(healed);
+    let mut recording = run.build();
+    let said = |(node, digest): (usize, &str)| Dataset {
+        node: name(node),
+        time: 19_000 * MILLISECOND,
+        digest: digest.into(),
+        full_resyncs: 0,
+        partial_resyncs: 0,
+    };
+    let datasets = [1, 4].into_iter().zip(digests).map(said);
+    recording.setting.datasets = datasets.collect();
+    // Only what was said at the end is judged here.
+    recording
+        .packets
+        .retain(|packet| packet.from == name(1) || packet.time > 19_800 * MILLISECOND);
+    word(&recording, "RP-01")
+}
+
+/// Proves RP-01.
+#[test]
+fn at_rest_a_replica_has_the_data_of_its_master() {
+    assert_eq!(at_rest(["a7", "a7"], 50_000, 1000), Word::Held);
+    assert_eq!(at_rest(["a7", "b8"], 50_000, 1000), Word::Violated);
+    assert_ne!(
+        at_rest(["a7", "b8"], 50_000, 17_000),
+        Word::Violated,
+        "not due"
+    );
+    assert_eq!(at_rest(["a7", "a7"], 0, 17_000), Word::Violated);
+}
+
+/// n2 votes for n4 in epoch 4 and is killed later with this on disk.
+fn killed_with(line: &str) -> Word {
+    let mut run = RecordingBuilder::good();
+    run.kill(19_700, 2);
+    let mut recording = run.build();
+    let killed = recording.lifecycles.last_mut().expect("it was killed");
+    killed.detail = line.into();
+    word(&recording, "VT-02")
+}
+
+/// Proves VT-02, VT-03, CE-02.
+#[test]
+fn a_vote_is_on_disk_before_it_is_seen() {
+    assert_eq!(
+        killed_with("vars currentEpoch 4 lastVoteEpoch 4"),
+        Word::Held
+    );
+    assert_eq!(
+        killed_with("vars currentEpoch 4 lastVoteEpoch 0"),
+        Word::Violated
+    );
+    assert_eq!(
+        killed_with("vars currentEpoch 3 lastVoteEpoch 3"),
+        Word::Violated
+    );
+    assert_eq!(killed_with(""), Word::Undecided, "not known");
 }

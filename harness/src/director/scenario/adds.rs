@@ -6,7 +6,7 @@ use slotquake_checkers::history::{Key, Process};
 use slotquake_checkers::observation::slots::slot_of_key;
 use slotquake_checkers::observation::{NodeName, NodeSetting, SlotSet};
 use slotquake_workloads::rng::Rng;
-use slotquake_workloads::workload::{Done, Op, Shape, Workload};
+use slotquake_workloads::workload::{Aim, Done, Op, Shape, Workload};
 
 use crate::nemesis::{NodePicture, Role};
 
@@ -106,7 +106,7 @@ impl Workload for Adds {
         let writer = &self.writers[process as usize % self.writers.len()];
         self.element_last += 1;
         let mut op = Op::add(writer.key.clone(), self.element_last);
-        op.pin = writer.pin;
+        op.aim = writer.pin.map_or(Aim::Owner, Aim::Node);
         op.patience_ms = self.patience_ms.unwrap_or(op.patience_ms);
         op
     }

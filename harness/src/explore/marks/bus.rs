@@ -20,6 +20,12 @@ pub struct Bus<'a> {
     votes: BTreeMap<(&'a NodeName, u64), Vote<'a>>,
     asked: Vec<Asked<'a>>,
     declared: BTreeMap<(&'a NodeName, &'a NodeId), u64>,
+    /// From when on a process showed which currentEpoch.
+    epochs: BTreeMap<&'a NodeName, Vec<(u64, u64)>>,
+    /// Who ever said, or was told, that this node failed.
+    told: BTreeSet<(&'a NodeName, &'a NodeId)>,
+    /// Masters whose configEpoch another had too.
+    collided: BTreeMap<&'a NodeName, u64>,
     /// Manual failovers under way: which replica, since when.
     manual: BTreeMap<&'a NodeName, u64>,
     now: u64,
@@ -38,6 +44,8 @@ struct Election {
 struct Vote<'a> {
     at: u64,
     candidate: &'a NodeName,
+    /// The candidate's master.
+    of: Option<NodeId>,
 }
 
 /// A request that reached a master with slots.
@@ -46,7 +54,9 @@ struct Asked<'a> {
     voter: &'a NodeName,
     candidate: &'a NodeName,
     epoch: u64,
-    knew_later_epoch: bool,
+    delivered: u64,
+    /// Why the voter may refuse, as far as the bus showed when it was sent.
+    reason: Option<Mark>,
 }
 
 impl<'a> Bus<'a> {
@@ -60,6 +70,9 @@ impl<'a> Bus<'a> {
             votes: BTreeMap::new(),
             asked: Vec::new(),
             declared: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+            told: BTreeSet::new(),
+            collided: BTreeMap::new(),
             manual: BTreeMap::new(),
             now: 0,
         }
@@ -85,6 +98,11 @@ impl<'a> Bus<'a> {
             | PacketKind::PublishShard
             | PacketKind::Unknown(_) => {}
         }
+        let epoch = packet.header.current_epoch;
+        let epochs = self.epochs.entry(&packet.from).or_default();
+        if epochs.last().is_none_or(|(_, last)| *last != epoch) {
+            epochs.push((packet.time, epoch));
+        }
         if let Some(before) = self.last.insert(&packet.from, &packet.header) {
             self.on_header(&packet.from, before, &packet.header, tally);
         }
@@ -97,17 +115,40 @@ impl<'a> Bus<'a> {
             self.on_candidate(candidate, header, packet.time, tally);
         }
         let voter = self.last.get(&packet.to);
-        let Some(voter) = voter.filter(|voter| voter.claims_slots()) else {
+        if !voter.is_some_and(|voter| voter.claims_slots()) {
             return;
-        };
-        if packet.delivered.is_some() {
+        }
+        if let Some(delivered) = packet.delivered {
             self.asked.push(Asked {
+                delivered,
                 voter: &packet.to,
                 candidate,
                 epoch,
-                knew_later_epoch: voter.current_epoch > epoch,
+                reason: self.reason_to_refuse(packet),
             });
         }
+    }
+
+    /// Why a voter may refuse a request of this epoch, in the order of the rules.
+    fn reason_to_refuse(&self, request: &Packet) -> Option<Mark> {
+        let (header, id) = (&request.header, request.header.master.as_ref()?);
+        let is_told = self.told.contains(&(&request.to, id));
+        if !is_told && !header.has_force_ack() {
+            return Some(Mark::MasterNotFailed);
+        }
+        let mut votes = self.votes.range((&request.to, 0)..=(&request.to, u64::MAX));
+        let since = request.time.saturating_sub(2 * self.bounds.node_timeout);
+        if votes.any(|(_, vote)| vote.at >= since && vote.of.as_ref() == Some(id)) {
+            return Some(Mark::VotedTooSoon);
+        }
+        let is_newer = |other: &&Header| {
+            other.claims_slots()
+                && other.config_epoch > header.config_epoch
+                && !other.slots.intersection(&header.slots).is_empty()
+        };
+        let mut all = self.last.values();
+        all.any(|other| is_newer(other))
+            .then_some(Mark::ClaimsOutdated)
     }
 
     /// The first request of a candidate in an epoch.
@@ -141,6 +182,10 @@ impl<'a> Bus<'a> {
         let vote = Vote {
             at: packet.time,
             candidate: &packet.to,
+            of: self
+                .last
+                .get(&packet.to)
+                .and_then(|header| header.master.clone()),
         };
         self.votes.insert((&packet.from, epoch), vote);
         let Some(delivered) = packet.delivered else {
@@ -158,6 +203,10 @@ impl<'a> Bus<'a> {
         let Body::Failed(id) = &packet.body else {
             return;
         };
+        self.told.insert((&packet.from, id));
+        if packet.delivered.is_some() {
+            self.told.insert((&packet.to, id));
+        }
         let before = self.declared.insert((&packet.from, id), packet.time);
         if before.is_none_or(|before| packet.time > before + BURST) {
             tally.see(Mark::FailBroadcast);
@@ -180,6 +229,13 @@ impl<'a> Bus<'a> {
         if is_news && now.claims_slots() {
             self.on_claim(name, before, now, tally);
         }
+    }
+
+    /// The currentEpoch that a process had shown by then.
+    fn epoch_at(&self, name: &NodeName, time: u64) -> u64 {
+        let mut epochs = self.epochs.get(name).into_iter().flatten();
+        let shown = epochs.rfind(|(since, _)| *since <= time);
+        shown.map_or(0, |(_, epoch)| *epoch)
     }
 
     fn serves(&self, id: &NodeId) -> bool {
@@ -213,14 +269,26 @@ impl<'a> Bus<'a> {
             Some(_) => {}
             None if before.claims_slots() && before.config_epoch < epoch => {
                 tally.see(Mark::EpochTaken);
+                if self.collided.remove(name) == Some(before.config_epoch) {
+                    tally.see(Mark::CollisionResolved);
+                }
             }
             None => {}
         }
-        let has_same = |(other, header): (&&NodeName, &&Header)| {
-            **other != *name && header.claims_slots() && header.config_epoch == epoch
+        let has_same = |(other, header): &(&&NodeName, &&Header)| {
+            **other != name && header.claims_slots() && header.config_epoch == epoch
         };
-        if self.last.iter().any(has_same) {
+        let same: Vec<&'a NodeName> = self
+            .last
+            .iter()
+            .filter(has_same)
+            .map(|(name, _)| *name)
+            .collect();
+        if !same.is_empty() {
             tally.see(Mark::EpochCollision);
+            for name in same.into_iter().chain([name]) {
+                self.collided.insert(name, epoch);
+            }
         }
     }
 
@@ -257,8 +325,10 @@ impl<'a> Bus<'a> {
             let other = match given {
                 Some(vote) if vote.candidate == asked.candidate => continue,
                 Some(_) => Some(Mark::VotedForAnother),
-                None if asked.knew_later_epoch => Some(Mark::EpochTooOld),
-                None => None,
+                None if self.epoch_at(asked.voter, asked.delivered) > asked.epoch => {
+                    Some(Mark::EpochTooOld)
+                }
+                None => asked.reason,
             };
             tally.see(Mark::VoteWithheld);
             if let Some(reason) = other {

@@ -27,6 +27,9 @@ fn observe_hops(event: &Event, views: &Views<'_>, tally: &mut Tally) {
     };
     let slot = slot_of_key(key.as_bytes());
     let is_ask = event.hops.iter().any(|hop| views.is_migrating(hop, slot));
+    if event.hops.windows(2).any(|pair| pair[0] == pair[1]) {
+        tally.see(Mark::TriedAgain);
+    }
     let mut later = event.hops.iter().skip(1);
     if later.any(|hop| views.is_migrating(hop, slot)) {
         tally.see(Mark::AskAfterMoved);

@@ -40,8 +40,54 @@ fn marks_stand_in_the_order_of_their_numbers() {
 
 #[test]
 fn a_cluster_left_alone_has_none() {
-    let recording = play(|plan| plan.faults.clear());
-    assert_eq!(tally(&recording), Tally::default());
+    let seen = tally(&play(|plan| plan.faults.clear()));
+    // Replicas begin with a snapshot.
+    for mark in Mark::ALL
+        .into_iter()
+        .filter(|mark| *mark != Mark::FullResync)
+    {
+        assert_eq!(seen.of(mark), 0, "{}", mark.told());
+    }
+}
+
+#[test]
+fn why_a_vote_was_withheld_is_read_from_what_the_voter_showed() {
+    let mut recording = play(|plan| plan.faults = vec![FaultKind::Kill]);
+    let before = tally(&recording).of(Mark::EpochTooOld);
+    let mut packets = recording.packets.iter();
+    let request = packets.find(|packet| {
+        packet.kind == PacketKind::AuthRequest && packet.delivered.is_some() && {
+            let mut others = recording.packets.iter();
+            others.any(|other| other.kind == PacketKind::AuthAck && other.from == packet.to)
+        }
+    });
+    let request = request.expect("a voter was asked").clone();
+    let of_voter = |packet: &&mut Packet| packet.from == request.to;
+    for packet in recording.packets.iter_mut().filter(of_voter) {
+        packet.header.current_epoch += 100;
+    }
+    assert!(tally(&recording).of(Mark::EpochTooOld) > before);
+}
+
+#[test]
+fn a_collision_is_resolved_by_another_epoch() {
+    let mut recording = play(|plan| plan.faults.clear());
+    let claims = |packet: &&Packet| packet.header.claims_slots();
+    let mut last = recording
+        .packets
+        .iter()
+        .rfind(claims)
+        .expect("a master")
+        .clone();
+    last.header.config_epoch = 50;
+    let mut other = last.clone();
+    let mut others = recording.packets.iter().filter(claims);
+    let other_master = others.find(|packet| packet.from != last.from);
+    other.from = other_master.expect("another master").from.clone();
+    let mut resolved = last.clone();
+    resolved.header.config_epoch = 51;
+    recording.packets.extend([last, other, resolved]);
+    assert_eq!(tally(&recording).of(Mark::CollisionResolved), 1);
 }
 
 #[test]

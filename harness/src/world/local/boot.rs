@@ -159,6 +159,7 @@ impl LocalWorld {
             cluster_ok_ms: 0,
             healed_at: None,
             ended_at: 0,
+            datasets: Vec::new(),
         };
         Ok(LocalWorld {
             start,

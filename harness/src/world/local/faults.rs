@@ -199,7 +199,8 @@ impl LocalWorld {
             if let Err(error) = self.processes[node].kill() {
                 phase = FaultPhase::Indeterminate(error.to_string());
             }
-            let killed = self.lifecycle(node, LifecycleKind::Killed, String::new());
+            let epochs = self.processes[node].stored_epochs();
+            let killed = self.lifecycle(node, LifecycleKind::Killed, epochs);
             self.queue.push_back(killed);
         }
         phase

@@ -112,6 +112,8 @@ pub(super) fn redis_conf(node: &NodeSetting, launch: &Launch, plan: &Plan) -> St
     // The tap and the cuts tell nodes by their addresses. Older servers use the first "bind".
     if knows_bind_source(&launch.server) {
         settings.push(("bind-source-addr", address));
+        // At the end the data of replicas is compared with that of their masters.
+        settings.push(("enable-debug-command", "yes".into()));
     }
     if launch.server == Server::Reference
         && let Some((name, value)) = plan.profile.directive()

@@ -16,6 +16,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::target::Launch;
+use crate::world::epochs_line;
 
 /// A node's program, its folders and its process.
 #[derive(Debug)]
@@ -156,6 +157,12 @@ impl NodeProcess {
     /// Copies what is worth keeping to the recording.
     pub(super) fn keep_files(&self) -> io::Result<()> {
         self.keep(NODES_CONF, NODES_CONF)
+    }
+
+    /// The epochs in its nodes.conf, as far as it can be read.
+    pub(super) fn stored_epochs(&self) -> String {
+        let text = fs::read_to_string(self.folder.join(NODES_CONF));
+        epochs_line(&text.unwrap_or_default())
     }
 
     fn keep(&self, name: &str, copy: &str) -> io::Result<()> {

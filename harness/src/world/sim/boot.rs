@@ -95,7 +95,12 @@ fn hosts_with(
             cluster_node_timeout: Millis(plan.node_timeout_ms),
             ..Config::default()
         };
-        for (name, value) in directives {
+        // At the end the data of replicas is compared with that of their masters.
+        let of_tests = ("enable-debug-command", "yes");
+        let given = directives
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in given.chain([of_tests]) {
             set_at_start(&mut config, name, value)
                 .with_context(|| format!("directive {name} {value}"))?;
         }

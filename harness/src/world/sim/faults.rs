@@ -3,6 +3,7 @@
 use slotquake_checkers::observation::{
     Damage, Fault, FaultPhase, LifecycleKind, NetTrouble, NodeName, Ports,
 };
+use slotquake_core::output::File;
 
 use super::disk::Crash;
 use super::host::{Gait, Host};
@@ -10,7 +11,7 @@ use super::net::{Payload, Service};
 use super::queue::Event;
 use super::{Happening, MS, SimWorld};
 use crate::nemesis::Dose;
-use crate::world::{FaultSpec, NOT_INJECTED};
+use crate::world::{FaultSpec, NOT_INJECTED, epochs_line};
 
 impl SimWorld {
     pub(super) fn inject(&mut self, spec: FaultSpec) {
@@ -101,7 +102,10 @@ impl SimWorld {
             false => Crash::Process,
         };
         self.stop(host, crash);
-        self.record_lifecycle(host, LifecycleKind::Killed, String::new());
+        let stored = self.hosts[host].disk.read(File::NodesConf);
+        let stored = stored.unwrap_or_default();
+        let epochs = epochs_line(&String::from_utf8_lossy(&stored));
+        self.record_lifecycle(host, LifecycleKind::Killed, epochs);
         Ok(())
     }
 

@@ -126,6 +126,21 @@ impl Host {
         }
     }
 
+    /// Whether its node is a replica.
+    pub fn follows(&self) -> bool {
+        let outline = self.node.as_ref().and_then(Node::outline);
+        outline.is_some_and(|outline| {
+            let mut members = outline.members.iter();
+            members.any(|member| member.id == outline.myself && member.master.is_some())
+        })
+    }
+
+    /// Whether its nodes.conf says that it is a replica.
+    pub fn is_to_follow(&self) -> bool {
+        let stored = self.disk.read(File::NodesConf).unwrap_or_default();
+        String::from_utf8_lossy(&stored).contains("myself,slave")
+    }
+
     /// Whether its node believes the cluster ok and knows this many nodes.
     pub fn sees_all(&self, nodes: usize) -> bool {
         let outline = self.node.as_ref().and_then(Node::outline);

@@ -32,7 +32,7 @@ mod wires;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use slotquake_checkers::observation::{NodeName, NodeSetting, Packet, Setting};
 use slotquake_checkers::recording::RECORDING_FORMAT;
 use slotquake_core::Outputs;
@@ -132,6 +132,7 @@ impl SimWorld {
     ) -> anyhow::Result<SimWorld> {
         let settings = boot::settings(plan);
         let hosts = boot::hosts(plan, &settings, directives)?;
+        let replicas = hosts.iter().filter(|host| host.is_to_follow()).count();
         let mut world = SimWorld::bare(plan, settings, hosts, codec)?;
         for host in 0..world.hosts.len() {
             world
@@ -139,6 +140,11 @@ impl SimWorld {
                 .context("a node of the simulation does not start")?;
         }
         world.await_cluster()?;
+        let following = world.hosts.iter().filter(|host| host.follows()).count();
+        ensure!(
+            following == replicas,
+            "nodes.conf makes {replicas} nodes replicas, and {following} are"
+        );
         Ok(world)
     }
 
@@ -304,6 +310,7 @@ impl World for SimWorld {
             cluster_ok_ms: self.cluster_ok_ms,
             healed_at: None,
             ended_at: self.now,
+            datasets: Vec::new(),
         };
         let packets = std::mem::take(&mut self.packets);
         Ok(Remains { packets, setting })

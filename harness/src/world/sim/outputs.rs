@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
-use slotquake_checkers::observation::LifecycleKind;
+use slotquake_checkers::observation::{LifecycleKind, PacketKind};
 use slotquake_core::bus::{Packet, codec};
 use slotquake_core::ids::{ClientId, LinkId, PeerId};
 use slotquake_core::input::PeerEvent;
@@ -15,7 +15,8 @@ use super::disk::{Crash, Delay};
 use super::host::{Arrival, Sync};
 use super::net::{ConnId, End, Handle, Payload, Service, Way};
 use super::queue::Event;
-use super::{Bus, Codec, SimWorld, replies};
+use super::{Bus, Codec, Happening, SimWorld, replies};
+use crate::world::Moment;
 
 impl SimWorld {
     /// Carries out all outputs in order; those after an exit are lost with the process.
@@ -193,6 +194,11 @@ impl SimWorld {
             Bus::Recorded => {
                 let ends = (&self.settings[from], &self.settings[to]);
                 let seen = self.adapter.observed(&packet, self.now, ends);
+                if let Some(moment) = moment_of(seen.kind) {
+                    let node = seen.from.clone();
+                    self.happenings
+                        .push_back(Happening::Moment { node, moment });
+                }
                 self.packets.push(seen);
                 Some(self.packets.len() - 1)
             }
@@ -391,4 +397,14 @@ impl SimWorld {
 
 fn peer_input(peer: PeerId, event: PeerEvent) -> Input {
     Input::Peer { peer, event }
+}
+/// The moment of an election that a packet marks.
+fn moment_of(kind: PacketKind) -> Option<Moment> {
+    [
+        (PacketKind::AuthRequest, Moment::AsksForVotes),
+        (PacketKind::AuthAck, Moment::Votes),
+    ]
+    .into_iter()
+    .find(|(marking, _)| *marking == kind)
+    .map(|(_, moment)| moment)
 }

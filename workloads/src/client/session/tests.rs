@@ -1,7 +1,7 @@
 //! Stories of one operation's way through the cluster.
 
 use super::*;
-use crate::workload::Shape;
+use crate::workload::{Aim, Shape};
 
 mod frames;
 
@@ -342,7 +342,7 @@ fn a_lost_exec_is_unknown_and_one_not_sent_did_not_happen() {
 #[test]
 fn a_pinned_operation_asks_its_node_only() {
     let mut op = Op::add("k".into(), 1);
-    op.pin = Some(node(3));
+    op.aim = Aim::Node(node(3));
     let mut session = Session::new(vec![node(1)]);
     assert_eq!(target(&session.begin(&op)), Some((3, "SADD".into())));
     let end = ending(session.on_replies(vec![error("MOVED 7629 127.0.0.1:1")]));
@@ -352,6 +352,20 @@ fn a_pinned_operation_asks_its_node_only() {
         ending(session.on_broken(Breakage::NotSent)).0,
         EventKind::Fail
     );
+}
+
+#[test]
+fn a_stray_operation_begins_anywhere_and_follows_redirections() {
+    let stray = Op {
+        aim: Aim::Anyone,
+        ..Op::read("k".into(), Shape::Register)
+    };
+    let mut session = Session::new(vec![node(1), node(2)]);
+    assert_eq!(target(&session.begin(&stray)), Some((1, "GET".into())));
+    let next = session.on_replies(vec![error("MOVED 7629 127.0.0.1:2")]);
+    assert_eq!(target(&next), Some((2, "GET".into())));
+    let end = ending(session.on_replies(vec![bulk("7")]));
+    assert_eq!((end.0, end.2.len()), (EventKind::Ok, 1));
 }
 
 #[test]
