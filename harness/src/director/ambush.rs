@@ -109,7 +109,9 @@ impl Ambush {
                 // As any master: until its replica took over (HI-07).
                 (is_spare, picture.failover_ms() + 500, "as it votes")
             }
-            (Role::Replica { .. } | Role::Master { .. } | Role::Other, _) => return None,
+            (Role::Replica { .. } | Role::Master { .. } | Role::Slotless | Role::Other, _) => {
+                return None;
+            }
         };
         let strike = Strike {
             targets: vec![name],

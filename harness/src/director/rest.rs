@@ -106,7 +106,7 @@ impl Rest {
         self.is_refused
             || picture.nodes.iter().all(|node| match &node.role {
                 Role::Replica { of } => has_same(&node.name, of),
-                Role::Master { .. } | Role::Other => true,
+                Role::Master { .. } | Role::Slotless | Role::Other => true,
             })
     }
 
