@@ -12,6 +12,7 @@ use crate::history::{Operation, Pairing};
 use crate::invariants::evidence::{FailWords, Hearing, LastViews, Seen};
 use crate::invariants::links::{LifeNumber, LinkNumber, PairNumber};
 use crate::invariants::promotions::{Promotion, Promotions};
+use crate::observation::fault::Damage;
 use crate::observation::ownership::Claim;
 use crate::observation::{Fault, FaultKind, FaultPhase, Incarnations, NodeId, NodeName, Ownership};
 
@@ -53,7 +54,12 @@ impl Scene {
     }
 
     fn note_operator(&mut self, fault: &Fault) {
-        let is_act = fault.kind.is_administrative() && fault.kind != FaultKind::Failover;
+        // Clocks and disks bend the very times that most of those rules are about.
+        let is_act = match fault.kind.damage() {
+            None => fault.kind != FaultKind::Failover,
+            Some(Damage::Clock(_) | Damage::Disk(_)) => true,
+            Some(Damage::Kill | Damage::Pause | Damage::Cut(_) | Damage::Net(_)) => false,
+        };
         let is_done = !matches!(fault.phase, FaultPhase::Skipped(_));
         self.is_attended |= is_act && is_done;
     }

@@ -45,6 +45,8 @@ pub struct Seen {
     pub id: NodeId,
     /// Whether it believed the cluster ok.
     pub state_ok: bool,
+    /// How many masters with slots it counted.
+    pub size: usize,
     /// Its node table.
     pub table: Arc<Vec<ViewEntry>>,
 }
@@ -101,6 +103,7 @@ impl LastViews {
             incarnation: life.incarnation,
             id: view.id.clone(),
             state_ok: view.state_ok,
+            size: view.size as usize,
             table: Arc::clone(&view.table),
         };
         let before = self.last.insert(view.node.clone(), seen)?;
@@ -248,4 +251,12 @@ pub fn is_paused_within(scene: &Scene, node: &NodeName, from: u64, to: u64) -> b
     let pauses = scene.timeline().pauses.get(node);
     let mut pauses = pauses.into_iter().flatten();
     pauses.any(|(begin, end)| *begin <= to && *end >= from)
+}
+
+/// When a node read what was delivered to it at this time: a paused one does so when it goes on.
+pub fn read_at(scene: &Scene, node: &NodeName, delivered: u64) -> u64 {
+    let pauses = scene.timeline().pauses.get(node);
+    let mut pauses = pauses.into_iter().flatten();
+    let pause = pauses.find(|(begin, end)| *begin <= delivered && delivered <= *end);
+    pause.map_or(delivered, |(_, end)| (*end).max(delivered))
 }

@@ -2,20 +2,26 @@
 //!
 //! What they share: [`bus_evidence`] (what a capture allows to conclude), [`links`] (one direction
 //! of one TCP connection), [`promotions`] (replicas that became masters), [`convergence`] (from
-//! when on all nodes said the same) and [`evidence`] (last views, FAIL messages, who heard whom).
+//! when on all nodes said the same), [`evidence`] (last views, FAIL messages, who heard whom) and
+//! [`spare_replicas`] (who could spare one).
 
 pub mod attempts_are_spaced;
 pub mod bus_evidence;
+pub mod catches_up_first;
+pub mod clocks_follow;
+pub mod collisions_are_resolved;
 pub mod comes_back_late;
 pub mod config_epoch_never_above_current;
 pub mod config_epoch_never_decreases;
 pub mod convergence;
 pub mod current_epoch_never_decreases;
+pub mod data_is_young_enough;
 pub mod election_epoch_is_unique;
 pub mod elections_wait;
 pub mod evidence;
 pub mod failure_is_kept;
 pub mod failure_is_told;
+pub mod failure_needs_quorum;
 pub mod full_recovery;
 pub mod importers_serve_who_asks;
 pub mod links;
@@ -24,16 +30,23 @@ pub mod offsets_settle;
 pub mod one_master_per_slot_and_epoch;
 pub mod one_vote_per_epoch;
 mod ordered_takeovers;
+pub mod orphans_get_replicas;
 pub mod promotion_has_majority;
+pub mod promotion_takes_every_slot;
 pub mod promotions;
 pub mod redirections_name_the_owner;
 pub mod redirections_name_the_slot;
+pub mod replicas_move_with_care;
+pub mod replicas_own_nothing;
 pub mod restarts_keep_state;
 pub mod roles_settle;
 pub mod serves_own_slots;
 pub mod slot_maps_agree;
+pub mod spare_replicas;
+pub mod stale_claims_are_answered;
 pub mod state_follows_view;
 pub mod stops_serving_when_down;
+pub mod suspects_are_told;
 pub mod suspicion_needs_silence;
 pub mod updates_are_truthful;
 pub mod voter_owns_slots;
@@ -41,6 +54,7 @@ pub mod votes_against_failed_masters;
 pub mod votes_are_durable;
 pub mod votes_are_for_the_present;
 pub mod votes_are_spaced;
+pub mod writes_wait_for_failover;
 
 #[cfg(test)]
 mod tests;

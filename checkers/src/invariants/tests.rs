@@ -3,7 +3,9 @@
 //! Every bad recording is the good one with a single thing changed; that the good one is green is
 //! shown in the tests of `judge`.
 
+mod agreement;
 mod conduct;
+mod operators;
 mod redirections;
 
 use std::sync::Arc;

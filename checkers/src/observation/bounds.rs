@@ -16,14 +16,23 @@ pub struct Bounds {
     pub node_timeout: u64,
     /// s: max(500 ms, 3 x largest canary delay), ns.
     pub slack: u64,
+    /// How late a captured delivery may be, or the receiver to read it, ns; the simulated world
+    /// knows both exactly.
+    pub reading: u64,
 }
 
 impl Bounds {
     /// The bounds of this run.
     pub fn of(setting: &Setting) -> Bounds {
+        let canary = setting.canary_delay_ms.saturating_mul(3 * MILLISECOND);
+        let slack = canary.max(500 * MILLISECOND);
         Bounds {
             node_timeout: setting.node_timeout_ms.saturating_mul(MILLISECOND),
-            slack: (500 * MILLISECOND).max(setting.canary_delay_ms.saturating_mul(3 * MILLISECOND)),
+            slack,
+            reading: match setting.world == "sim" {
+                true => 2 * MILLISECOND,
+                false => CRON + slack / 5,
+            },
         }
     }
 

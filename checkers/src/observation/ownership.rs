@@ -135,6 +135,12 @@ impl Ownership {
         self.claimants.contains(name)
     }
 
+    /// The claim by which a node owns slots now, if it does.
+    pub fn holding(&self, name: &NodeName) -> Option<&Claim> {
+        let mut held = self.held.iter().map(|(claim, _)| &self.claims[*claim]);
+        held.find(|claim| claim.name == *name)
+    }
+
     /// Harness's name of a node that claimed slots.
     pub fn name(&self, id: &NodeId) -> Option<&NodeName> {
         self.names.get(id)

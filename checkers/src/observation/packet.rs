@@ -66,6 +66,11 @@ impl Header {
         self.is_master() && self.flags & MASTER_FLAG != 0 && !self.slots.is_empty()
     }
 
+    /// Whether the sender holds back writes for a manual failover (PAUSED, MF-06).
+    pub fn is_paused(&self) -> bool {
+        self.message_flags & 1 != 0
+    }
+
     /// Whether an AUTH_REQUEST asks for the vote of a manual failover (FORCEACK).
     pub fn has_force_ack(&self) -> bool {
         self.message_flags & 2 != 0

@@ -4,10 +4,10 @@
 //! swarm ──plan of each seed──► campaign (threads, nothing shared) ──trials, in order──► summary
 //! ```
 //!
-//! [`selection`] says which seeds, [`swarm`] draws a plan for each, [`trial`] plays and judges
-//! one, [`shrink`] makes the plan of one that failed small, [`divergence`] plays one again and says
-//! where it parts, [`marks`] counts rare events, [`campaign`] spreads seeds over threads,
-//! [`summary`] adds them up, [`mod@merge`] does so for the shards of several machines.
+//! [`selection`] says which seeds, [`swarm`] draws a plan for each, [`stories`] tells courses of
+//! events, [`trial`] plays and judges one, [`shrink`] makes the plan of one that failed small,
+//! [`divergence`] plays one again and says where it parts, [`marks`] counts rare events,
+//! [`campaign`] spreads seeds over threads, [`summary`] and [`mod@merge`] add up.
 //! [`mod@bench`] measures one standard scenario, [`growth`] clusters of up to a thousand nodes.
 //! Nothing here writes files or prints: `cli/simulate` does.
 
@@ -21,6 +21,7 @@ pub mod merge;
 pub mod mutants;
 pub mod selection;
 pub mod shrink;
+pub mod stories;
 pub mod summary;
 pub mod swarm;
 pub mod trial;

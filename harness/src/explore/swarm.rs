@@ -13,6 +13,7 @@ use slotquake_workloads::registry::WORKLOADS;
 use slotquake_workloads::rng::Rng;
 use slotquake_workloads::stray;
 
+use super::stories;
 use crate::director::scenario;
 use crate::nemesis::{self, NEMESES, Nemesis, Share};
 use crate::plan::{Network, Plan, Profile, WorldKind};
@@ -96,7 +97,7 @@ impl Source {
         let node_timeout_ms = given
             .node_timeout_ms
             .unwrap_or_else(|| dice.one_of("node timeout", &NODE_TIMEOUTS_MS));
-        Plan {
+        let plan = Plan {
             masters: given.masters.unwrap_or_else(|| masters(dice, is_calm)),
             replicas: given.replicas.unwrap_or_else(|| {
                 let fewest = u64::from(!is_calm);
@@ -130,6 +131,11 @@ impl Source {
                 false => given.load,
             },
             ..given.fixed(seed)
+        };
+        let has_story = dice.within("story", 1, 100) <= STORY_PERCENT;
+        match has_story && !is_calm && given.leaves_the_course_open() {
+            true => stories::with_story(plan),
+            false => plan,
         }
     }
 
@@ -149,6 +155,12 @@ impl Source {
 }
 
 impl Given {
+    /// Whether a story may be told: it brings faults, nodes and times of its own.
+    fn leaves_the_course_open(&self) -> bool {
+        let is_open = self.masters.is_none() && self.replicas.is_none() && self.faults.is_none();
+        is_open && self.node_timeout_ms.is_none() && self.time_limit_ms.is_none()
+    }
+
     /// The plan with the defaults where nothing was given.
     fn fixed(&self, seed: u64) -> Plan {
         let usual = Plan::default();
@@ -356,6 +368,8 @@ const JITTERS_US: [u64; 4] = [1, 500, 2_000, 10_000];
 const UNEVEN_US: [u64; 4] = [0, 500, 3_000, 10_000];
 /// Seeds whose load asks for a certain thing, of 100.
 const LOAD_PERCENT: u64 = 20;
+/// Seeds with a story instead of drawn faults, of 100.
+const STORY_PERCENT: u64 = 25;
 /// Seeds without faults, of 100.
 const CALM_PERCENT: u64 = 5;
 /// Disturbed seeds with more than five masters, of 100.

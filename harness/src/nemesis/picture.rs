@@ -115,6 +115,22 @@ impl Picture {
         self.nodes.iter().filter(is_strikable).collect()
     }
 
+    /// Settled replicas of settled masters that have no other one at work.
+    pub fn last_replicas(&self) -> Vec<&NodePicture> {
+        let mut strikable = self.strikable_replicas();
+        strikable.retain(|node| match &node.role {
+            Role::Replica { of } => {
+                let replicas = self.replicas_of(of);
+                replicas
+                    .filter(|other| other.condition != Condition::Struck)
+                    .count()
+                    == 1
+            }
+            Role::Master { .. } | Role::Other => false,
+        });
+        strikable
+    }
+
     /// Settled replicas of struck masters that have another settled one: rivals in an election.
     pub fn rival_candidates(&self) -> Vec<&NodePicture> {
         let struck = self

@@ -331,6 +331,11 @@ impl Cluster {
             LogLevel::Notice,
             "Failover election won: I'm the new master.".into(),
         );
+        // DEVIATION(VO-03): the winner's vote of the epoch is its own. As a master with slots it
+        // could else help another shard's candidate to win the same epoch (CE-07).
+        if self.profile == Profile::Reference {
+            self.last_vote_epoch = self.last_vote_epoch.max(epoch);
+        }
         let is_kept = self.mutant.is(Mutant::PromotedAtOldEpoch);
         let of_master = self.members[self.members.my_shard_master()].config_epoch;
         let won = if is_kept {

@@ -105,13 +105,15 @@ impl Cluster {
         });
         let smallest = of_fullest.map(|(_, member)| member.id).min();
         let siblings = self.members.replicas_of(my_master);
+        let healthy = siblings.filter(|(_, member)| is_healthy(member)).count() as u64;
+        let spares_all = self.mutant.is(Mutant::LeavesNobody);
         let orphaned_at = self.members[target].orphaned_at;
         MoveFacts {
             is_allowed: turn.config.cluster_allow_replica_migration,
             state_is_ok: self.is_ok(),
-            healthy_siblings: siblings.filter(|(_, member)| is_healthy(member)).count() as u64,
+            healthy_siblings: if spares_all { u64::MAX } else { healthy },
             barrier: turn.config.cluster_migration_barrier,
-            most_replicas: most,
+            most_replicas: if spares_all { most.max(2) } else { most },
             my_master_has_most: count_of(my_master) == most,
             is_smallest: smallest == Some(self.my_id()),
             orphaned_for: orphaned_at.map(|at| turn.now.since(at)),

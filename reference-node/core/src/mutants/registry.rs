@@ -89,7 +89,7 @@ mutants! {
         AlwaysForced "always-forced" "every request for votes carries FORCEACK"
     }
     ReplicaMigration {
-        LeavesBarrier "RM-04" "the barrier of the donor is not looked at"
+        LeavesNobody "leaves-nobody" "a replica moves although its master has no other to spare"
         MovesWhenDown "RM-03" "a replica moves while the state is fail"
         MovesTooSoon "RM-06" "a replica moves to a master that was orphaned just now"
         NeverMoves "never-moves" "no replica ever moves to an orphaned master"

@@ -125,3 +125,22 @@ fn the_age_of_data_is_not_rounded_down() {
         "{is_promoted:?}"
     );
 }
+
+/// Proves VO-03, EP-24: who has won an epoch helps nobody else to win it.
+#[test]
+fn a_winner_has_no_vote_left_in_its_epoch() {
+    let has_voted = told(|profile| {
+        let mut rig = cluster(profile, 3, 2, 2000);
+        kill_first(&mut rig, &[1, 2, 3]);
+        rig.until("the promotion", 10_000, |rig| !rig.at(3).is_replica());
+        let epoch = rig.at(3).current_epoch();
+        rig.say(4, 3, Body::AuthRequest, |header| {
+            header.current_epoch = epoch;
+            header.message_flags.force_ack = true;
+        });
+        rig.run_for(100);
+        let mut sent = rig.sent.iter();
+        sent.any(|sent| sent.from == 3 && sent.packet.body == Body::AuthAck)
+    });
+    assert!(has_voted.upstream && !has_voted.default, "{has_voted:?}");
+}

@@ -1,0 +1,116 @@
+//! MF-08: the replica of a manual failover stands only once it has all of its master's data.
+//!
+//! After MFSTART the master's headers say PAUSED and show its final offset. The request for votes
+//! must show exactly that offset.
+
+use std::collections::BTreeMap;
+
+use super::bus_evidence::{Completeness, conclude};
+use super::evidence::finding;
+use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::observation::{NodeName, Packet, PacketKind, Setting};
+use crate::scene::Scene;
+use crate::verdict::{Findings, Verdict};
+
+/// How the registry knows it.
+pub const ENTRY: Entry = Entry {
+    id: "MF-08",
+    title: "a manual failover begins at its master's offset",
+    clauses: &["MF-08", "MF-01"],
+    need: Need::WhenUnattended,
+    evidence: Evidence::Cluster,
+    help: "CLUSTER FAILOVER makes the master pause and tell its final offset; the replica asks \
+           for votes when it has processed exactly as much. A request for votes that shows \
+           another offset than the PAUSED headers since its MFSTART gives away the writes in \
+           between.",
+    make: || Box::new(CatchesUpFirst::default()),
+};
+
+/// The checker of MF-08.
+#[derive(Debug, Default)]
+pub struct CatchesUpFirst {
+    /// Replicas that asked their master to pause.
+    waiting: BTreeMap<NodeName, Waiting>,
+    examined: u64,
+    findings: Findings,
+}
+
+impl Checker for CatchesUpFirst {
+    fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
+        match happening {
+            Happening::Packet(packet) => self.note(packet),
+            Happening::Lifecycle(lifecycle) => {
+                self.waiting.remove(&lifecycle.node);
+            }
+            Happening::Op(_) | Happening::View(_) | Happening::Fault(_) => {}
+        }
+    }
+
+    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+        let findings = std::mem::take(&mut self.findings);
+        let nothing = "no manual failover came to a request for votes";
+        conclude(
+            setting,
+            Completeness::Proving,
+            self.examined,
+            findings,
+            nothing,
+        )
+    }
+}
+
+impl CatchesUpFirst {
+    fn note(&mut self, packet: &Packet) {
+        if packet.kind == PacketKind::MfStart {
+            let waiting = Waiting {
+                master: packet.to.clone(),
+                offsets: Vec::new(),
+            };
+            self.waiting.insert(packet.from.clone(), waiting);
+            return;
+        }
+        if self.waiting.is_empty() {
+            return;
+        }
+        if let Some(waiting) = self.waiting.get_mut(&packet.to) {
+            let is_told = packet.header.is_paused() && waiting.master == packet.from;
+            let is_news = waiting.offsets.last() != Some(&packet.header.offset);
+            if is_told && is_news && packet.delivered.is_some() {
+                waiting.offsets.push(packet.header.offset);
+            }
+        }
+        if packet.kind == PacketKind::AuthRequest {
+            self.judge(packet);
+        }
+    }
+
+    fn judge(&mut self, request: &Packet) {
+        let Some(waiting) = self.waiting.get(&request.from) else {
+            return;
+        };
+        // An automatic election waits for nobody, and without an answer nothing is known.
+        if !request.header.has_force_ack() || waiting.offsets.is_empty() {
+            return;
+        }
+        self.examined += 1;
+        let offset = request.header.offset;
+        if waiting.offsets.contains(&offset) {
+            return;
+        }
+        let what = format!(
+            "asks for votes at offset {offset}, while its master {} paused at {}",
+            waiting.master, waiting.offsets[0]
+        );
+        let finding = finding("MF-08", request.time, &request.from, what);
+        self.findings.push(finding);
+        self.waiting.remove(&request.from);
+    }
+}
+
+/// A replica that waits for its master's final offset.
+#[derive(Debug)]
+struct Waiting {
+    master: NodeName,
+    /// Offsets that PAUSED headers told it.
+    offsets: Vec<u64>,
+}

@@ -1,0 +1,197 @@
+//! Clocks, collisions, reports of failure, claims and what is answered to them.
+
+use super::*;
+use crate::observation::{Body, GossipEntry, NodeId};
+
+fn after(at: u64) -> impl Fn(&&mut Packet) -> bool {
+    move |packet| packet.time >= at * MILLISECOND
+}
+
+/// Proves EP-01.
+#[test]
+fn a_clock_follows_what_it_hears() {
+    let with_clock_of_n3 = |epoch: u64| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 1000);
+        run.node(1).current_epoch = 9;
+        run.beat(1000);
+        run.node(3).current_epoch = epoch;
+        for node in [2, 4, 5, 6] {
+            run.node(node).current_epoch = 9;
+        }
+        run.calm(1100, 2000);
+        check(&run.build(), "EP-01")
+    };
+    assert_eq!(with_clock_of_n3(9).verdict, Word::Held);
+    let lagging = with_clock_of_n3(3);
+    assert_eq!(lagging.verdict, Word::Violated);
+    let told = "shows currentEpoch 3 after it was told 9";
+    assert!(lagging.violations[0].message.contains(told));
+}
+
+/// Two masters share configEpoch 2 from 1 s on; then these move to these epochs at 1.2 s.
+fn collided(moves: &[(usize, u64)]) -> Check {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 1000);
+    run.fault(990, 1, FaultKind::BumpEpoch, FaultPhase::Installed, 1);
+    run.fault(995, 1, FaultKind::BumpEpoch, FaultPhase::Healed, 1);
+    run.node(1).config_epoch = 2;
+    run.calm(1000, 1100);
+    for (node, epoch) in moves {
+        run.node(*node).config_epoch = *epoch;
+        run.node(*node).current_epoch = *epoch;
+    }
+    run.calm(1200, 2000);
+    check(&run.build(), "CE-06")
+}
+
+/// Proves CE-05, CE-06.
+#[test]
+fn of_two_masters_with_one_epoch_the_smaller_id_moves() {
+    assert_eq!(collided(&[(1, 4)]).verdict, Word::Held);
+    let stays = collided(&[]);
+    assert_eq!(stays.violations[0].clause, "CE-05");
+    let both = collided(&[(1, 4), (2, 5)]);
+    assert_eq!(both.violations.len(), 1);
+    assert_eq!(both.violations[0].clause, "CE-06");
+}
+
+/// n1 is silent from 2 s on; at 3.4 s n2 marks it as FAIL by the word of these reporters, given at
+/// these times.
+fn marked(reports: &[(usize, u64)], failing: u16) -> Recording {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 2000);
+    run.kill(2000, 1);
+    run.calm(2100, 3400);
+    for (reporter, at) in reports {
+        run.packet(*at, *reporter, 2, PacketKind::Ping);
+        let entry = GossipEntry {
+            id: id(1),
+            flags: failing,
+        };
+        let last = run.recording.packets.last_mut().expect("it was sent");
+        last.body = Body::Gossip(vec![entry]);
+    }
+    let failed = Body::Failed(id(1));
+    run.packet(3400, 2, 3, PacketKind::Fail);
+    run.recording.packets.last_mut().expect("it was sent").body = failed;
+    run.build()
+}
+
+/// Proves FD-03.
+#[test]
+fn a_mark_of_failure_needs_a_majority() {
+    assert_eq!(word(&marked(&[(3, 3390)], 4), "FD-03"), Word::Held);
+    assert_eq!(word(&marked(&[(3, 3390)], 8), "FD-03"), Word::Held);
+    assert_eq!(word(&marked(&[], 4), "FD-03"), Word::Violated);
+    assert_eq!(word(&marked(&[(3, 3390)], 0), "FD-03"), Word::Violated);
+    // A replica has no voice, and a word is void after two node timeouts.
+    assert_eq!(word(&marked(&[(6, 3390)], 4), "FD-03"), Word::Violated);
+    assert_eq!(word(&marked(&[(3, 1000)], 4), "FD-03"), Word::Violated);
+}
+
+/// Proves FD-03: a master that finds the node well takes its word back (FD-06).
+#[test]
+fn a_report_that_was_withdrawn_does_not_count() {
+    let mut run = marked(&[(3, 3000), (3, 3300)], 4);
+    let last = run
+        .packets
+        .iter_mut()
+        .rfind(|packet| matches!(&packet.body, Body::Gossip(entries) if !entries.is_empty()));
+    last.expect("the second report").body = Body::Gossip(vec![GossipEntry {
+        id: id(1),
+        flags: 0,
+    }]);
+    assert_eq!(word(&run, "FD-03"), Word::Violated);
+}
+
+/// Proves FD-19.
+#[test]
+fn a_suspect_is_named_in_every_heartbeat() {
+    let suspected = |is_told: &dyn Fn(&Packet) -> bool| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 2000);
+        run.kill(2000, 1);
+        run.calm(2100, 4500);
+        let mut recording = run.build();
+        let late = |view: &&mut crate::observation::View| view.time >= 3200 * MILLISECOND;
+        for view in recording.views.iter_mut().filter(late) {
+            Arc::make_mut(&mut view.table)[0].flags = "master,fail?".into();
+        }
+        for packet in recording.packets.iter_mut().filter(after(3200)) {
+            if is_told(packet) {
+                let entry = GossipEntry {
+                    id: id(1),
+                    flags: 4,
+                };
+                packet.body = Body::Gossip(vec![entry]);
+            }
+        }
+        word(&recording, "FD-19")
+    };
+    assert_eq!(suspected(&|_| true), Word::Held);
+    let but_one = |packet: &Packet| packet.time != 4000 * MILLISECOND;
+    assert_eq!(suspected(&but_one), Word::Violated);
+    // The ticks until suspects are counted.
+    let but_the_first = |packet: &Packet| packet.time > 3300 * MILLISECOND;
+    assert_eq!(suspected(&but_the_first), Word::Held);
+}
+
+/// Proves EL-20.
+#[test]
+fn a_winner_leaves_no_slot_behind() {
+    let won = |slots: &str| {
+        let mut recording = RecordingBuilder::good().build();
+        let claims = recording.packets.iter_mut().filter(after(4111));
+        for packet in claims.filter(|packet| packet.from == name(4)) {
+            packet.header.slots = slots.parse().expect("slots");
+        }
+        check(&recording, "EL-20")
+    };
+    assert_eq!(won("0-5460").verdict, Word::Held);
+    assert!(
+        won("1-5460").violations[0]
+            .message
+            .contains("slots 0 behind")
+    );
+    assert!(won("0-5461").violations[0].message.contains("claims 5461"));
+}
+
+/// Proves UP-12.
+#[test]
+fn a_stale_claim_is_answered() {
+    let claimed = |is_answered: bool| {
+        let mut run = RecordingBuilder::good();
+        run.packet(9000, 1, 4, PacketKind::Pong);
+        let stale = run.recording.packets.last_mut().expect("it was sent");
+        (stale.header.master, stale.header.flags) = (None, 17);
+        stale.header.config_epoch = 1;
+        stale.source.set_port(17_000);
+        if is_answered {
+            run.packet(9001, 4, 1, PacketKind::Update);
+        }
+        run.build()
+    };
+    assert_eq!(word(&claimed(true), "UP-12"), Word::Held);
+    assert_eq!(word(&claimed(false), "UP-12"), Word::Violated);
+}
+
+/// Proves GO-22.
+#[test]
+fn nobody_gives_slots_to_a_replica() {
+    let bound_to = |slots: &str| {
+        let mut recording = RecordingBuilder::good().build();
+        let late = recording.views.last_mut().expect("a view");
+        Arc::make_mut(&mut late.table)[4].slots = slots.parse().expect("slots");
+        word(&recording, "GO-22")
+    };
+    assert_eq!(bound_to(""), Word::Held);
+    assert_eq!(bound_to("5461-5470"), Word::Violated);
+}
+
+/// The ids of the builder ascend with the nodes, as the tests above take for granted.
+#[test]
+fn ids_ascend() {
+    let ids: Vec<NodeId> = (1..=6).map(id).collect();
+    assert!(ids.is_sorted());
+}
