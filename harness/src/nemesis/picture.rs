@@ -126,7 +126,7 @@ impl Picture {
                     .count()
                     == 1
             }
-            Role::Master { .. } | Role::Other => false,
+            Role::Master { .. } | Role::Slotless | Role::Other => false,
         });
         strikable
     }
