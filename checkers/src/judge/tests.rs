@@ -29,12 +29,16 @@ fn a_good_run_holds_in_every_check_it_had_a_subject_for() {
         "RP-04",
         "HI-14",
         "PS-01/pubsub",
+        "VT-02",
         "FD-01",
         "FD-05",
         "CF-10",
         "ST-02",
+        "ST-03",
         "ST-04",
+        "RD-01",
         "RD-02",
+        "RD-05",
     ];
     let undecided = judgement
         .checks
