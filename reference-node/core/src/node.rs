@@ -328,7 +328,7 @@ impl Node {
             let (file, durability) = (File::Rdb, Durability::Synced);
             out.push(Output::Persist {
                 file,
-                bytes,
+                content: bytes.into(),
                 durability,
             });
         }

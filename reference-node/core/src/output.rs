@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use crate::bus::Packet;
+use crate::cluster::Saved;
 use crate::ids::{ClientId, LinkId, PeerId, UpstreamId};
 use crate::resp::Reply;
 use crate::time::Millis;
@@ -30,6 +31,43 @@ pub enum File {
     Rdb,
     /// redis.conf (CONFIG REWRITE).
     Config,
+}
+
+/// The content of a file.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// As it is.
+    Bytes(Bytes),
+    /// nodes.conf, whose text is made when it is wanted.
+    Nodes(Saved),
+}
+
+impl Content {
+    /// The bytes of the file.
+    pub fn bytes(&self) -> Bytes {
+        match self {
+            Content::Bytes(bytes) => bytes.clone(),
+            Content::Nodes(saved) => saved.text().into(),
+        }
+    }
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Content {
+        Content::Bytes(bytes)
+    }
+}
+
+impl From<String> for Content {
+    fn from(text: String) -> Content {
+        Content::Bytes(text.into())
+    }
+}
+
+impl From<Saved> for Content {
+    fn from(saved: Saved) -> Content {
+        Content::Nodes(saved)
+    }
 }
 
 /// How a connection's replies are encoded.
@@ -64,7 +102,7 @@ pub enum Output {
         /// Which.
         file: File,
         /// Its whole new content.
-        bytes: Bytes,
+        content: Content,
         /// How surely.
         durability: Durability,
     },

@@ -159,10 +159,10 @@ impl Shell {
         match output {
             Output::Persist {
                 file,
-                bytes,
+                content,
                 durability,
             } => {
-                if let Err(error) = self.files.persist(file, &bytes, durability) {
+                if let Err(error) = self.files.persist(file, &content.bytes(), durability) {
                     self.persist_failed(Some(file), &error.to_string());
                 }
             }

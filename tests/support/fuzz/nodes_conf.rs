@@ -23,8 +23,9 @@ pub(super) fn file(input: &[u8]) {
             let mut outputs = booted.expect("a node starts from what is read");
             outputs.retain(is_nodes_conf);
             for output in &outputs {
-                if let Output::Persist { bytes, .. } = output {
-                    let after = NodesConf::parse(bytes).expect("a node writes what it reads");
+                if let Output::Persist { content, .. } = output {
+                    let after = NodesConf::parse(&content.bytes());
+                    let after = after.expect("a node writes what it reads");
                     assert_goes_on(&before, &after);
                     assert!(!identity(&after).is_empty());
                 }

@@ -136,10 +136,11 @@ impl Rig {
             match output {
                 Output::Persist {
                     file: File::NodesConf,
-                    bytes,
+                    content,
                     ..
                 } => {
-                    let saved = NodesConf::parse(&bytes).expect("a node writes what it reads");
+                    let saved = NodesConf::parse(&content.bytes());
+                    let saved = saved.expect("a node writes what it reads");
                     assert_goes_on(&self.latest, &saved);
                     self.latest = saved;
                 }

@@ -222,7 +222,8 @@ impl LocalNode {
 
     fn did(&mut self, effect: Effect) -> Option<Did> {
         match effect {
-            Effect::Do(Output::Persist { bytes, .. }) => {
+            Effect::Do(Output::Persist { content, .. }) => {
+                let bytes = content.bytes();
                 self.disk = bytes.clone();
                 Some(Did::Saved(bytes))
             }

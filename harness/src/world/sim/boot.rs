@@ -9,7 +9,6 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use anyhow::Context;
-use bytes::Bytes;
 use slotquake_checkers::observation::setting::Server;
 use slotquake_checkers::observation::slots::SLOT_COUNT;
 use slotquake_checkers::observation::{NodeName, NodeSetting};
@@ -109,7 +108,7 @@ fn hosts_with(
         let mut host = Host::new(name, IpAddr::V4(*setting.address.ip()), config, rng);
         host.disk.write(
             File::NodesConf,
-            Bytes::from(nodes_conf(index)),
+            nodes_conf(index).into(),
             Durability::Synced,
             Delay::None,
         );

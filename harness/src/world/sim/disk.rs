@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use slotquake_core::output::{Durability, File};
+use slotquake_core::output::{Content, Durability, File};
 
 /// How a node's process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,33 +29,33 @@ pub enum Delay {
 /// The files of one node.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
-    written: BTreeMap<File, Bytes>,
-    synced: BTreeMap<File, Bytes>,
+    written: BTreeMap<File, Content>,
+    synced: BTreeMap<File, Content>,
     /// How long a sync takes, ns, by each fault that slows it.
     slow: BTreeMap<u32, u64>,
     /// The faults that leave no room.
     full: BTreeSet<u32>,
     /// A write that is put off.
-    waiting: Option<(File, Bytes, Durability)>,
+    waiting: Option<(File, Content, Durability)>,
 }
 
 impl Disk {
     /// Replaces a file.
-    pub fn write(&mut self, file: File, bytes: Bytes, durability: Durability, delay: Delay) {
+    pub fn write(&mut self, file: File, content: Content, durability: Durability, delay: Delay) {
         let write = match delay {
-            Delay::None => Some((file, bytes, durability)),
-            Delay::UntilNext => self.waiting.replace((file, bytes, durability)),
+            Delay::None => Some((file, content, durability)),
+            Delay::UntilNext => self.waiting.replace((file, content, durability)),
         };
-        let Some((file, bytes, durability)) = write else {
+        let Some((file, content, durability)) = write else {
             return;
         };
         match durability {
             Durability::Buffered => {}
             Durability::Synced => {
-                self.synced.insert(file, bytes.clone());
+                self.synced.insert(file, content.clone());
             }
         }
-        self.written.insert(file, bytes);
+        self.written.insert(file, content);
     }
 
     /// Becomes slow by this fault: a sync takes so long, ns.
@@ -86,7 +86,7 @@ impl Disk {
 
     /// What a file holds.
     pub fn read(&self, file: File) -> Option<Bytes> {
-        self.written.get(&file).cloned()
+        self.written.get(&file).map(Content::bytes)
     }
 
     /// Loses what this kind of end loses.
@@ -122,13 +122,13 @@ mod tests {
         let mut disk = Disk::default();
         disk.write(
             File::NodesConf,
-            Bytes::from("1"),
+            Bytes::from("1").into(),
             Durability::Synced,
             Delay::None,
         );
         disk.write(
             File::NodesConf,
-            Bytes::from("2"),
+            Bytes::from("2").into(),
             Durability::Buffered,
             Delay::None,
         );

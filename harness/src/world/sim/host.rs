@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use bytes::Bytes;
 use slotquake_checkers::observation::{Lifecycle, LifecycleKind, NodeName};
 use slotquake_core::config::Config;
-use slotquake_core::output::{Durability, File};
+use slotquake_core::output::{Content, Durability, File};
 use slotquake_core::time::Millis;
 use slotquake_core::{Boot, BootError, Input, Node, Outputs};
 use slotquake_workloads::rng::Rng;
@@ -72,7 +71,7 @@ pub struct Sync {
     /// The file.
     pub file: File,
     /// What it will hold for sure.
-    pub bytes: Bytes,
+    pub content: Content,
     /// What the node wants done after it.
     pub rest: Outputs,
 }
@@ -233,7 +232,7 @@ impl SimWorld {
         let delay = self.bugs.write_delay();
         place
             .disk
-            .write(sync.file, sync.bytes, Durability::Synced, delay);
+            .write(sync.file, sync.content, Durability::Synced, delay);
         self.carry_out(host, &mut sync.rest);
         self.catch_up(host);
     }

@@ -7,7 +7,7 @@ use slotquake_checkers::observation::{LifecycleKind, PacketKind};
 use slotquake_core::bus::{Packet, codec};
 use slotquake_core::ids::{ClientId, LinkId, PeerId};
 use slotquake_core::input::PeerEvent;
-use slotquake_core::output::{Durability, File, Output, PeerAct, Protocol};
+use slotquake_core::output::{Content, Durability, File, Output, PeerAct, Protocol};
 use slotquake_core::resp::Reply;
 use slotquake_core::{Input, Outputs};
 
@@ -40,9 +40,9 @@ impl SimWorld {
         match output {
             Output::Persist {
                 file,
-                bytes,
+                content,
                 durability,
-            } => self.persist(host, file, bytes, durability),
+            } => self.persist(host, file, content, durability),
             Output::OpenLink { link, ip, port } => {
                 self.connect(host, Handle::Link(link), (ip, port), Service::Bus);
             }
@@ -79,7 +79,7 @@ impl SimWorld {
         }
     }
 
-    fn persist(&mut self, host: usize, file: File, bytes: Bytes, durability: Durability) {
+    fn persist(&mut self, host: usize, file: File, content: Content, durability: Durability) {
         let disk = &mut self.hosts[host].disk;
         if disk.is_full() {
             // PS-13: a node that cannot save its nodes.conf ends.
@@ -88,16 +88,16 @@ impl SimWorld {
         let sync_ns = disk.sync_ns();
         if sync_ns == 0 || durability == Durability::Buffered {
             let delay = self.bugs.write_delay();
-            return disk.write(file, bytes, durability, delay);
+            return disk.write(file, content, durability, delay);
         }
-        disk.write(file, bytes.clone(), Durability::Buffered, Delay::None);
+        disk.write(file, content.clone(), Durability::Buffered, Delay::None);
         let until = self.now + sync_ns;
         self.queue.push(until, Event::Synced { host });
         let rest = Outputs::new();
         self.hosts[host].sync = Some(Sync {
             until,
             file,
-            bytes,
+            content,
             rest,
         });
     }

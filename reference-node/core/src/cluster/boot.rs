@@ -55,7 +55,7 @@ pub(super) fn boot(
         Some(file) => cluster.restore(&file, now),
         None => fx.push(Effect::Do(Output::Persist {
             file: File::NodesConf,
-            bytes: cluster.nodes_conf_text().into(),
+            content: cluster.nodes_conf().into(),
             durability: Durability::Synced,
         })),
     }
@@ -79,6 +79,7 @@ fn empty(me: Member, config: &Config, rng: Rng, now: Millis, no_slots: Arc<SlotS
         counters: Default::default(),
         clockwork: super::cron::Clockwork::new(now),
         drawn: Default::default(),
+        kept_lines: Vec::new(),
         following: Following::Nobody,
         pending: Default::default(),
         profile: Profile::of(config),

@@ -199,27 +199,26 @@ impl Cluster {
 
     /// UP-12: tells a sender about owners that claim what it claims, at a newer version.
     pub(super) fn answer_stale_claim(&mut self, sender: MemberIndex, header: &Header, turn: &Turn) {
-        let mut owners: Vec<MemberIndex> = Vec::new();
-        for slot in header.slots.iter() {
-            let Some(owner) = self.slots.owner(slot) else {
-                continue;
-            };
-            let is_newer = owner != sender
-                && !owners.contains(&owner)
-                && self.slots.is_claimed(slot)
-                && self.members[owner].config_epoch > header.config_epoch;
-            if is_newer {
-                owners.push(owner);
-            }
-            // DEVIATION(UP-12): one UPDATE for each owner, not one per packet (KW-05).
-            if is_newer && self.profile == Profile::Upstream70 {
-                break;
-            }
+        let newer = self.members.iter().filter(|(index, member)| {
+            *index != sender
+                && member.slot_count > 0
+                && member.config_epoch > header.config_epoch
+                && !member.slots.is_disjoint(&header.slots)
+        });
+        let claimed = newer.filter_map(|(index, member)| {
+            let both = member.slots.intersection(&header.slots);
+            Some((both.difference(&self.slots.unclaimed).first()?, index))
+        });
+        let mut owners: Vec<(Slot, MemberIndex)> = claimed.collect();
+        owners.sort_unstable();
+        // DEVIATION(UP-12): one UPDATE for each owner, not one per packet (KW-05).
+        if self.profile == Profile::Upstream70 {
+            owners.truncate(1);
         }
         if self.mutant.is(Mutant::UpdateNotSent) {
             return;
         }
-        for owner in owners {
+        for (_, owner) in owners {
             let update = self.update_about(owner);
             self.send_to(sender, update, turn);
         }

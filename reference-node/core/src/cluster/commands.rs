@@ -238,7 +238,7 @@ impl Cluster {
 
     /// PS-13, PS-15: at once; the shell ends the process if it cannot.
     fn save_config(&mut self, _args: &[Bytes], turn: &mut Turn) -> Reply {
-        turn.persist(self.nodes_conf_text(), Durability::Synced);
+        turn.persist(self.nodes_conf(), Durability::Synced);
         Reply::OK
     }
 

@@ -46,6 +46,19 @@ pub(super) struct Clockwork {
     announced_text: String,
 }
 
+/// What a tick may have to do.
+#[derive(Debug, Clone, Copy, Default)]
+struct Round {
+    /// There are handshakes.
+    is_anyone_new: bool,
+    is_link_missing: bool,
+    /// An answer is awaited for more than half the node timeout.
+    is_ping_old: bool,
+    is_ping_due: bool,
+    /// Nodes that are PFAIL.
+    suspects: usize,
+}
+
 impl Clockwork {
     /// A clockwork whose first tick is due at once.
     pub fn new(now: Millis) -> Clockwork {
@@ -104,18 +117,31 @@ impl Cluster {
         self.clockwork.has_ticked = true;
         self.clockwork.ticks += (slept.0 / TICK.0).clamp(1, self.ticks_to_random_ping());
         self.refresh_myself(turn.config);
-        self.expire_handshakes(turn);
-        self.open_missing_links(turn);
+        let round = self.look_round(turn);
+        if round.is_anyone_new {
+            self.expire_handshakes(turn);
+        }
+        if round.is_link_missing {
+            self.open_missing_links(turn);
+        }
         // GO-02: once a second.
         if self.clockwork.ticks.is_multiple_of(TICKS_PER_RANDOM_PING) {
             self.ping_random(turn);
         }
-        self.refresh_links(turn);
-        self.ping_overdue(turn);
+        if round.is_ping_old {
+            self.refresh_links(turn);
+        }
+        if round.is_ping_due {
+            self.ping_overdue(turn);
+        }
         self.ping_failing_over(turn);
         // FD-21: after a pause of our own the silence may be ours; what came in is read first.
         if slept.0.saturating_mul(2) <= turn.node_timeout().0.max(TICK.0 * 4) {
-            self.suspect_silent(turn);
+            if round.is_ping_old || round.is_anyone_new {
+                self.suspect_silent(turn);
+            } else {
+                self.clockwork.suspects = round.suspects;
+            }
         }
         self.retarget_replication(turn.fx);
         if !self.slots.given.is_empty() {
@@ -127,6 +153,25 @@ impl Cluster {
         }
         // ST-06: while it is fail, every tick may end it.
         self.pending.evaluate_state |= !self.state.is_ok();
+    }
+
+    /// One look at all nodes: what this tick may have to do, which is mostly nothing.
+    fn look_round(&self, turn: &Turn) -> Round {
+        let half = Millis(turn.node_timeout().0 / 2);
+        let mut round = Round::default();
+        for (_, member) in self.members.others() {
+            round.is_anyone_new |= !member.is_known();
+            round.is_link_missing |= member.outbound.is_none();
+            match member.ping_sent {
+                Some(at) => round.is_ping_old |= turn.now.since(at) > half,
+                None => {
+                    let heard = member.pong_received.unwrap_or_default();
+                    round.is_ping_due |= turn.now.since(heard) > half;
+                }
+            }
+            round.suspects += usize::from(member.health == Health::Suspected);
+        }
+        round
     }
 
     fn ticks_to_random_ping(&self) -> u64 {
@@ -265,7 +310,7 @@ impl Cluster {
             turn.fx.push(Effect::SlotsChanged);
         }
         if let Some(durability) = self.pending.save.take() {
-            turn.persist(self.nodes_conf_text(), durability);
+            turn.persist(self.nodes_conf(), durability);
         }
         for (link, packet) in self.pending.packets.drain(..) {
             turn.ask(Output::SendPacket { link, packet });

@@ -65,6 +65,7 @@ use crate::time::Millis;
 pub use links::LinkDirection;
 pub use members::{Member, Members, Role};
 pub use nodes_conf::NodesConfError;
+pub use nodes_conf::saved::Saved;
 pub use outline::{MemberOutline, Outline};
 pub use profile::{PROFILE_DIRECTIVE, Profile};
 pub use surroundings::{
@@ -90,6 +91,8 @@ pub struct Cluster {
     counters: views::Counters,
     clockwork: cron::Clockwork,
     drawn: gossip::Drawn,
+    /// The lines of nodes.conf as they were written last, by member.
+    kept_lines: Vec<Option<Arc<nodes_conf::saved::Line>>>,
     following: roles::Following,
     pending: Pending,
     profile: Profile,

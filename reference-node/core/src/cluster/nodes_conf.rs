@@ -1,8 +1,8 @@
 //! nodes.conf: this node's memory of the cluster, in upstream's grammar.
 //!
 //! Reading accepts what 6.2 to 8.x write and refuses everything else with the line and the reason:
-//! a torn or foreign file never yields a new identity. Writing is in `views`, because a line is
-//! that of CLUSTER NODES; `seal` is a checksum in it. Clauses: PS-01 to PS-10, PS-16, PS-18, PS-20,
+//! a torn or foreign file never yields a new identity. `saved` writes it, as one line is that of
+//! CLUSTER NODES; `seal` is a checksum in it. Clauses: PS-01 to PS-10, PS-16, PS-18, PS-20,
 //! PS-21.
 
 use crate::bus::ext::is_valid_name;
@@ -13,6 +13,7 @@ use crate::epoch::{ConfigEpoch, CurrentEpoch};
 use crate::ids::NodeId;
 use crate::slot::{Slot, SlotSet};
 
+pub mod saved;
 pub mod seal;
 
 /// What nodes.conf says.

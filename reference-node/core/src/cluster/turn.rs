@@ -3,9 +3,7 @@
 //! Packets wait in [`Pending`] until the end of the turn, so that nodes.conf is on disk before any
 //! of them leaves (BUS-10, PS-14). At most one save per turn (PS-15).
 
-use bytes::Bytes;
-
-use super::{Effect, KeysBySlot, ReplicationFigures, Surroundings};
+use super::{Effect, KeysBySlot, ReplicationFigures, Saved, Surroundings};
 use crate::bus::Packet;
 use crate::config::Config;
 use crate::ids::LinkId;
@@ -54,10 +52,10 @@ impl<'a> Turn<'a> {
     }
 
     /// Replaces nodes.conf.
-    pub fn persist(&mut self, content: String, durability: Durability) {
+    pub fn persist(&mut self, content: Saved, durability: Durability) {
         self.ask(Output::Persist {
             file: File::NodesConf,
-            bytes: Bytes::from(content),
+            content: content.into(),
             durability,
         });
     }

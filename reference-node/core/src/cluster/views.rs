@@ -4,14 +4,13 @@
 //! the epochs. Clauses: ST-11, ST-13, HS-18, PS-02 to PS-07, SM-17; cluster-commands.md 2.2, 2.3.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::Cluster;
 use super::members::{Health, Member, MemberIndex};
-use super::nodes_conf::seal;
+use super::nodes_conf::saved::{Line, Saved, SavedLine};
 use crate::bus::codec::kind_of;
 use crate::bus::packet::{Body, NodeFlags};
-use crate::digits;
 use crate::ids::NodeId;
 use crate::slot::{Slot, SlotSet};
 
@@ -41,9 +40,6 @@ const FLAG_NAMES: [(u16, &str); 8] = [
     (NodeFlags::NOADDR, "noaddr"),
     (NodeFlags::NOFAILOVER, "nofailover"),
 ];
-
-/// About as long is a line of nodes.conf.
-const LINE_BYTES_USUAL: usize = 128;
 
 /// Messages by type.
 #[derive(Debug, Clone, Default)]
@@ -78,25 +74,42 @@ impl Cluster {
         self.counters.dropped_kind = kind;
     }
 
-    /// The content of nodes.conf (PS-02).
-    pub(super) fn nodes_conf_text(&self) -> String {
-        let mut text = String::with_capacity(LINE_BYTES_USUAL * (self.members.len() + 1));
+    /// The content of nodes.conf (PS-02). Lines that are as they were are shared with the version
+    /// before.
+    pub(super) fn nodes_conf(&mut self) -> Saved {
+        let (current_epoch, last_vote_epoch) = (self.current_epoch, self.last_vote_epoch);
+        assert!(
+            last_vote_epoch <= current_epoch,
+            "no vote is ahead of the clock: {last_vote_epoch:?}, {current_epoch:?}"
+        );
+        let mut kept = std::mem::take(&mut self.kept_lines);
+        let mut lines = Vec::with_capacity(self.members.len());
         for (index, member) in self.members.iter() {
             // HS-18: handshakes are not saved.
-            if member.is_known() {
-                self.append_node_line(index, &mut text);
-                text.push('\n');
+            if !member.is_known() {
+                continue;
             }
+            let place = usize::from(index.number());
+            if place >= kept.len() {
+                kept.resize(place + 1, None);
+            }
+            let line = self.line_of(index);
+            let kept = &mut kept[place];
+            if kept.as_deref() != Some(&line) {
+                *kept = Some(Arc::new(line));
+            }
+            lines.extend(kept.as_ref().map(|line| SavedLine {
+                line: Arc::clone(line),
+                ping_sent: member.ping_sent.unwrap_or_default(),
+                pong_received: member.pong_received.unwrap_or_default(),
+            }));
         }
-        let (current, vote) = (self.current_epoch.0, self.last_vote_epoch.0);
-        assert!(
-            vote <= current,
-            "no vote is ahead of the clock: {vote}, {current}"
-        );
-        let _ = write!(text, "vars currentEpoch {current} lastVoteEpoch {vote}");
-        let seal = seal::sealed(&text);
-        let _ = writeln!(text, " {seal}");
-        text
+        self.kept_lines = kept;
+        Saved {
+            lines,
+            current_epoch,
+            last_vote_epoch,
+        }
     }
 
     /// CLUSTER NODES.
@@ -118,56 +131,39 @@ impl Cluster {
 
     fn append_node_line(&self, index: MemberIndex, line: &mut String) {
         let member = &self.members[index];
+        let times = [member.ping_sent, member.pong_received];
+        let times = times.map(Option::unwrap_or_default);
+        self.line_of(index).append(times, line);
+    }
+
+    fn line_of(&self, index: MemberIndex) -> Line {
+        let member = &self.members[index];
         let is_me = index == self.members.my_index();
-        let master = member.master().map(|master| self.members[master].id);
-        let master = master.as_ref().map_or("-", NodeId::as_str);
-        // PS-06: a replica shows its master's epoch.
-        let epoch = self.members[member.master().unwrap_or(index)]
-            .config_epoch
-            .0;
-        let link = if is_me || member.outbound.is_some() {
-            "connected"
-        } else {
-            "disconnected"
-        };
-        line.push_str(member.id.as_str());
-        line.push(' ');
-        append_address(member, line);
-        line.push(' ');
-        append_flags(shown_flags(member, is_me), line);
-        line.push(' ');
-        line.push_str(master);
-        for at in [member.ping_sent, member.pong_received] {
-            line.push(' ');
-            digits::push(line, at.unwrap_or_default().0);
-        }
-        line.push(' ');
-        digits::push(line, epoch);
-        line.push(' ');
-        line.push_str(link);
-        append_slots(&member.slots, line);
-        if is_me {
-            self.append_open_slots(line);
+        Line {
+            id: member.id,
+            address: member.address,
+            hostname: member.hostname.clone(),
+            flags: shown_flags(member, is_me),
+            master: member.master().map(|master| self.members[master].id),
+            // PS-06: a replica shows its master's epoch.
+            config_epoch: self.members[member.master().unwrap_or(index)].config_epoch,
+            is_connected: is_me || member.outbound.is_some(),
+            slots: Arc::clone(&member.slots),
+            open: match is_me {
+                true => self.open_slots(),
+                false => Vec::new(),
+            },
         }
     }
 
     /// PS-05, SM-17: in ascending order of slots, on my line only.
-    fn append_open_slots(&self, line: &mut String) {
-        let migrating = self
-            .slots
-            .migrating
-            .iter()
-            .map(|(slot, id)| (*slot, "->-", *id));
-        let importing = self
-            .slots
-            .importing
-            .iter()
-            .map(|(slot, id)| (*slot, "-<-", *id));
+    fn open_slots(&self) -> Vec<(Slot, &'static str, NodeId)> {
+        let marked = |arrow| move |(slot, id): (&Slot, &NodeId)| (*slot, arrow, *id);
+        let migrating = self.slots.migrating.iter().map(marked("->-"));
+        let importing = self.slots.importing.iter().map(marked("-<-"));
         let mut open: Vec<_> = migrating.chain(importing).collect();
         open.sort();
-        for (slot, arrow, id) in open {
-            let _ = write!(line, " [{}{arrow}{id}]", slot.number());
-        }
+        open
     }
 
     /// CLUSTER INFO (ST-11, ST-13).
@@ -224,32 +220,6 @@ fn append_counters(direction: &str, counts: &[u64], text: &mut String) {
     let _ = write!(text, "cluster_stats_messages_{direction}:{total}\r\n");
 }
 
-/// `ip:port@busport[,hostname]`; without an ip, nothing stands before the colon.
-fn append_address(member: &Member, line: &mut String) {
-    match member.address.ip {
-        Some(IpAddr::V4(ip)) => {
-            for (place, octet) in ip.octets().into_iter().enumerate() {
-                if place > 0 {
-                    line.push('.');
-                }
-                digits::push(line, u64::from(octet));
-            }
-        }
-        Some(IpAddr::V6(ip)) => {
-            let _ = write!(line, "{ip}");
-        }
-        None => {}
-    }
-    line.push(':');
-    digits::push(line, u64::from(member.address.port));
-    line.push('@');
-    digits::push(line, u64::from(member.address.bus_port));
-    if !member.hostname.is_empty() {
-        line.push(',');
-        line.push_str(&member.hostname);
-    }
-}
-
 /// The flags of a line, `myself` among them.
 pub(super) fn shown_flags(member: &Member, is_me: bool) -> NodeFlags {
     let mut flags = member.flags();
@@ -266,7 +236,8 @@ pub fn flags_text(flags: NodeFlags) -> String {
     text
 }
 
-fn append_flags(flags: NodeFlags, line: &mut String) {
+/// The same, appended.
+pub(super) fn append_flags(flags: NodeFlags, line: &mut String) {
     let set = FLAG_NAMES.iter().filter(|(bit, _)| flags.has(*bit));
     let mut is_first = true;
     for (_, name) in set {
@@ -277,20 +248,6 @@ fn append_flags(flags: NodeFlags, line: &mut String) {
     }
     if is_first {
         line.push_str("noflags");
-    }
-}
-
-fn append_slots(slots: &SlotSet, line: &mut String) {
-    if slots.is_empty() {
-        return;
-    }
-    for (first, last) in slots.ranges() {
-        line.push(' ');
-        digits::push(line, u64::from(first.number()));
-        if first != last {
-            line.push('-');
-            digits::push(line, u64::from(last.number()));
-        }
     }
 }
 

@@ -105,7 +105,7 @@ fn rewrite_as(call: &mut Call, extent: config::Extent) -> Answer {
     call.parts.server.config_text.clone_from(&text);
     call.parts.out.push(Output::Persist {
         file: File::Config,
-        bytes: text.into(),
+        content: text.into(),
         durability: Durability::Synced,
     });
     Ok(Reply::OK)

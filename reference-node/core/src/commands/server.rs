@@ -79,7 +79,7 @@ fn persist(call: &mut Call) {
     let durability = Durability::Synced;
     call.parts.out.push(Output::Persist {
         file: File::Rdb,
-        bytes,
+        content: bytes.into(),
         durability,
     });
     call.parts.server.dirty = 0;

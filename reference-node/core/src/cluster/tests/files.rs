@@ -31,7 +31,9 @@ fn a_new_node_writes_its_file_at_once() {
     let id = boot.expect("a new node").my_id();
     let [
         Effect::Do(Output::Persist {
-            bytes, durability, ..
+            content,
+            durability,
+            ..
         }),
     ] = &fx[..]
     else {
@@ -42,7 +44,10 @@ fn a_new_node_writes_its_file_at_once() {
         "{id} :6379@16379 myself,master - 0 0 0 connected\n\
          vars currentEpoch 0 lastVoteEpoch 0"
     );
-    assert_eq!(*bytes, format!("{expected} {}\n", seal::sealed(&expected)));
+    assert_eq!(
+        content.bytes(),
+        format!("{expected} {}\n", seal::sealed(&expected))
+    );
 }
 
 /// Proves PS-02, PS-03, PS-05, PS-06, PS-17: what is written comes back, id, slots and epochs.
@@ -55,7 +60,7 @@ fn a_restarted_node_is_who_it_was() {
     rig.start(3);
     assert_eq!((rig.id(3), rig.at(3).config_epoch()), (id, epoch));
     assert!(rig.at(3).is_replica());
-    let after = rig.at(3).nodes_conf_text();
+    let after = rig.at(3).clone().nodes_conf().text();
     let slots = |text: &str| {
         let mut lines: Vec<String> = text
             .lines()

@@ -193,8 +193,8 @@ proptest! {
             let config = Config::default();
             Cluster::boot(&config, Some(bytes), Rng::new(1), Millis(5), &mut fx)
         };
-        if let Ok(cluster) = boot(&bytes) {
-            let again = boot(cluster.nodes_conf_text().as_bytes());
+        if let Ok(mut cluster) = boot(&bytes) {
+            let again = boot(cluster.nodes_conf().text().as_bytes());
             prop_assert_eq!(again.map(|node| node.my_id()), Ok(cluster.my_id()));
         }
     }

@@ -367,12 +367,12 @@ impl Rig {
         match output {
             Output::Persist {
                 file,
-                bytes,
+                content,
                 durability,
             } => {
                 assert_eq!(file, File::NodesConf, "the room has one file");
                 self.saves.push((index, durability));
-                self.hosts[index].nodes_conf = Some(bytes);
+                self.hosts[index].nodes_conf = Some(content.bytes());
             }
             Output::OpenLink { link, port, .. } => self.plug(index, link, port),
             Output::CloseLink { link } => self.unplug((index, link)),
