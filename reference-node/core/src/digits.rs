@@ -1,4 +1,6 @@
 //! Numbers as decimal text, for what is written many times a second.
+//!
+//! The same digits as those of `Display`, without its machinery: no padding, no sign.
 
 /// Appends a number to text.
 pub fn push(text: &mut String, number: u64) {
