@@ -37,7 +37,7 @@ impl Checker for ReplicasOwnNothing {
             && let Some(before) = scene.view_before()
             && !std::sync::Arc::ptr_eq(&before.table, &view.table)
         {
-            self.judge(&before, view, scene);
+            self.judge(before, view, scene);
         }
     }
 

@@ -108,7 +108,7 @@ impl SuspectsAreTold {
             .map(|entry| {
                 let known = earlier.iter().find(|known| known.id == entry.id);
                 if let Some(known) = known {
-                    self.confirm(known, &before, view);
+                    self.confirm(known, before, view);
                 }
                 Shown {
                     id: entry.id.clone(),

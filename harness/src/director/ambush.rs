@@ -205,7 +205,7 @@ mod tests {
         assert!(!ambush.spring(&stranger, Moment::AsksForVotes, 1));
         assert!(ambush.spring(&rival, Moment::AsksForVotes, 1));
         let drawn = ambush.kill(&picture).expect("its sibling is left");
-        assert_eq!(drawn.strike.targets, [rival.clone()]);
+        assert_eq!(drawn.strike.targets, std::slice::from_ref(&rival));
         assert!(!ambush.spring(&rival, Moment::AsksForVotes, 2), "once");
     }
 

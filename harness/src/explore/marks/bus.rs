@@ -147,7 +147,7 @@ impl<'a> Bus<'a> {
                 && !other.slots.intersection(&header.slots).is_empty()
         };
         let mut all = self.last.values();
-        all.any(|other| is_newer(other))
+        all.any(is_newer)
             .then_some(Mark::ClaimsOutdated)
     }
 
