@@ -147,8 +147,7 @@ impl<'a> Bus<'a> {
                 && !other.slots.intersection(&header.slots).is_empty()
         };
         let mut all = self.last.values();
-        all.any(is_newer)
-            .then_some(Mark::ClaimsOutdated)
+        all.any(is_newer).then_some(Mark::ClaimsOutdated)
     }
 
     /// The first request of a candidate in an epoch.
