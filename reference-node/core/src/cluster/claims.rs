@@ -182,7 +182,7 @@ impl Cluster {
     }
 
     /// UP-10: a replica of a replica moves up to the latter's master.
-    fn skip_sub_replica(&mut self, turn: &mut Turn) -> bool {
+    pub(super) fn skip_sub_replica(&mut self, turn: &mut Turn) -> bool {
         let grand_master = self
             .members
             .me()

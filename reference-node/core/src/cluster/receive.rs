@@ -126,6 +126,11 @@ impl Cluster {
         }
         self.hear_role(sender, header);
         self.hear_claim(sender, header, turn);
+        // DEVIATION(UP-10): whenever a role is heard, as in Valkey 8: who already knew the claim of
+        // its master's new master hears no other, and would stay behind.
+        if self.profile == Profile::Reference {
+            self.skip_sub_replica(turn);
+        }
         self.resolve_collision(sender, header, turn);
         self.hear_gossip(&heartbeat.gossip, Some(sender), turn);
         self.hear_extensions(sender, heartbeat, turn);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rig::probe::{as_is, nobody, plain_beats};
 use super::rig::{LOCALHOST, Rig};
 use crate::bus::packet::{Body, Header, Heartbeat};
-use crate::cluster::{Effect, PROFILE_DIRECTIVE, Role};
+use crate::cluster::{Effect, PROFILE_DIRECTIVE, Profile, Role};
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
 use crate::ids::NodeId;
 use crate::output::Durability;
@@ -253,6 +253,28 @@ fn a_replica_of_a_replica_moves_up() {
         let master = rig.at(3).my_master().map(|master| master.id);
         assert_eq!(master, Some(rig.id(expected)));
         assert_eq!(rig.saves[0], (3, Durability::Synced));
+    }
+}
+
+/// Proves UP-10 as in Valkey 8, and that upstream's profile waits for a claim that is news.
+#[test]
+fn a_replica_of_a_replica_moves_up_although_no_claim_is_news() {
+    for (profile, expected) in [(Profile::Reference, 1), (Profile::Upstream70, 0)] {
+        let mut rig = Rig::cluster(3, 1);
+        rig.turn(3, |cluster, _| cluster.profile = profile);
+        let master = rig.index(3, 0);
+        rig.turn(3, |cluster, _| {
+            cluster.slots.unbind_all(&mut cluster.members, master);
+        });
+        rig.paused.extend([0, 1]);
+        let heir = rig.id(1);
+        let demoted = |header: &mut Header| {
+            header.master = Some(heir);
+            header.slots = Arc::new(SlotSet::default());
+        };
+        rig.say(0, 3, ping(), demoted);
+        let master = rig.at(3).my_master().map(|master| master.id);
+        assert_eq!(master, Some(rig.id(expected)), "{profile:?}");
     }
 }
 
