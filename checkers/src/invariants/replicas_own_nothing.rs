@@ -3,6 +3,8 @@
 //! A replica that gains slots in another node's view, without having been a master in between, was
 //! taken for a claimant.
 
+use std::sync::Arc;
+
 use super::bus_evidence::{Completeness, conclude};
 use super::evidence::{Seen, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
@@ -35,7 +37,8 @@ impl Checker for ReplicasOwnNothing {
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         if let Happening::View(view) = happening
             && let Some(before) = scene.view_before()
-            && !std::sync::Arc::ptr_eq(&before.table, &view.table)
+            && !Arc::ptr_eq(&before.table, &view.table)
+            && before.table != view.table
         {
             self.judge(before, view, scene);
         }

@@ -429,8 +429,9 @@ mod tests {
         assert_eq!(of(|plan| u64::from(plan.slotless)), (0..=2).collect());
         assert!(of(|plan| plan.network.delay_us + 7 * plan.network.jitter_us).len() > 10);
         assert_eq!(of(|plan| plan.node_timeout_ms).len(), 5);
-        let most = WORKLOADS.len() as u64;
-        assert_eq!(of(|plan| plan.workloads.len() as u64), (1..=most).collect());
+        let counts = of(|plan| plan.workloads.len() as u64);
+        let usual = 3..WORKLOADS.len() as u64 - 2;
+        assert!(counts.is_superset(&usual.collect()), "{counts:?}");
     }
 
     #[test]
