@@ -3,8 +3,8 @@
 //!
 //! A master sets PAUSED in every header from the beginning of a manual failover to its end (MF-06).
 //! A write that was asked for after one such header and acknowledged before another one of the
-//! same row ran in between. A write that hangs half a second after the row is over, where nothing else is
-//! wrong, was never let go.
+//! same row ran in between. A write that hangs half a second after the row is over, where nothing
+//! else is wrong, was never let go.
 
 use std::collections::BTreeMap;
 

@@ -128,7 +128,8 @@ impl Cluster {
         self.hear_claim(sender, header, turn);
         // DEVIATION(UP-10): whenever a role is heard, as in Valkey 8: who already knew the claim of
         // its master's new master hears no other, and would stay behind.
-        if self.profile == Profile::Reference {
+        let moves_up = !self.mutant.is(Mutant::ReplicaStaysBehind);
+        if moves_up && self.profile == Profile::Reference {
             self.skip_sub_replica(turn);
         }
         self.resolve_collision(sender, header, turn);
