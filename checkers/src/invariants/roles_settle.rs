@@ -6,7 +6,7 @@ use super::bus_evidence::{Completeness, conclude};
 use super::convergence::{Calm, Runs};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
-use crate::observation::{Bounds, NodeId, Setting, View};
+use crate::observation::{Bounds, NodeId, NodeName, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict};
 
@@ -20,7 +20,7 @@ pub const ENTRY: Entry = Entry {
     help: "A master that lost its last slot becomes a replica of who took it (CF-07), and a \
            replica whose master became a replica moves up to that one's master (CF-08). Both \
            must be so in every view from H_map and a node timeout after the last disturbance \
-           on.",
+           on. Upstream's servers are known to leave chains (UP-10).",
     make: || Box::new(RolesSettle::default()),
 };
 
@@ -68,7 +68,10 @@ impl Checker for RolesSettle {
                     true => ("CF-07", "is a master without slots, which it had"),
                     false => ("CF-08", "shows a replica that follows a replica"),
                 };
-                let finding = finding(what.0, asked, node, what.1.into());
+                let mut finding = finding(what.0, asked, node, what.1.into());
+                if answer == Some(Roles::Chain) {
+                    finding.known = stays_behind(node, setting, scene);
+                }
                 self.findings.push(finding);
             }
         }
@@ -82,6 +85,26 @@ impl Checker for RolesSettle {
             nothing,
         )
     }
+}
+
+/// Why upstream's servers may leave a chain, if one of them does: they look for it only after a
+/// claim that is news (UP-10), and before 7.0 not at all.
+fn stays_behind(node: &NodeName, setting: &Setting, scene: &Scene) -> Option<String> {
+    let table = &scene.view_of(node)?.table;
+    let is_replica = |id: &NodeId| {
+        let mut named = table.iter().filter(|entry| entry.id == *id);
+        named.any(|entry| entry.master.is_some())
+    };
+    let mut behind = table
+        .iter()
+        .filter(|entry| entry.master.as_ref().is_some_and(is_replica));
+    let name = scene.node_of(&behind.next()?.id)?;
+    setting.runs_upstream(name).then(|| {
+        format!(
+            "UP-10: {name} looks whether its master is a replica only after a claim that is news \
+             to it (before 7.0 never)"
+        )
+    })
 }
 
 /// What a view says of roles.

@@ -162,6 +162,11 @@ fn roles_are_settled_at_rest() {
         Arc::make_mut(&mut view.table)[4].master = Some(id(1));
     }
     assert_eq!(check(&chain, "CF-07").violations[0].clause, "CF-08");
+    assert_eq!(word(&chain, "CF-07"), Word::Violated);
+    for node in &mut chain.setting.nodes {
+        node.server = Server::Redis("7.0.15".into());
+    }
+    assert_eq!(word(&chain, "CF-07"), Word::Known);
 }
 
 /// Proves CF-10.
