@@ -116,9 +116,16 @@ impl ReplicasMoveWithCare {
         if let Some(old) = self.masters.insert(packet.from.clone(), moved)
             && is_in_office(&old.master, scene)
             && is_in_office(master, scene)
+            && !self.is_replica(&old.master, scene)
         {
             self.judge(packet, &old, master);
         }
+    }
+
+    /// Whether a node last said that it is a replica, which its own replicas leave (UP-10).
+    fn is_replica(&self, id: &NodeId, scene: &Scene) -> bool {
+        let name = scene.node_of(id);
+        name.is_some_and(|name| self.masters.contains_key(name))
     }
 
     fn judge(&mut self, packet: &Packet, old: &Following, to: &NodeId) {

@@ -201,6 +201,8 @@ fn table_json(bugs: &[SeededBug], hunted: &[Hunted], control: &Hunted) -> Value 
             "by": caught.map(|caught| &caught.by),
             "trouble": caught.and_then(|caught| caught.trial.trouble.as_ref()),
             "steps": caught.and_then(|caught| caught.steps),
+            // What `slotquake test --plan` takes.
+            "plan": caught.map(|caught| &caught.trial.plan),
             "seeds": hunted.seeds,
             "cpu_ms": hunted.cpu.as_millis() as u64,
         })

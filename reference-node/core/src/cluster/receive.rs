@@ -13,6 +13,7 @@ use super::members::MemberIndex;
 use super::turn::Turn;
 use super::{Cluster, Effect, Profile, PublishKind};
 use crate::bus::packet::{Body, Header, Heartbeat, NodeFlags, Packet};
+use crate::epoch::ConfigEpoch;
 use crate::ids::LinkId;
 use crate::mutants::Mutant;
 
@@ -124,18 +125,33 @@ impl Cluster {
         if beat == Beat::Ping {
             self.adopt_address(sender, link, header, turn);
         }
+        let known_epoch = self.members[sender].config_epoch;
         self.hear_role(sender, header);
         self.hear_claim(sender, header, turn);
-        // DEVIATION(UP-10): whenever a role is heard, as in Valkey 8: who already knew the claim of
-        // its master's new master hears no other, and would stay behind.
-        let moves_up = !self.mutant.is(Mutant::ReplicaStaysBehind);
-        if moves_up && self.profile == Profile::Reference {
-            self.skip_sub_replica(turn);
-        }
+        self.follow_my_master(sender, known_epoch, header, turn);
         self.resolve_collision(sender, header, turn);
         self.hear_gossip(&heartbeat.gossip, Some(sender), turn);
         self.hear_extensions(sender, heartbeat, turn);
         self.retarget_replication(turn.fx);
+    }
+
+    /// DEVIATION(UP-10): as soon as my master says that it is a replica, as in Valkey 8: who already
+    /// knew the claim of its master's new master hears no other, and would stay behind. A header
+    /// from before my master was promoted may arrive late, and is no reason.
+    fn follow_my_master(
+        &mut self,
+        sender: MemberIndex,
+        known_epoch: ConfigEpoch,
+        header: &Header,
+        turn: &mut Turn,
+    ) {
+        let is_mine = self.members.me().master() == Some(sender);
+        let is_present =
+            header.config_epoch >= known_epoch || header.current_epoch.0 > known_epoch.0;
+        let stays = self.mutant.is(Mutant::ReplicaStaysBehind);
+        if is_mine && is_present && !stays && self.profile == Profile::Reference {
+            self.skip_sub_replica(turn);
+        }
     }
 
     /// GO-04: the PONG first. HS-07, HS-09, HS-14, HS-16: what PING and MEET do besides.

@@ -259,22 +259,32 @@ fn a_replica_of_a_replica_moves_up() {
 /// Proves UP-10 as in Valkey 8, and that upstream's profile waits for a claim that is news.
 #[test]
 fn a_replica_of_a_replica_moves_up_although_no_claim_is_news() {
-    for (profile, expected) in [(Profile::Reference, 1), (Profile::Upstream70, 0)] {
+    // (profile, configEpoch and currentEpoch of the header, whose replica it ends as)
+    for (profile, epochs, expected) in [
+        (Profile::Reference, (9, 9), 1),
+        // Its master won epoch 8 since, or had it all the time and was sent to another one.
+        (Profile::Reference, (2, 8), 0),
+        (Profile::Reference, (2, 9), 1),
+        (Profile::Upstream70, (9, 9), 0),
+    ] {
         let mut rig = Rig::cluster(3, 1);
         rig.turn(3, |cluster, _| cluster.profile = profile);
         let master = rig.index(3, 0);
         rig.turn(3, |cluster, _| {
             cluster.slots.unbind_all(&mut cluster.members, master);
+            cluster.members[master].config_epoch = ConfigEpoch(8);
         });
         rig.paused.extend([0, 1]);
         let heir = rig.id(1);
         let demoted = |header: &mut Header| {
             header.master = Some(heir);
+            header.config_epoch = ConfigEpoch(epochs.0);
+            header.current_epoch = CurrentEpoch(epochs.1);
             header.slots = Arc::new(SlotSet::default());
         };
         rig.say(0, 3, ping(), demoted);
         let master = rig.at(3).my_master().map(|master| master.id);
-        assert_eq!(master, Some(rig.id(expected)), "{profile:?}");
+        assert_eq!(master, Some(rig.id(expected)), "{profile:?} {epochs:?}");
     }
 }
 
