@@ -220,8 +220,7 @@ What do the checkers see? Each mutant is a mistake that a good engineer makes, p
 the client or the host on purpose. The campaign of `slotquake simulate` plays seeds 1, 2, 3, …
 with it until a checker objects; the unmutated node plays the same seeds and must hold. A mutant
 named like a clause has the rule of that name switched off. They exist only in builds with the
-cargo feature
-`mutants`. This page is made by
+cargo feature `mutants`. This page is made by
 
 ```console
 $ cargo run --release --features mutants -- simulate --mutant all --markdown > docs/mutants.md
