@@ -135,8 +135,8 @@ impl Cluster {
         self.retarget_replication(turn.fx);
     }
 
-    /// DEVIATION(UP-10): as soon as my master says that it is a replica, as in Valkey 8: who already
-    /// knew the claim of its master's new master hears no other, and would stay behind. A header
+    /// DEVIATION(UP-10): as soon as my master says that it is a replica, as in Valkey 8: who knew
+    /// the claim of its master's new master before hears no other, and would stay behind. A header
     /// from before my master was promoted may arrive late, and is no reason.
     fn follow_my_master(
         &mut self,
