@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
@@ -13,7 +13,7 @@ use crate::observation::{
     bounds::seconds,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -33,8 +33,7 @@ pub const ENTRY: Entry = Entry {
 pub struct AttemptsAreSpaced {
     last: BTreeMap<(NodeName, u32), Attempt>,
     attempts: Vec<(u64, Attempt)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for AttemptsAreSpaced {
@@ -65,17 +64,13 @@ impl Checker for AttemptsAreSpaced {
                     seconds(attempt.time - before)
                 );
                 let finding = finding("VT-10", attempt.time, &attempt.candidate, what);
-                self.findings.push(finding);
+                self.tally.findings.push(finding);
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no replica stood for election";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no replica stood for election",
         )
     }
 }
@@ -102,7 +97,7 @@ impl AttemptsAreSpaced {
             }
             Some(_) | None => {}
         }
-        self.examined += 1;
+        self.tally.examined += 1;
         self.last.insert(key, attempt);
     }
 }

@@ -18,30 +18,44 @@ pub enum Completeness {
     Proving,
 }
 
-/// The verdict of a checker of the bus.
-pub fn conclude(
-    setting: &Setting,
-    completeness: Completeness,
-    examined: u64,
-    findings: Findings,
-    nothing: &str,
-) -> Verdict {
-    let nothing = match setting.bus_captured {
-        true => nothing,
-        false => NOT_CAPTURED,
-    };
-    let verdict = findings.conclude(examined, nothing);
-    let is_shaken = match completeness {
-        Completeness::Helpful | Completeness::Needed => verdict.word == Word::Held,
-        Completeness::Proving => verdict.word != Word::Undecided,
-    };
-    if setting.bus_packets_lost == 0 || !is_shaken {
-        return verdict;
-    }
-    let lost = format!("the capture lost {} packets", setting.bus_packets_lost);
-    match completeness {
-        Completeness::Helpful => verdict.with_remark(lost),
-        Completeness::Needed | Completeness::Proving => Verdict::undecided(examined.max(1), lost),
+/// What a checker of the bus has examined and found so far.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// How many events it judged.
+    pub examined: u64,
+    /// What is broken.
+    pub findings: Findings,
+}
+
+impl Tally {
+    /// The verdict; `nothing` says why there is none if nothing was examined. The findings are
+    /// given away.
+    pub fn conclude(
+        &mut self,
+        setting: &Setting,
+        completeness: Completeness,
+        nothing: &str,
+    ) -> Verdict {
+        let nothing = match setting.bus_captured {
+            true => nothing,
+            false => NOT_CAPTURED,
+        };
+        let findings = std::mem::take(&mut self.findings);
+        let verdict = findings.conclude(self.examined, nothing);
+        let is_shaken = match completeness {
+            Completeness::Helpful | Completeness::Needed => verdict.word == Word::Held,
+            Completeness::Proving => verdict.word != Word::Undecided,
+        };
+        if setting.bus_packets_lost == 0 || !is_shaken {
+            return verdict;
+        }
+        let lost = format!("the capture lost {} packets", setting.bus_packets_lost);
+        match completeness {
+            Completeness::Helpful => verdict.with_remark(lost),
+            Completeness::Needed | Completeness::Proving => {
+                Verdict::undecided(self.examined.max(1), lost)
+            }
+        }
     }
 }
 

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -31,8 +31,7 @@ pub const ENTRY: Entry = Entry {
 pub struct CatchesUpFirst {
     /// Replicas that asked their master to pause.
     waiting: BTreeMap<NodeName, Waiting>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for CatchesUpFirst {
@@ -47,14 +46,10 @@ impl Checker for CatchesUpFirst {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no manual failover came to a request for votes";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Proving,
-            self.examined,
-            findings,
-            nothing,
+            "no manual failover came to a request for votes",
         )
     }
 }
@@ -92,7 +87,7 @@ impl CatchesUpFirst {
         if !request.header.has_force_ack() || waiting.offsets.is_empty() {
             return;
         }
-        self.examined += 1;
+        self.tally.examined += 1;
         let offset = request.header.offset;
         if waiting.offsets.contains(&offset) {
             return;
@@ -102,7 +97,7 @@ impl CatchesUpFirst {
             waiting.master, waiting.offsets[0]
         );
         let finding = finding("MF-08", request.time, &request.from, what);
-        self.findings.push(finding);
+        self.tally.findings.push(finding);
         self.waiting.remove(&request.from);
     }
 }

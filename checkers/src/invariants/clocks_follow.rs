@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Bounds, NodeId, NodeName, Packet, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -33,8 +33,7 @@ pub struct ClocksFollow {
     clocks: BTreeMap<NodeName, Clock>,
     /// The longest of each node.
     lags: BTreeMap<NodeName, Lag>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for ClocksFollow {
@@ -62,17 +61,12 @@ impl Checker for ClocksFollow {
                 "shows currentEpoch {} after it was told {} by {}",
                 lag.shown, lag.heard.epoch, lag.heard.by
             );
-            self.findings.push(finding("EP-01", lag.time, &node, what));
+            self.tally
+                .findings
+                .push(finding("EP-01", lag.time, &node, what));
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no clock was raised";
-        conclude(
-            setting,
-            Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Helpful, "no clock was raised")
     }
 }
 
@@ -96,7 +90,7 @@ impl ClocksFollow {
         if by.is_none_or(|by| by.has_flag("handshake")) {
             return;
         }
-        self.examined += 1;
+        self.tally.examined += 1;
         clock.heard.push(Heard {
             epoch,
             delivered,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
@@ -14,7 +14,7 @@ use crate::observation::{
     bounds::MILLISECOND,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -41,8 +41,7 @@ pub struct CollisionsAreResolved {
     stays: Vec<Stay>,
     /// Changes that no collision explains: when, whose, and how told.
     changes: Vec<(u64, NodeName, String)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for CollisionsAreResolved {
@@ -71,23 +70,22 @@ impl Checker for CollisionsAreResolved {
                 "keeps configEpoch {} after it heard the same from {}, whose id is greater",
                 stay.epoch, stay.other
             );
-            self.findings
+            self.tally
+                .findings
                 .push(finding("CE-05", stay.time, &stay.node, what));
         }
         // An order is on record only after it was carried out.
         for (time, node, what) in std::mem::take(&mut self.changes) {
             if !self.is_ordered(time, &node) {
-                self.findings.push(finding("CE-06", time, &node, what));
+                self.tally
+                    .findings
+                    .push(finding("CE-06", time, &node, what));
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no two masters had one configEpoch";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Proving,
-            self.examined,
-            findings,
-            nothing,
+            "no two masters had one configEpoch",
         )
     }
 }
@@ -170,7 +168,7 @@ impl CollisionsAreResolved {
 
     fn judge_change(&mut self, packet: &Packet, old: u64, scene: &Scene) {
         let header = &packet.header;
-        self.examined += 1;
+        self.tally.examined += 1;
         let holders = self.holders.get(&old);
         let is_shared = holders.is_some_and(|ids| ids.iter().any(|id| *id > header.sender));
         let election = scene
@@ -231,7 +229,7 @@ impl CollisionsAreResolved {
             entry.master.is_none() && entry.has_flag("master") && !entry.has_flag("handshake")
         });
         if is_known {
-            self.examined += 1;
+            self.tally.examined += 1;
             reign.greater = Some((header.sender.clone(), delivered));
         }
     }

@@ -4,7 +4,7 @@
 //! it had no majority was fail; from the packet that gave it a majority back it waits for a node
 //! timeout, between 0.5 and 5 s. After a start it waits for 2 s; the first start is not judged.
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
 use super::links::ByLife;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
@@ -12,7 +12,7 @@ use crate::observation::{
     Bounds, NodeName, Packet, Setting, bounds::CRON, bounds::MILLISECOND, bounds::seconds,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -33,8 +33,7 @@ pub const ENTRY: Entry = Entry {
 pub struct ComesBackLate {
     was_ok: ByLife<bool>,
     returns: Vec<Return>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for ComesBackLate {
@@ -70,22 +69,16 @@ impl Checker for ComesBackLate {
                     (since, rejoin, "heard a majority again")
                 }
             };
-            self.examined += 1;
+            self.tally.examined += 1;
             if one.time - since < due {
                 let what = format!("says ok {} after it {what}", seconds(one.time - since));
-                self.findings
+                self.tally
+                    .findings
                     .push(finding("ST-04", one.time, &one.node, what));
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no master came back";
-        conclude(
-            setting,
-            Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Helpful, "no master came back")
     }
 }
 

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, Setting, View};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict, Violation};
+use crate::verdict::{Verdict, Violation};
 use crate::witness::Witness;
 
 /// How the registry knows it.
@@ -32,8 +32,7 @@ pub struct ConfigEpochNeverAboveCurrent {
     /// The last table of each node: its incarnation, the time, the largest configEpoch in it. By
     /// id: RESET HARD makes a node somebody else, who has seen no epoch yet (RS-08).
     tables: BTreeMap<NodeId, (u32, u64, u64)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for ConfigEpochNeverAboveCurrent {
@@ -46,21 +45,17 @@ impl Checker for ConfigEpochNeverAboveCurrent {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no packet and no view was seen";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no packet and no view was seen",
         )
     }
 }
 
 impl ConfigEpochNeverAboveCurrent {
     fn judge_packet(&mut self, packet: &Packet) {
-        self.examined += 1;
+        self.tally.examined += 1;
         let header = &packet.header;
         if header.config_epoch > header.current_epoch {
             let what = format!(
@@ -72,7 +67,7 @@ impl ConfigEpochNeverAboveCurrent {
     }
 
     fn judge_view(&mut self, view: &View, scene: &Scene) {
-        self.examined += 1;
+        self.tally.examined += 1;
         if view.my_epoch > view.current_epoch {
             let what = format!(
                 "answers that its configEpoch is {} and its currentEpoch {}",
@@ -102,7 +97,7 @@ impl ConfigEpochNeverAboveCurrent {
     }
 
     fn report(&mut self, time: u64, node: &NodeName, what: String) {
-        self.findings.push(Violation {
+        self.tally.findings.push(Violation {
             clause: "CE-04".into(),
             time,
             message: format!("{node} {what}"),

@@ -3,12 +3,12 @@
 //! Only headers of masters are compared: in a replica's header the field is its master's. Order is
 //! that of one link, as for CE-01.
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::links::ByLink;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Packet, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict, Violation};
+use crate::verdict::{Verdict, Violation};
 use crate::witness::Witness;
 
 /// How the registry knows it.
@@ -28,8 +28,7 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct ConfigEpochNeverDecreases {
     claimed: ByLink<(u64, u64)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for ConfigEpochNeverDecreases {
@@ -44,14 +43,10 @@ impl Checker for ConfigEpochNeverDecreases {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no two claims of one master were seen on one link";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no two claims of one master were seen on one link",
         )
     }
 }
@@ -65,10 +60,10 @@ impl ConfigEpochNeverDecreases {
         let Some(before) = self.claimed.insert(scene.link(), now) else {
             return;
         };
-        self.examined += 1;
+        self.tally.examined += 1;
         if now.1 < before.1 {
             let from = &packet.from;
-            self.findings.push(Violation {
+            self.tally.findings.push(Violation {
                 clause: "CE-03".into(),
                 time: now.0,
                 message: format!(

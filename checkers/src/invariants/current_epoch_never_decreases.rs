@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::links::ByLink;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, Setting, View};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict, Violation};
+use crate::verdict::{Verdict, Violation};
 use crate::witness::Witness;
 
 /// How the registry knows it.
@@ -33,8 +33,7 @@ pub struct CurrentEpochNeverDecreases {
     /// The last answer of each node, and of which incarnation it was. By id: RESET HARD makes a
     /// node somebody else, who has seen no epoch yet (RS-08).
     in_views: BTreeMap<NodeId, (u32, (u64, u64))>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for CurrentEpochNeverDecreases {
@@ -47,14 +46,10 @@ impl Checker for CurrentEpochNeverDecreases {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no two packets of one link were seen";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no two packets of one link were seen",
         )
     }
 }
@@ -65,7 +60,7 @@ impl CurrentEpochNeverDecreases {
         let Some(before) = self.on_links.insert(scene.link(), now) else {
             return;
         };
-        self.examined += 1;
+        self.tally.examined += 1;
         if now.1 < before.1 {
             let whom = format!("{} (to {})", packet.from, packet.to);
             self.report(&packet.from, &whom, before, now);
@@ -86,7 +81,7 @@ impl CurrentEpochNeverDecreases {
         };
         let (incarnation, before) = std::mem::replace(last, answer);
         if incarnation == life.incarnation {
-            self.examined += 1;
+            self.tally.examined += 1;
             if now.1 < before.1 {
                 self.report(&view.node, &format!("{} (asked)", view.node), before, now);
             }
@@ -94,7 +89,7 @@ impl CurrentEpochNeverDecreases {
     }
 
     fn report(&mut self, node: &NodeName, whom: &str, before: (u64, u64), now: (u64, u64)) {
-        self.findings.push(Violation {
+        self.tally.findings.push(Violation {
             clause: "CE-01".into(),
             time: now.0,
             message: format!("currentEpoch of {whom} fell from {} to {}", before.1, now.1),

@@ -3,7 +3,7 @@
 //! How old the data is at least follows from what kept it away: while the master is down or stands
 //! still, or the path from it is cut, nothing arrives. Periods that touch count as one.
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::fault::{Damage, Ports};
@@ -12,7 +12,7 @@ use crate::observation::{
     bounds::seconds,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -35,7 +35,6 @@ pub struct DataIsYoungEnough {
     /// Data paths that were cut: number of the fault, sender, receiver, begin and end, ns.
     cuts: Vec<(u32, NodeName, NodeName, u64, u64)>,
     requests: Vec<(u64, NodeName, u64)>,
-    findings: Findings,
 }
 
 impl Checker for DataIsYoungEnough {
@@ -56,17 +55,16 @@ impl Checker for DataIsYoungEnough {
         let bounds = Bounds::of(setting);
         let seconds_of_clocks = 1000 * MILLISECOND;
         let age_max = PING_PERIOD + 11 * bounds.node_timeout + seconds_of_clocks + bounds.slack;
-        let requests = std::mem::take(&mut self.requests);
-        let examined = requests.len() as u64;
-        for (time, node, age) in requests {
+        let mut tally = Tally::default();
+        for (time, node, age) in std::mem::take(&mut self.requests) {
+            tally.examined += 1;
             if age > age_max {
                 let what = format!("asks for votes with data that is {} old", seconds(age));
-                self.findings.push(finding("VT-12", time, &node, what));
+                tally.findings.push(finding("VT-12", time, &node, what));
             }
         }
-        let findings = std::mem::take(&mut self.findings);
         let nothing = "no replica stood for election by itself";
-        conclude(setting, Completeness::Helpful, examined, findings, nothing)
+        tally.conclude(setting, Completeness::Helpful, nothing)
     }
 }
 

@@ -3,14 +3,14 @@
 //! Each promotion's epoch must be one in which that node asked for votes, and no promotion before
 //! may have had it, of any node. Known for upstream servers when the votes of C.1 were used twice.
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::ordered_takeovers::OrderedTakeovers;
 use super::promotion_has_majority::reused_votes;
 use super::promotions::{Promotion, Request};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::Setting;
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict, Violation, Word};
+use crate::verdict::{Verdict, Violation, Word};
 use crate::witness::Witness;
 
 /// How the registry knows it.
@@ -44,7 +44,7 @@ impl Checker for ElectionEpochIsUnique {
     }
 
     fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
-        let mut findings = Findings::default();
+        let mut tally = Tally::default();
         let promotions = scene.promotions();
         let all = promotions.promotions();
         // MF-03: TAKEOVER is no election; its epoch may be any (CE-05 is about those).
@@ -60,21 +60,22 @@ impl Checker for ElectionEpochIsUnique {
                 .map(|(other, _)| other);
             if let Some(before) = before {
                 let request = promotions.request(&promotion.id, promotion.epoch);
-                findings.push(used_twice(setting, before, promotion, request));
+                tally
+                    .findings
+                    .push(used_twice(setting, before, promotion, request));
             } else if promotions.request(&promotion.id, promotion.epoch).is_none() {
-                findings.push(not_asked(promotion));
+                tally.findings.push(not_asked(promotion));
             }
         }
-        let examined = all.len() as u64;
-        let nothing = "no replica was promoted";
-        let verdict = conclude(setting, Completeness::Needed, examined, findings, nothing);
+        tally.examined = all.len() as u64;
+        let verdict = tally.conclude(setting, Completeness::Needed, "no replica was promoted");
         let missing = verdict
             .violations
             .iter()
             .any(|found| found.witness.steps.len() == 1);
         match (setting.bus_packets_lost, verdict.word) {
             (lost, Word::Violated) if lost > 0 && missing => Verdict::undecided(
-                examined,
+                tally.examined,
                 format!("a request seems to be missing, but the capture lost {lost} packets"),
             ),
             (_, Word::Held | Word::Known | Word::Undecided | Word::Violated) => verdict,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use super::links::ByPair;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
@@ -15,7 +15,7 @@ use crate::observation::{
     bounds::seconds,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -39,8 +39,7 @@ pub struct ElectionsWait {
     judged: BTreeSet<(NodeName, u32, NodeId)>,
     /// When a replica last showed, in this life, that its master had not failed.
     alive: BTreeMap<(NodeName, u32, NodeId), u64>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for ElectionsWait {
@@ -58,14 +57,10 @@ impl Checker for ElectionsWait {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no replica stood for election";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Proving,
-            self.examined,
-            findings,
-            nothing,
+            "no replica stood for election",
         )
     }
 }
@@ -127,7 +122,7 @@ impl ElectionsWait {
                 let wait = (500 + 1000 * rank) * MILLISECOND;
                 // The candidate counts from when it marked or read; a tick is allowed for that.
                 if request.time - first + CRON >= wait {
-                    self.examined += 1;
+                    self.tally.examined += 1;
                     return;
                 }
                 format!(
@@ -139,8 +134,9 @@ impl ElectionsWait {
             }
             (_, _) => return,
         };
-        self.examined += 1;
-        self.findings
+        self.tally.examined += 1;
+        self.tally
+            .findings
             .push(finding("VT-11", request.time, &request.from, what));
     }
 

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Bounds, NodeId, NodeName, Setting, View, bounds::seconds};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -32,8 +32,7 @@ pub struct FailureIsKept {
     /// Since when a node holds another for failed.
     since: BTreeMap<(NodeName, NodeId), u64>,
     clears: Vec<(u64, NodeName, NodeId, u64)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for FailureIsKept {
@@ -58,17 +57,15 @@ impl Checker for FailureIsKept {
                     "holds {about}, a master with slots, for working {} after it failed",
                     seconds(time - since)
                 );
-                self.findings.push(finding("FD-05", time, &node, what));
+                self.tally
+                    .findings
+                    .push(finding("FD-05", time, &node, what));
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no failed master came back with its slots";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no failed master came back with its slots",
         )
     }
 }
@@ -95,7 +92,7 @@ impl FailureIsKept {
                     let old = before.entry(&entry.id);
                     let has_kept = old.is_some_and(|old| old.slots == entry.slots);
                     if has_kept && !entry.slots.is_empty() {
-                        self.examined += 1;
+                        self.tally.examined += 1;
                         self.clears.push((view.time, key.0, key.1, since));
                     }
                 }

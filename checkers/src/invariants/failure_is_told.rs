@@ -6,14 +6,14 @@
 
 use std::sync::Arc;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
     Bounds, NodeName, Setting, View, ViewEntry, bounds::CRON, bounds::MILLISECOND,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -33,8 +33,7 @@ pub const ENTRY: Entry = Entry {
 pub struct FailureIsTold {
     /// Who broke the rule, when and how, unless it had no links.
     suspects: Vec<(NodeName, u64, String)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for FailureIsTold {
@@ -61,18 +60,13 @@ impl Checker for FailureIsTold {
                 cut.touches(&node) && (cut.begun..=end).contains(&time)
             });
             if !is_cut_off {
-                self.findings.push(finding("FD-04", time, &node, what));
+                self.tally
+                    .findings
+                    .push(finding("FD-04", time, &node, what));
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no FAIL message was seen";
-        conclude(
-            setting,
-            Completeness::Proving,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Proving, "no FAIL message was seen")
     }
 }
 
@@ -104,11 +98,11 @@ impl FailureIsTold {
                 }
                 (_, _, None) => continue,
                 (_, _, Some(_)) => {
-                    self.examined += 1;
+                    self.tally.examined += 1;
                     continue;
                 }
             };
-            self.examined += 1;
+            self.tally.examined += 1;
             self.suspects.push((view.node.clone(), view.time, what));
         }
     }

@@ -6,14 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, read_at};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
     Body, Bounds, GossipEntry, NodeId, NodeName, Packet, Setting, bounds::CRON,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -37,7 +37,6 @@ pub struct FailureNeedsQuorum {
     words: BTreeMap<(NodeId, NodeName), Vec<Word>>,
     suspects: BTreeSet<NodeId>,
     marks: Vec<Mark>,
-    findings: Findings,
 }
 
 impl Checker for FailureNeedsQuorum {
@@ -63,9 +62,9 @@ impl Checker for FailureNeedsQuorum {
                 word.delivered = read_at(scene, by, word.delivered);
             }
         }
-        let marks = std::mem::take(&mut self.marks);
-        let examined = marks.len() as u64;
-        for mark in marks {
+        let mut tally = Tally::default();
+        for mark in std::mem::take(&mut self.marks) {
+            tally.examined += 1;
             let is_lenient = setting.runs_upstream(&mark.by);
             let voices = mark.own_voice + self.reporters(&mark, &bounds, is_lenient).len();
             let quorum = mark.smallest_size(&bounds, scene) / 2 + 1;
@@ -76,12 +75,12 @@ impl Checker for FailureNeedsQuorum {
                 "marks {} as FAIL with {voices} of {quorum} masters that say so",
                 mark.about
             );
-            self.findings
+            tally
+                .findings
                 .push(finding("FD-03", mark.time, &mark.by, what));
         }
-        let findings = std::mem::take(&mut self.findings);
         let nothing = "nobody was marked as FAIL";
-        conclude(setting, Completeness::Proving, examined, findings, nothing)
+        tally.conclude(setting, Completeness::Proving, nothing)
     }
 }
 

@@ -10,13 +10,13 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Event, EventKind, Process};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry, slots::slot_of_key};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -37,8 +37,7 @@ pub struct ImportersServeWhoAsks {
     /// Operations that wait for the next views of both ends.
     waiting: Vec<SentOn>,
     asked: Asked,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 /// An operation that a target of a migration sent on.
@@ -74,14 +73,10 @@ impl Checker for ImportersServeWhoAsks {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no operation was sent to the target of a migration";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no operation was sent to the target of a migration",
         )
     }
 }
@@ -108,7 +103,7 @@ impl ImportersServeWhoAsks {
             true => Way::ByAsk,
             false => Way::Other,
         };
-        self.examined += u64::from(is_by_ask);
+        self.tally.examined += u64::from(is_by_ask);
         let has_asked = begins_where_it_asked(&self.asked, event, slot);
         if event.hops.windows(2).any(|pair| pair[0] == pair[1]) {
             return self.remember(event, slot, Way::Other);
@@ -174,7 +169,7 @@ impl ImportersServeWhoAsks {
                 sent.slot, sent.what, sent.told
             );
             let found = finding("RD-05", sent.completed, &sent.target, what);
-            self.findings.push(found);
+            self.tally.findings.push(found);
         }
     }
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::links::ByLink;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Operation, Outcome};
@@ -16,7 +16,7 @@ use crate::observation::bounds::{CRON, MILLISECOND, seconds};
 use crate::observation::fault::note_pause;
 use crate::observation::{Bounds, FaultKind, NodeName, Packet, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict, Violation, Word};
+use crate::verdict::{Verdict, Violation, Word};
 use crate::witness::Witness;
 
 /// How the registry knows it.
@@ -83,25 +83,24 @@ impl Checker for MinorityStopsWriting {
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
         let bounds = Bounds::of(setting);
-        let mut examined = 0;
-        let mut findings = Findings::default();
+        let mut tally = Tally::default();
         for answer in std::mem::take(&mut self.answers) {
             let limit = answer.silent_since + bounds.suspected();
             if answer.operation.invoked <= limit || self.is_paused_around(&answer, &bounds) {
                 continue;
             }
-            examined += 1;
+            tally.examined += 1;
             if answer.operation.outcome == Outcome::Ok {
-                findings.push(violation(&answer, limit));
+                tally.findings.push(violation(&answer, limit));
             }
         }
         let nothing = "no master was asked to write while it heard less than a majority for long";
-        let verdict = conclude(setting, Completeness::Helpful, examined, findings, nothing);
+        let verdict = tally.conclude(setting, Completeness::Helpful, nothing);
         let lost = setting.bus_packets_lost;
         match (verdict.word, setting.too_slow_to_time()) {
-            (Word::Violated, Some(why)) => Verdict::undecided(examined, why),
+            (Word::Violated, Some(why)) => Verdict::undecided(tally.examined, why),
             (Word::Violated, None) if lost > 0 => Verdict::undecided(
-                examined,
+                tally.examined,
                 format!("masters seem cut off, but the capture lost {lost} packets"),
             ),
             (_, _) => verdict,

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::convergence::Calm;
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
@@ -15,7 +15,7 @@ use crate::observation::{
     Bounds, Dataset, NodeId, NodeName, Packet, Setting, bounds::MILLISECOND, bounds::seconds,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -38,8 +38,7 @@ pub struct OffsetsSettle {
     /// Offsets in the headers of masters, each when it was first shown.
     masters: BTreeMap<NodeId, Vec<(u64, u64)>>,
     replicas: BTreeMap<NodeName, Told>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for OffsetsSettle {
@@ -76,24 +75,22 @@ impl Checker for OffsetsSettle {
             let Some((time, due)) = shown.rfind(|(time, _)| *time <= at) else {
                 continue;
             };
-            self.examined += 1;
+            self.tally.examined += 1;
             if told.offset < *due {
                 let what = format!(
                     "is at offset {} of the stream, and its master was at {due} {} earlier",
                     told.offset,
                     seconds(told.time - time)
                 );
-                self.findings.push(finding("RP-01", told.time, node, what));
+                self.tally
+                    .findings
+                    .push(finding("RP-01", told.time, node, what));
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "the run ended before replicas were due to catch up";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "the run ended before replicas were due to catch up",
         )
     }
 }
@@ -110,7 +107,7 @@ impl OffsetsSettle {
             if !has_same && replica.time.min(master.time) < since {
                 continue;
             }
-            self.examined += 1;
+            self.tally.examined += 1;
             let objection = match has_same {
                 true => self.offset_left_behind(replica, master),
                 false => Some(format!(
@@ -120,7 +117,7 @@ impl OffsetsSettle {
             };
             if let Some(what) = objection {
                 let found = finding("RP-01", replica.time, &replica.node, what);
-                self.findings.push(found);
+                self.tally.findings.push(found);
             }
         }
     }

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::ownership::Claim;
 use crate::observation::{NodeId, Setting, SlotSet};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict, Violation};
+use crate::verdict::{Verdict, Violation};
 use crate::witness::Witness;
 
 /// How the registry knows it.
@@ -32,8 +32,7 @@ pub const ENTRY: Entry = Entry {
 pub struct OneMasterPerSlotAndEpoch {
     by_epoch: BTreeMap<u64, Vec<Claim>>,
     reported: BTreeMap<(u64, NodeId, NodeId), ()>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for OneMasterPerSlotAndEpoch {
@@ -41,9 +40,9 @@ impl Checker for OneMasterPerSlotAndEpoch {
         let claim = scene.new_claim();
         match happening {
             Happening::Packet(packet) => {
-                self.examined += u64::from(packet.header.claims_slots());
+                self.tally.examined += u64::from(packet.header.claims_slots());
             }
-            Happening::View(_) => self.examined += u64::from(claim.is_some()),
+            Happening::View(_) => self.tally.examined += u64::from(claim.is_some()),
             Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
         }
         if let Some(claim) = claim {
@@ -52,15 +51,8 @@ impl Checker for OneMasterPerSlotAndEpoch {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no master claimed a slot";
-        conclude(
-            setting,
-            Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Helpful, "no master claimed a slot")
     }
 }
 
@@ -74,7 +66,7 @@ impl OneMasterPerSlotAndEpoch {
             let both = other.slots.intersection(&claim.slots);
             let pair = (claim.config_epoch, other.id.clone(), claim.id.clone());
             if !both.is_empty() && self.reported.insert(pair, ()).is_none() {
-                self.findings.push(violation(other, &claim, &both));
+                self.tally.findings.push(violation(other, &claim, &both));
             }
         }
         if !claims

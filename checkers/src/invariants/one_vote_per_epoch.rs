@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict, Violation};
+use crate::verdict::{Verdict, Violation};
 use crate::witness::Witness;
 
 /// How the registry knows it.
@@ -30,8 +30,7 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct OneVotePerEpoch {
     votes: BTreeMap<(NodeId, u64), (u64, NodeName)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for OneVotePerEpoch {
@@ -47,21 +46,14 @@ impl Checker for OneVotePerEpoch {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no vote was cast";
-        conclude(
-            setting,
-            Completeness::Needed,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Needed, "no vote was cast")
     }
 }
 
 impl OneVotePerEpoch {
     fn judge(&mut self, vote: &Packet) {
-        self.examined += 1;
+        self.tally.examined += 1;
         let epoch = vote.header.current_epoch;
         let key = (vote.header.sender.clone(), epoch);
         let Some((time, candidate)) = self.votes.get(&key) else {
@@ -76,7 +68,7 @@ impl OneVotePerEpoch {
                 vote.to
             ),
         };
-        self.findings.push(Violation {
+        self.tally.findings.push(Violation {
             clause: "VT-01".into(),
             time: vote.time,
             message,

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
 use super::spare_replicas::{is_the_one_to_move, orphan};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Bounds, NodeId, NodeName, Setting, View};
 use crate::observation::{bounds::MILLISECOND, bounds::seconds};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -35,7 +35,6 @@ pub struct OrphansGetReplicas {
     called: BTreeMap<NodeName, Call>,
     /// The longest that each replica was called without moving.
     longest: BTreeMap<NodeName, (u64, Call)>,
-    findings: Findings,
 }
 
 impl Checker for OrphansGetReplicas {
@@ -52,9 +51,9 @@ impl Checker for OrphansGetReplicas {
     fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let bounds = Bounds::of(setting);
         let due = 5000 * MILLISECOND + bounds.node_timeout + bounds.slack;
-        let calls = std::mem::take(&mut self.longest);
-        let examined = calls.len() as u64;
-        for (node, (until, call)) in calls {
+        let mut tally = Tally::default();
+        for (node, (until, call)) in std::mem::take(&mut self.longest) {
+            tally.examined += 1;
             if until - call.since <= due || is_paused_within(scene, &node, call.since, until) {
                 continue;
             }
@@ -63,11 +62,10 @@ impl Checker for OrphansGetReplicas {
                 call.orphan,
                 seconds(until - call.since)
             );
-            self.findings.push(finding("RP-02", until, &node, what));
+            tally.findings.push(finding("RP-02", until, &node, what));
         }
-        let findings = std::mem::take(&mut self.findings);
         let nothing = "no master lost all of its replicas while another one could spare one";
-        conclude(setting, Completeness::Helpful, examined, findings, nothing)
+        tally.conclude(setting, Completeness::Helpful, nothing)
     }
 }
 

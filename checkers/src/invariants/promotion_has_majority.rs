@@ -8,14 +8,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::ordered_takeovers::OrderedTakeovers;
 use super::promotions::{Promotion, Promotions};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::bounds::seconds;
 use crate::observation::{Bounds, NodeName, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict, Violation, Word};
+use crate::verdict::{Verdict, Violation, Word};
 use crate::witness::Witness;
 
 /// How the registry knows it.
@@ -39,7 +39,7 @@ pub struct PromotionHasMajority {
     sizes: BTreeMap<NodeName, usize>,
     short: Vec<Short>,
     ordered: OrderedTakeovers,
-    examined: u64,
+    tally: Tally,
 }
 
 /// A promotion with too few votes.
@@ -73,26 +73,19 @@ impl Checker for PromotionHasMajority {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let mut findings = Findings::default();
         for short in std::mem::take(&mut self.short) {
             // MF-03: TAKEOVER needs no majority.
             if self.ordered.use_up(&short.promotion) {
                 continue;
             }
-            findings.push(short.violation(setting));
+            self.tally.findings.push(short.violation(setting));
         }
         let nothing = "no replica was promoted";
-        let verdict = conclude(
-            setting,
-            Completeness::Needed,
-            self.examined,
-            findings,
-            nothing,
-        );
+        let verdict = self.tally.conclude(setting, Completeness::Needed, nothing);
         match (setting.bus_packets_lost, verdict.word) {
             (0, _) | (_, Word::Held | Word::Undecided) => verdict,
             (lost, Word::Known | Word::Violated) => Verdict::undecided(
-                self.examined,
+                self.tally.examined,
                 format!("votes seem to be missing, but the capture lost {lost} packets"),
             ),
         }
@@ -101,7 +94,7 @@ impl Checker for PromotionHasMajority {
 
 impl PromotionHasMajority {
     fn judge(&mut self, promotion: &Promotion, scene: &Scene) {
-        self.examined += 1;
+        self.tally.examined += 1;
         let promotions: &Promotions = scene.promotions();
         // Q is that of the moment before the promotion.
         let voters_seen = scene.voters_before();

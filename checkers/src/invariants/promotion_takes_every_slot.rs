@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, Packet, PacketKind, Setting, SlotSet};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -29,8 +29,7 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct PromotionTakesEverySlot {
     requested: BTreeMap<(NodeId, u64), SlotSet>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for PromotionTakesEverySlot {
@@ -51,15 +50,8 @@ impl Checker for PromotionTakesEverySlot {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "nobody won an election";
-        conclude(
-            setting,
-            Completeness::Needed,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Needed, "nobody won an election")
     }
 }
 
@@ -70,7 +62,7 @@ impl PromotionTakesEverySlot {
         let Some(requested) = self.requested.get(&key) else {
             return;
         };
-        self.examined += 1;
+        self.tally.examined += 1;
         if *requested == header.slots {
             return;
         }
@@ -81,7 +73,8 @@ impl PromotionTakesEverySlot {
             false => format!("wins the election of its master and leaves slots {left} behind"),
             true => format!("wins the election of its master and claims {added} besides"),
         };
-        self.findings
+        self.tally
+            .findings
             .push(finding("EL-20", packet.time, &packet.from, what));
     }
 }

@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{claim_in, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Event, EventKind};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -32,8 +32,7 @@ pub const ENTRY: Entry = Entry {
 pub struct RedirectionsNameTheOwner {
     /// Redirections that wait for the next view of their node.
     waiting: BTreeMap<NodeName, Vec<Told>>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 /// What a node said.
@@ -59,14 +58,10 @@ impl Checker for RedirectionsNameTheOwner {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no operation ended at a redirection between two views of its node";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no operation ended at a redirection between two views of its node",
         )
     }
 }
@@ -113,13 +108,14 @@ impl RedirectionsNameTheOwner {
             else {
                 continue;
             };
-            self.examined += 1;
+            self.tally.examined += 1;
             if told.address != due {
                 let what = format!(
                     "answers MOVED {} {}, and the owner in its table is {due}",
                     told.slot, told.address
                 );
-                self.findings
+                self.tally
+                    .findings
                     .push(finding("RD-01", told.time, &view.node, what));
             }
         }

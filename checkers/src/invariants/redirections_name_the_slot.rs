@@ -4,13 +4,13 @@
 //! not judged here: the hops of an operation also have the nodes that a client tried when the node
 //! it was sent to did not answer.
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Event, EventKind};
 use crate::observation::{Setting, slots::slot_of_key};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -27,8 +27,7 @@ pub const ENTRY: Entry = Entry {
 /// The checker of RD-02.
 #[derive(Debug, Default)]
 pub struct RedirectionsNameTheSlot {
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for RedirectionsNameTheSlot {
@@ -43,14 +42,10 @@ impl Checker for RedirectionsNameTheSlot {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no operation was redirected";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no operation was redirected",
         )
     }
 }
@@ -60,7 +55,7 @@ impl RedirectionsNameTheSlot {
         if event.kind == EventKind::Invoke {
             return;
         }
-        self.examined += u64::from(!event.hops.is_empty());
+        self.tally.examined += u64::from(!event.hops.is_empty());
         let error = event
             .error
             .as_deref()
@@ -68,11 +63,13 @@ impl RedirectionsNameTheSlot {
         let slot = error.and_then(|rest| rest.split(' ').next()?.parse::<u16>().ok());
         let key = event.key.as_ref().filter(|key| !key.is_empty());
         if let (Some(slot), Some(key), Some(node)) = (slot, key, &event.node) {
-            self.examined += 1;
+            self.tally.examined += 1;
             let right = slot_of_key(key.as_bytes());
             if slot != right {
                 let what = format!("answers MOVED {slot} for key {key}, whose slot is {right}");
-                self.findings.push(finding("RD-02", event.time, node, what));
+                self.tally
+                    .findings
+                    .push(finding("RD-02", event.time, node, what));
             }
         }
     }

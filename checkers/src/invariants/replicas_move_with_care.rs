@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use super::spare_replicas::{BARRIER, replicas};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, Setting, View, bounds::CRON};
 use crate::observation::{bounds::MILLISECOND, bounds::seconds};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -37,8 +37,7 @@ pub struct ReplicasMoveWithCare {
     bereaving: BTreeMap<NodeName, (u64, NodeId, NodeId)>,
     /// When a node's views last showed a master with a working replica, ns.
     attended: BTreeMap<(NodeName, NodeId), u64>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for ReplicasMoveWithCare {
@@ -56,14 +55,10 @@ impl Checker for ReplicasMoveWithCare {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no replica moved to another master";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no replica moved to another master",
         )
     }
 }
@@ -78,7 +73,9 @@ impl ReplicasMoveWithCare {
             let left = counts.get(&from).copied().unwrap_or_default();
             if left.healthy < BARRIER {
                 let what = format!("moves to {to} although {from} has no other healthy replica");
-                self.findings.push(finding("RM-04", time, &view.node, what));
+                self.tally
+                    .findings
+                    .push(finding("RM-04", time, &view.node, what));
             }
         }
         // A view may show the move before the next header does.
@@ -129,7 +126,7 @@ impl ReplicasMoveWithCare {
     }
 
     fn judge(&mut self, packet: &Packet, old: &Following, to: &NodeId) {
-        self.examined += 1;
+        self.tally.examined += 1;
         let key = (packet.from.clone(), to.clone());
         let attended = self.attended.get(&key).copied();
         let orphaned_for = attended.map(|at| packet.time - at);
@@ -151,7 +148,8 @@ impl ReplicasMoveWithCare {
             }
             Some(_) | None => return,
         };
-        self.findings
+        self.tally
+            .findings
             .push(finding(what.0, packet.time, &packet.from, what.1));
     }
 }

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, Setting, View};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -29,8 +29,7 @@ pub const ENTRY: Entry = Entry {
 /// The checker of GO-22.
 #[derive(Debug, Default)]
 pub struct ReplicasOwnNothing {
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for ReplicasOwnNothing {
@@ -45,21 +44,14 @@ impl Checker for ReplicasOwnNothing {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no view changed";
-        conclude(
-            setting,
-            Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Helpful, "no view changed")
     }
 }
 
 impl ReplicasOwnNothing {
     fn judge(&mut self, before: &Seen, view: &View, scene: &Scene) {
-        self.examined += 1;
+        self.tally.examined += 1;
         for entry in view.table.iter() {
             let old = before.entry(&entry.id).filter(|old| old.master.is_some());
             let (Some(old), Some(_)) = (old, &entry.master) else {
@@ -71,7 +63,8 @@ impl ReplicasOwnNothing {
                 continue;
             }
             let what = format!("gives slots {gained} to {}, which is a replica", entry.id);
-            self.findings
+            self.tally
+                .findings
                 .push(finding("GO-22", view.time, &view.node, what));
         }
     }

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting, SlotSet};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -31,8 +31,7 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct RestartsKeepState {
     lives: BTreeMap<NodeName, Life>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for RestartsKeepState {
@@ -47,15 +46,8 @@ impl Checker for RestartsKeepState {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no node was restarted";
-        conclude(
-            setting,
-            Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Helpful, "no node was restarted")
     }
 }
 
@@ -73,9 +65,10 @@ impl RestartsKeepState {
         };
         let life = self.lives.entry(packet.from.clone()).or_insert_with(fresh);
         if life.incarnation != incarnation && life.id == header.sender {
-            self.examined += 1;
+            self.tally.examined += 1;
             if let Some((clause, what)) = objection(life, packet, scene) {
-                self.findings
+                self.tally
+                    .findings
                     .push(finding(clause, packet.time, &packet.from, what));
             }
         }

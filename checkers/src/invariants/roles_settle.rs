@@ -2,13 +2,13 @@
 //!
 //! Judged in views asked for after H_map and a node timeout since the last disturbance.
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::convergence::{Calm, Runs};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Bounds, NodeId, NodeName, Setting, View};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -29,8 +29,7 @@ pub const ENTRY: Entry = Entry {
 pub struct RolesSettle {
     calm: Calm,
     runs: Runs<Roles>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for RolesSettle {
@@ -57,7 +56,7 @@ impl Checker for RolesSettle {
             Err(why) => return Verdict::undecided(0, why),
         };
         if setting.too_slow_to_time().is_none() {
-            self.examined = self.runs.last_since(since).len() as u64;
+            self.tally.examined = self.runs.last_since(since).len() as u64;
             if let Some((node, asked)) = self
                 .runs
                 .last_unwanted(since, |roles| *roles == Roles::Settled)
@@ -72,17 +71,13 @@ impl Checker for RolesSettle {
                 if answer == Some(Roles::Chain) {
                     finding.known = stays_behind(node, setting, scene);
                 }
-                self.findings.push(finding);
+                self.tally.findings.push(finding);
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "the run ended before roles were due to settle";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "the run ended before roles were due to settle",
         )
     }
 }

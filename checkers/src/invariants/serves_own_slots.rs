@@ -7,13 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{claim_in, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Operation, Outcome};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry, slots::slot_of_key};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -35,8 +35,7 @@ pub const ENTRY: Entry = Entry {
 pub struct ServesOwnSlots {
     /// Operations that wait for the next view of their node.
     waiting: BTreeMap<NodeName, Vec<Served>>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for ServesOwnSlots {
@@ -60,14 +59,10 @@ impl Checker for ServesOwnSlots {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no operation lay between two views of its node";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no operation lay between two views of its node",
         )
     }
 }
@@ -84,7 +79,7 @@ impl ServesOwnSlots {
         let (Some(seen), false) = (seen, operation.key.is_empty()) else {
             return;
         };
-        self.examined += 1;
+        self.tally.examined += 1;
         let slot = slot_of_key(operation.key.as_bytes());
         // After a redirection while operators act a slot may have been open in between.
         let is_excused = way == Way::Redirected && scene.is_attended();
@@ -120,7 +115,8 @@ impl ServesOwnSlots {
                 "serves slot {} of another node: {}",
                 served.slot, served.told
             );
-            self.findings
+            self.tally
+                .findings
                 .push(finding("RD-06", served.completed, &view.node, what));
         }
     }

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Bounds, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -33,7 +33,6 @@ pub struct StaleClaimsAreAnswered {
     debts: Vec<Debt>,
     /// When each node last sent an UPDATE to another, ns.
     updates: BTreeMap<(NodeName, NodeName), Vec<u64>>,
-    findings: Findings,
 }
 
 impl Checker for StaleClaimsAreAnswered {
@@ -51,7 +50,7 @@ impl Checker for StaleClaimsAreAnswered {
 
     fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let bounds = Bounds::of(setting);
-        let mut examined = 0;
+        let mut tally = Tally::default();
         for debt in std::mem::take(&mut self.debts) {
             // The answer to a PING comes from the port of the bus.
             let mut nodes = setting.nodes.iter();
@@ -60,7 +59,7 @@ impl Checker for StaleClaimsAreAnswered {
             if !is_answer || !is_there(scene, &debt.owner, debt.sent, until) {
                 continue;
             }
-            examined += 1;
+            tally.examined += 1;
             let ends = (debt.owner.clone(), debt.by.clone());
             let sent = self.updates.get(&ends);
             let mut sent = sent.into_iter().flatten();
@@ -71,12 +70,12 @@ impl Checker for StaleClaimsAreAnswered {
                 "owns slots at configEpoch {} which {} claims at {}, and does not tell it",
                 debt.owned_at, debt.by, debt.claimed_at
             );
-            self.findings
+            tally
+                .findings
                 .push(finding("UP-12", debt.delivered, &debt.owner, what));
         }
-        let findings = std::mem::take(&mut self.findings);
         let nothing = "nobody made a stale claim";
-        conclude(setting, Completeness::Proving, examined, findings, nothing)
+        tally.conclude(setting, Completeness::Proving, nothing)
     }
 }
 

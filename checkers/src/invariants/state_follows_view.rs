@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Setting, View, ViewEntry, slots::SLOT_COUNT};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -29,8 +29,7 @@ pub const ENTRY: Entry = Entry {
 /// The checker of ST-01.
 #[derive(Debug, Default)]
 pub struct StateFollowsView {
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for StateFollowsView {
@@ -49,28 +48,25 @@ impl Checker for StateFollowsView {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no two views of one node were seen";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no two views of one node were seen",
         )
     }
 }
 
 impl StateFollowsView {
     fn judge(&mut self, before: &Seen, view: &View) {
-        self.examined += 1;
+        self.tally.examined += 1;
         let is_same = Arc::ptr_eq(&before.table, &view.table) || before.table == view.table;
         if !before.state_ok || !view.state_ok || !is_same {
             return;
         }
         if let Some(why) = objection(&view.table) {
             let what = format!("says ok although {why}");
-            self.findings
+            self.tally
+                .findings
                 .push(finding("ST-01", view.time, &view.node, what));
         }
     }

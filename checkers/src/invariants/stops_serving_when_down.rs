@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Object, Operation, Outcome};
 use crate::observation::{NodeName, Setting, bounds::MILLISECOND};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -34,8 +34,7 @@ pub struct StopsServingWhenDown {
     words: BTreeMap<NodeName, VecDeque<Word>>,
     /// Operations that wait for the next word of their node.
     waiting: BTreeMap<NodeName, Vec<Served>>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 /// That a node said fail, at some time between these two.
@@ -76,14 +75,10 @@ impl Checker for StopsServingWhenDown {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no node was asked for a key while its state was fail";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no node was asked for a key while its state was fail",
         )
     }
 }
@@ -101,7 +96,8 @@ impl StopsServingWhenDown {
                     }
                 } else if !is_ok && is_close {
                     let what = format!("says its state is fail, and serves {}", served.told);
-                    self.findings
+                    self.tally
+                        .findings
                         .push(finding("ST-03", served.completed, node, what));
                 }
             }
@@ -125,7 +121,7 @@ impl StopsServingWhenDown {
         let Some(said) = before.map(|word| word.from).max() else {
             return;
         };
-        self.examined += 1;
+        self.tally.examined += 1;
         if operation.outcome == Outcome::Ok {
             let served = Served {
                 said,

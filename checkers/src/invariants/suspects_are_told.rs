@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
     Body, Bounds, GossipEntry, NodeId, NodeName, Packet, Setting, View, ViewEntry, bounds::CRON,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -34,8 +34,7 @@ pub struct SuspectsAreTold {
     /// Suspects of a node's last view, and since when each is shown without a break.
     shown: BTreeMap<NodeName, Vec<Shown>>,
     silences: Vec<Silence>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for SuspectsAreTold {
@@ -65,18 +64,15 @@ impl Checker for SuspectsAreTold {
                     "suspects {} and sends {} a heartbeat that does not say so",
                     silence.suspect, silence.to
                 );
-                self.findings
+                self.tally
+                    .findings
                     .push(finding("FD-19", silence.time, &silence.by, what));
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "nobody was suspected for long";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "nobody was suspected for long",
         )
     }
 }
@@ -125,7 +121,7 @@ impl SuspectsAreTold {
 
     /// The suspicion held from the view before to this one.
     fn confirm(&mut self, known: &Shown, before: &Seen, view: &View) {
-        self.examined += 1;
+        self.tally.examined += 1;
         let silences = known.untold.iter().filter(|(time, _)| *time < view.asked);
         self.silences.extend(silences.map(|(time, to)| Silence {
             time: *time,

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Bounds, NodeName, Setting, View, bounds::seconds};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -31,8 +31,7 @@ pub const ENTRY: Entry = Entry {
 pub struct SuspicionNeedsSilence {
     /// New suspicions: when, by whom, of whom, and the longest possible silence.
     suspicions: Vec<(u64, NodeName, NodeName, u64)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for SuspicionNeedsSilence {
@@ -58,18 +57,11 @@ impl Checker for SuspicionNeedsSilence {
                     "suspects {of} although it had data from it {} before",
                     seconds(silence)
                 );
-                self.findings.push(finding("FD-01", time, &by, what));
+                self.tally.findings.push(finding("FD-01", time, &by, what));
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "nobody was suspected";
-        conclude(
-            setting,
-            Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Helpful, "nobody was suspected")
     }
 }
 
@@ -93,7 +85,7 @@ impl SuspicionNeedsSilence {
             if heard.last > before.asked || is_paused {
                 continue;
             }
-            self.examined += 1;
+            self.tally.examined += 1;
             let silence = view.time - heard.last_sent;
             let names = (view.node.clone(), of.clone());
             self.suspicions.push((view.time, names.0, names.1, silence));

@@ -3,12 +3,12 @@
 //! The owner's claims are those of its own headers. One that was never heard claiming, or whose
 //! claims were first heard at a larger configEpoch, is not judged.
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Body, NodeId, Packet, Setting, SlotSet};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -26,8 +26,7 @@ pub const ENTRY: Entry = Entry {
 /// The checker of CF-10.
 #[derive(Debug, Default)]
 pub struct UpdatesAreTruthful {
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for UpdatesAreTruthful {
@@ -51,15 +50,8 @@ impl Checker for UpdatesAreTruthful {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no UPDATE was sent";
-        conclude(
-            setting,
-            Completeness::Proving,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Proving, "no UPDATE was sent")
     }
 }
 
@@ -79,7 +71,7 @@ impl UpdatesAreTruthful {
         if epoch < first {
             return;
         }
-        self.examined += 1;
+        self.tally.examined += 1;
         let mut untold = slots.clone();
         for claim in claims().filter(|claim| claim.config_epoch == epoch) {
             untold.remove_all(&claim.slots);
@@ -92,7 +84,8 @@ impl UpdatesAreTruthful {
              claimed",
             packet.to
         );
-        self.findings
+        self.tally
+            .findings
             .push(finding("CF-10", packet.time, &packet.from, what));
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! The header of an AUTH_ACK is of the instant it was sent, so the check is exact.
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{Packet, PacketKind, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict, Violation};
+use crate::verdict::{Verdict, Violation};
 use crate::witness::Witness;
 
 /// How the registry knows it.
@@ -24,8 +24,7 @@ pub const ENTRY: Entry = Entry {
 /// The checker of VT-04.
 #[derive(Debug, Default)]
 pub struct VoterOwnsSlots {
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for VoterOwnsSlots {
@@ -41,21 +40,14 @@ impl Checker for VoterOwnsSlots {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no vote was cast";
-        conclude(
-            setting,
-            Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Helpful, "no vote was cast")
     }
 }
 
 impl VoterOwnsSlots {
     fn judge(&mut self, vote: &Packet) {
-        self.examined += 1;
+        self.tally.examined += 1;
         if vote.header.claims_slots() {
             return;
         }
@@ -68,7 +60,7 @@ impl VoterOwnsSlots {
             "{} voted for {} in epoch {epoch} as {what}",
             vote.from, vote.to
         );
-        self.findings.push(Violation {
+        self.tally.findings.push(Violation {
             clause: "VT-04".into(),
             time: vote.time,
             witness: Witness::default().step(vote.time, &vote.from, message.clone()),

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -29,8 +29,7 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct VotesAgainstFailedMasters {
     requests: BTreeMap<(NodeName, NodeName), Request>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for VotesAgainstFailedMasters {
@@ -51,14 +50,10 @@ impl Checker for VotesAgainstFailedMasters {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no vote without force was cast";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Proving,
-            self.examined,
-            findings,
-            nothing,
+            "no vote without force was cast",
         )
     }
 }
@@ -85,7 +80,7 @@ impl VotesAgainstFailedMasters {
         let Some(request) = self.requests.get(&(ack.to.clone(), ack.from.clone())) else {
             return;
         };
-        self.examined += 1;
+        self.tally.examined += 1;
         let words = scene.fail_words();
         let told = words.first(&ack.from, &request.master, request.since, ack.time);
         if request.is_failed || told.is_some() {
@@ -95,7 +90,8 @@ impl VotesAgainstFailedMasters {
             "votes for {} although its master {} did not fail in its view",
             ack.to, request.master
         );
-        self.findings
+        self.tally
+            .findings
             .push(finding("VT-05", ack.time, &ack.from, what));
     }
 }

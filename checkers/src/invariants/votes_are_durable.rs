@@ -5,14 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{
     Fault, FaultKind, Lifecycle, LifecycleKind, NodeName, Packet, PacketKind, Setting,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -32,8 +32,7 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct VotesAreDurable {
     sent: BTreeMap<NodeName, Sent>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 /// The largest epochs that a node showed.
@@ -57,14 +56,10 @@ impl Checker for VotesAreDurable {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no node that had voted or asked for votes was killed";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no node that had voted or asked for votes was killed",
         )
     }
 }
@@ -92,7 +87,7 @@ impl VotesAreDurable {
         else {
             return;
         };
-        self.examined += 1;
+        self.tally.examined += 1;
         let current = stored.current.max(stored.last_vote);
         let vote = sent.vote.max(sent.vote_before);
         let objection = match (stored.last_vote < vote, current < sent.request.max(vote)) {
@@ -108,7 +103,7 @@ impl VotesAreDurable {
                 stored.current, stored.last_vote, sent.request
             );
             let found = finding(clause, lifecycle.time, &lifecycle.node, what);
-            self.findings.push(found);
+            self.tally.findings.push(found);
         }
         sent.vote_before = vote;
         sent.vote = 0;

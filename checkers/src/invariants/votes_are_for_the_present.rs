@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use super::links::ByLife;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -33,8 +33,7 @@ pub struct VotesAreForThePresent {
     /// The largest currentEpoch in a node's headers and since when, oldest first.
     clocks: ByLife<Vec<(u64, u64)>>,
     requests: BTreeMap<(NodeName, NodeName), Request>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for VotesAreForThePresent {
@@ -56,15 +55,8 @@ impl Checker for VotesAreForThePresent {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no vote was cast";
-        conclude(
-            setting,
-            Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Helpful, "no vote was cast")
     }
 }
 
@@ -109,7 +101,7 @@ impl VotesAreForThePresent {
         if request.delivered > ack.time {
             return;
         }
-        self.examined += 1;
+        self.tally.examined += 1;
         let shown = self.clocks.get(scene.life()).into_iter().flatten();
         let known = shown
             .filter(|(time, _)| *time < request.delivered)
@@ -126,7 +118,8 @@ impl VotesAreForThePresent {
             ),
             (_, None) => return,
         };
-        self.findings
+        self.tally
+            .findings
             .push(finding("VT-07", ack.time, &ack.from, what));
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use super::promotions::Vote;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
@@ -13,7 +13,7 @@ use crate::observation::{
     Bounds, NodeId, NodeName, Packet, PacketKind, Setting, bounds::CRON, bounds::seconds,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -36,8 +36,7 @@ pub struct VotesAreSpaced {
     last: BTreeMap<(NodeName, u32, NodeId), Vote>,
     /// Votes with the one before.
     pairs: Vec<(Vote, Vote)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for VotesAreSpaced {
@@ -69,25 +68,19 @@ impl Checker for VotesAreSpaced {
                     seconds(vote.time - before.time),
                     before.candidate
                 );
-                self.findings
+                self.tally
+                    .findings
                     .push(finding("VT-06", vote.time, &vote.voter, what));
             }
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no vote was cast";
-        conclude(
-            setting,
-            Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
-        )
+        self.tally
+            .conclude(setting, Completeness::Helpful, "no vote was cast")
     }
 }
 
 impl VotesAreSpaced {
     fn note(&mut self, ack: &Packet, scene: &Scene) {
-        self.examined += 1;
+        self.tally.examined += 1;
         let Some(master) = self.masters.get(&ack.to) else {
             return;
         };

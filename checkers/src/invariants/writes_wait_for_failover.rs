@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::bus_evidence::{Completeness, conclude};
+use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
 use crate::history::{Function, Operation, Outcome};
@@ -16,7 +16,7 @@ use crate::observation::{
     Fault, FaultKind, FaultPhase, NodeName, Packet, Setting, bounds::MILLISECOND, bounds::seconds,
 };
 use crate::scene::Scene;
-use crate::verdict::{Findings, Verdict};
+use crate::verdict::Verdict;
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -43,8 +43,7 @@ pub struct WritesWaitForFailover {
     faults: BTreeMap<u32, ()>,
     last_fault_at: u64,
     hangs: Vec<(NodeName, u64, u64)>,
-    examined: u64,
-    findings: Findings,
+    tally: Tally,
 }
 
 impl Checker for WritesWaitForFailover {
@@ -74,16 +73,14 @@ impl Checker for WritesWaitForFailover {
                 "keeps a client's write waiting {} after its pause was over",
                 seconds(time - ended)
             );
-            self.findings.push(finding("MF-11", time, &node, what));
+            self.tally
+                .findings
+                .push(finding("MF-11", time, &node, what));
         }
-        let findings = std::mem::take(&mut self.findings);
-        let nothing = "no master was paused for a manual failover";
-        conclude(
+        self.tally.conclude(
             setting,
             Completeness::Helpful,
-            self.examined,
-            findings,
-            nothing,
+            "no master was paused for a manual failover",
         )
     }
 }
@@ -105,11 +102,11 @@ impl WritesWaitForFailover {
                          paused for a manual failover",
                         seconds(asked)
                     );
-                    self.findings.push(finding("MF-02", done, node, what));
+                    self.tally.findings.push(finding("MF-02", done, node, what));
                 }
             }
             (true, _) => {
-                self.examined += 1;
+                self.tally.examined += 1;
                 let pause = Pause {
                     begun: packet.time,
                     last: packet.time,
