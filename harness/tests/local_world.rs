@@ -6,12 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command as Process, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use slotquake::plan::{Plan, WorldKind};
-use slotquake::sandbox::cuts;
+use slotquake::sandbox::cuts::{self, Cuts};
 use slotquake::sandbox::probe::probe;
 use slotquake::sandbox::{self, Entered, Isolation, Sandbox, Wanted};
 use slotquake::target::{self, Launch};
@@ -44,12 +45,37 @@ fn all() -> ExitCode {
     match sandbox::enter(Wanted::Best).expect("a sandbox") {
         Entered::Outer(status) => ExitCode::from(status),
         Entered::Inside(sandbox) => {
+            both_packet_filters_cut_alike(&sandbox);
             breaks_a_real_cluster_and_sees_it(&sandbox, launches, store.path());
             // The folder is the outer process's to remove.
             let _kept = store.keep();
             ExitCode::SUCCESS
         }
     }
+}
+
+/// nf_tables, and the `iptables` program that stands in for it.
+fn both_packet_filters_cut_alike(sandbox: &Sandbox) {
+    let path = |source: u8, target: u8, port: Option<u16>| cuts::Path {
+        source: Ipv4Addr::new(127, 0, 3, source),
+        target: Ipv4Addr::new(127, 0, 3, target),
+        port,
+    };
+    let (whole, way_back) = (path(1, 2, None), path(2, 1, None));
+    let (port, other_port) = (path(3, 4, Some(7000)), path(3, 4, Some(7001)));
+    let all = BTreeSet::from([whole, way_back, port, other_port]);
+    for open in [Cuts::open, Cuts::by_program] {
+        let mut cuts = open(sandbox).expect("a packet filter");
+        for wanted in [
+            BTreeSet::from([whole, port]),
+            BTreeSet::from([port]),
+            BTreeSet::new(),
+        ] {
+            cuts.set(&wanted).expect("a change that is taken");
+            assert_eq!(probe(&all).expect("the control arrives").cut, wanted);
+        }
+    }
+    println!("both_packet_filters_cut_alike ... ok");
 }
 
 /// The harness that will be killed: enters the sandbox, leaves a process running and waits.

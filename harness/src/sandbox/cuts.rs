@@ -5,30 +5,11 @@
 //! `iptables` program stands in where the kernel has no nf_tables.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 
 use super::iptables::Iptables;
 use super::nft::Nft;
+pub use super::path::Path;
 use super::{Isolation, Sandbox};
-
-/// Packets that are dropped: those from an address to another, all of them or those of one port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Path {
-    /// Where they come from.
-    pub source: Ipv4Addr,
-    /// Where they go to.
-    pub target: Ipv4Addr,
-    /// Only those from this port or to it.
-    pub port: Option<u16>,
-}
-
-impl Path {
-    /// Whether a cut of this path cuts the other one, too.
-    pub fn covers(&self, other: &Path) -> bool {
-        let is_same_way = self.source == other.source && self.target == other.target;
-        is_same_way && (self.port.is_none() || self.port == other.port)
-    }
-}
 
 /// Why addresses cannot be cut off from each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +19,7 @@ pub enum CutError {
     NoNamespaces(String),
     /// No packet filter.
     #[error(
-        "the kernel refuses nf_tables ({nft}) and iptables does not work ({iptables}); load the \
+        "no nf_tables ({nft}) and iptables does not work ({iptables}); load the \
          module nf_tables, or: apt-get install iptables"
     )]
     NoFilter {
@@ -71,23 +52,32 @@ impl Cuts {
     /// # Errors
     /// [`CutError::NoNamespaces`] and [`CutError::NoFilter`]: what is missing and the remedy.
     pub fn open(sandbox: &Sandbox) -> Result<Cuts, CutError> {
-        match sandbox.isolation() {
-            Isolation::Namespaces => {}
-            Isolation::Plain { why } => return Err(CutError::NoNamespaces(why.to_string())),
+        within(sandbox)?;
+        match Nft::open() {
+            Ok(nft) => Ok(Cuts::new(Filter::Nft(nft))),
+            Err(refusal) => Cuts::through_program(refusal.to_string()),
         }
-        let filter = match Nft::open() {
-            Ok(nft) => Filter::Nft(nft),
-            Err(refusal) => {
-                Filter::Iptables(Iptables::open().map_err(|iptables| CutError::NoFilter {
-                    nft: refusal.to_string(),
-                    iptables,
-                })?)
-            }
-        };
-        Ok(Cuts {
+    }
+
+    /// The same by the `iptables` program, whatever the kernel has.
+    ///
+    /// # Errors
+    /// [`CutError::NoNamespaces`] and [`CutError::NoFilter`]: what is missing and the remedy.
+    pub fn by_program(sandbox: &Sandbox) -> Result<Cuts, CutError> {
+        within(sandbox)?;
+        Cuts::through_program("was not asked".to_owned())
+    }
+
+    fn through_program(nft: String) -> Result<Cuts, CutError> {
+        let iptables = Iptables::open().map_err(|iptables| CutError::NoFilter { nft, iptables })?;
+        Ok(Cuts::new(Filter::Iptables(iptables)))
+    }
+
+    fn new(filter: Filter) -> Cuts {
+        Cuts {
             filter,
             in_force: BTreeSet::new(),
-        })
+        }
     }
 
     /// Cuts exactly these paths from now on.
@@ -106,5 +96,13 @@ impl Cuts {
         .map_err(CutError::Refused)?;
         self.in_force.clone_from(wanted);
         Ok(())
+    }
+}
+
+/// Only a network of our own is cut.
+fn within(sandbox: &Sandbox) -> Result<(), CutError> {
+    match sandbox.isolation() {
+        Isolation::Namespaces => Ok(()),
+        Isolation::Plain { why } => Err(CutError::NoNamespaces(why.to_string())),
     }
 }

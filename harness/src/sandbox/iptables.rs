@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::cuts::Path;
+use super::path::Path;
 
 /// The filter of this network namespace, driven by a program.
 #[derive(Debug)]

@@ -20,6 +20,7 @@ mod loopback;
 mod namespaces;
 mod netlink;
 mod nft;
+mod path;
 pub mod probe;
 mod scratch;
 pub mod stop;

@@ -8,8 +8,8 @@
 
 use nix::errno::Errno;
 
-use super::cuts::Path;
 use super::netlink::{Attributes, Batch, Link, NLM_F_ACK, NLM_F_CREATE};
+use super::path::Path;
 
 /// The filter of this network namespace.
 #[derive(Debug)]
