@@ -1,7 +1,7 @@
 //! The trait of every checker.
 
 use crate::history::{Event, Operation};
-use crate::observation::{Fault, Lifecycle, Packet, Setting, View};
+use crate::observation::{Fault, Lifecycle, Packet, PacketKind, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
 
@@ -31,11 +31,69 @@ impl Happening<'_> {
             Happening::Lifecycle(lifecycle) => lifecycle.time,
         }
     }
+
+    /// What sort it is of.
+    pub fn sort(&self) -> Sort {
+        match self {
+            Happening::Op(_) => Sort::Op,
+            Happening::Packet(packet) => match packet.kind {
+                PacketKind::Ping | PacketKind::Pong | PacketKind::Meet => Sort::Heartbeat,
+                PacketKind::Fail
+                | PacketKind::Publish
+                | PacketKind::AuthRequest
+                | PacketKind::AuthAck
+                | PacketKind::Update
+                | PacketKind::MfStart
+                | PacketKind::Module
+                | PacketKind::PublishShard
+                | PacketKind::Unknown(_) => Sort::Message,
+            },
+            Happening::View(_) => Sort::View,
+            Happening::Fault(_) => Sort::Fault,
+            Happening::Lifecycle(_) => Sort::Lifecycle,
+        }
+    }
+}
+
+/// What a checker may ask to be shown, and no more: most happenings are heartbeats, and most
+/// checkers look at something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    /// PING, PONG, MEET.
+    Heartbeat,
+    /// Any other packet.
+    Message,
+    /// A view.
+    View,
+    /// A step of an operation.
+    Op,
+    /// A step of a fault.
+    Fault,
+    /// A process that began or ended.
+    Lifecycle,
+}
+
+impl Sort {
+    /// Every sort.
+    pub const ALL: [Sort; 6] = [
+        Sort::Heartbeat,
+        Sort::Message,
+        Sort::View,
+        Sort::Op,
+        Sort::Fault,
+        Sort::Lifecycle,
+    ];
 }
 
 /// A judge of one promise. It sees each happening once, in order of time, and must be incremental:
 /// the same code runs online in the simulator.
 pub trait Checker {
+    /// The sorts of happenings it is shown, the same for its whole life. What is left out here is
+    /// never seen: a checker that says nothing is shown everything.
+    fn looks_at(&self) -> &'static [Sort] {
+        &Sort::ALL
+    }
+
     /// Takes in one happening; the scene has taken it in already.
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene);
 
@@ -64,6 +122,10 @@ pub trait OfOperations {
 }
 
 impl<C: OfOperations> Checker for C {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Op]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match (happening, scene.operation()) {
             (Happening::Op(_), Some(operation)) => self.keep(operation),

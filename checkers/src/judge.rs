@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::availability::coverage::{Coverage, CoverageCounter};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::Event;
 use crate::observation::Setting;
 use crate::recording::Recording;
@@ -112,6 +112,8 @@ impl Judgement {
 /// Judges happening by happening.
 pub struct Judge {
     benches: Vec<(&'static Entry, Box<dyn Checker + Send>)>,
+    /// Places in `benches` of those who look at each sort of happening.
+    audience: [Vec<usize>; Sort::ALL.len()],
     coverage: CoverageCounter,
     scene: Scene,
     scope: Scope,
@@ -142,19 +144,35 @@ impl Judge {
             Scope::BareHistory => entry.evidence == Evidence::History,
         };
         let wanted = CHECKERS.iter().filter(is_wanted);
+        let benches: Vec<_> = wanted.map(|entry| (entry, (entry.make)())).collect();
+        let audience = Sort::ALL.map(|sort| {
+            let lookers = benches.iter().enumerate();
+            let lookers = lookers.filter(|(_, (_, checker))| checker.looks_at().contains(&sort));
+            lookers.map(|(place, _)| place).collect()
+        });
         Judge {
-            benches: wanted.map(|entry| (entry, (entry.make)())).collect(),
+            benches,
+            audience,
             coverage: CoverageCounter::default(),
             scene: Scene::default(),
             scope,
         }
     }
 
+    /// The same, every checker shown everything: it must say the same, and only takes longer.
+    pub fn showing_everything() -> Judge {
+        let mut judge = Judge::new();
+        let all: Vec<usize> = (0..judge.benches.len()).collect();
+        judge.audience = Sort::ALL.map(|_| all.clone());
+        judge
+    }
+
     /// Takes in a happening; they must come in order of time.
     pub fn observe(&mut self, happening: Happening<'_>) {
         self.scene.observe(happening);
         self.coverage.observe(happening);
-        for (_, checker) in &mut self.benches {
+        for place in &self.audience[happening.sort() as usize] {
+            let (_, checker) = &mut self.benches[*place];
             checker.observe(happening, &self.scene);
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     Bounds, NodeId, NodeName, Packet, PacketKind, Setting, bounds::CRON, bounds::MILLISECOND,
     bounds::seconds,
@@ -37,6 +37,10 @@ pub struct AttemptsAreSpaced {
 }
 
 impl Checker for AttemptsAreSpaced {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) if packet.kind == PacketKind::AuthRequest => {

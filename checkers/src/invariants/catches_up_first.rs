@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -35,6 +35,10 @@ pub struct CatchesUpFirst {
 }
 
 impl Checker for CatchesUpFirst {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.note(packet),

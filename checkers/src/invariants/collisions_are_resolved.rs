@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     Bounds, Fault, FaultKind, FaultPhase, NodeId, NodeName, Packet, PacketKind, Setting,
     bounds::MILLISECOND,
@@ -45,6 +45,10 @@ pub struct CollisionsAreResolved {
 }
 
 impl Checker for CollisionsAreResolved {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::Fault, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => {

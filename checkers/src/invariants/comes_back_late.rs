@@ -7,7 +7,7 @@
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
 use super::links::ByLife;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     Bounds, NodeName, Packet, Setting, bounds::CRON, bounds::MILLISECOND, bounds::seconds,
 };
@@ -37,6 +37,10 @@ pub struct ComesBackLate {
 }
 
 impl Checker for ComesBackLate {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.judge(packet, scene),

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{NodeId, NodeName, Packet, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation};
@@ -36,6 +36,10 @@ pub struct ConfigEpochNeverAboveCurrent {
 }
 
 impl Checker for ConfigEpochNeverAboveCurrent {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::View]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.judge_packet(packet),

@@ -5,7 +5,7 @@
 
 use super::bus_evidence::{Completeness, Tally};
 use super::links::ByLink;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{Packet, Setting};
 use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation};
@@ -32,6 +32,10 @@ pub struct ConfigEpochNeverDecreases {
 }
 
 impl Checker for ConfigEpochNeverDecreases {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.judge(packet, scene),

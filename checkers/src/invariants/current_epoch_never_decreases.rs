@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::links::ByLink;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{NodeId, NodeName, Packet, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation};
@@ -37,6 +37,10 @@ pub struct CurrentEpochNeverDecreases {
 }
 
 impl Checker for CurrentEpochNeverDecreases {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::View]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.judge_packet(packet, scene),

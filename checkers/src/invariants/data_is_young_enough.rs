@@ -5,7 +5,7 @@
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::fault::{Damage, Ports};
 use crate::observation::{
     Bounds, Fault, FaultPhase, NodeName, Packet, PacketKind, Setting, bounds::MILLISECOND,
@@ -38,6 +38,10 @@ pub struct DataIsYoungEnough {
 }
 
 impl Checker for DataIsYoungEnough {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Message, Sort::Fault]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) if packet.kind == PacketKind::AuthRequest => {

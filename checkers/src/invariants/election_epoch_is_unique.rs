@@ -7,7 +7,7 @@ use super::bus_evidence::{Completeness, Tally};
 use super::ordered_takeovers::OrderedTakeovers;
 use super::promotion_has_majority::reused_votes;
 use super::promotions::{Promotion, Request};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::Setting;
 use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation, Word};
@@ -33,6 +33,10 @@ pub struct ElectionEpochIsUnique {
 }
 
 impl Checker for ElectionEpochIsUnique {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Fault]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Fault(fault) => self.ordered.observe(fault),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use super::links::ByPair;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     NodeId, NodeName, Packet, PacketKind, Setting, View, bounds::CRON, bounds::MILLISECOND,
     bounds::seconds,
@@ -43,6 +43,10 @@ pub struct ElectionsWait {
 }
 
 impl Checker for ElectionsWait {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::View]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => {

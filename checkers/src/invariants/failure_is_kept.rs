@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{Bounds, NodeId, NodeName, Setting, View, bounds::seconds};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -36,6 +36,10 @@ pub struct FailureIsKept {
 }
 
 impl Checker for FailureIsKept {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::View(view) => match scene.view_before() {

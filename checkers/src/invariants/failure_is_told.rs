@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding, is_paused_within};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     Bounds, NodeName, Setting, View, ViewEntry, bounds::CRON, bounds::MILLISECOND,
 };
@@ -37,6 +37,10 @@ pub struct FailureIsTold {
 }
 
 impl Checker for FailureIsTold {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::View(view) => {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, read_at};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     Body, Bounds, GossipEntry, NodeId, NodeName, Packet, Setting, bounds::CRON,
 };
@@ -35,11 +35,16 @@ pub const ENTRY: Entry = Entry {
 pub struct FailureNeedsQuorum {
     /// What was said of a node, by whom it was heard.
     words: BTreeMap<(NodeId, NodeName), Vec<Word>>,
-    suspects: BTreeSet<NodeId>,
+    /// How many pairs of a reporter and a hearer of it had a last word that this node fails.
+    accused: BTreeMap<NodeId, usize>,
     marks: Vec<Mark>,
 }
 
 impl Checker for FailureNeedsQuorum {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => match &packet.body {
@@ -91,18 +96,19 @@ impl FailureNeedsQuorum {
         };
         for entry in entries {
             let is_failing = entry.flags & FAILING != 0;
-            if is_failing && !self.suspects.contains(&entry.id) {
-                self.suspects.insert(entry.id.clone());
-            }
-            if !self.suspects.contains(&entry.id) {
+            // Nearly all words are that nothing is wrong, where nothing was: they withdraw nothing.
+            if !is_failing && !self.accused.contains_key(&entry.id) {
                 continue;
             }
             let key = (entry.id.clone(), packet.to.clone());
             let words = self.words.entry(key).or_default();
             let by = &packet.header.sender;
             let last = words.iter().rev().find(|word| word.by == *by);
-            if !is_failing && !last.is_some_and(|last| last.is_failing) {
-                continue;
+            match (last.is_some_and(|last| last.is_failing), is_failing) {
+                (false, false) => continue,
+                (true, true) => {}
+                (false, true) => *self.accused.entry(entry.id.clone()).or_default() += 1,
+                (true, false) => withdraw(&mut self.accused, &entry.id),
             }
             words.push(Word {
                 delivered,
@@ -152,6 +158,15 @@ impl FailureNeedsQuorum {
         };
         let valid = words().filter(counts).filter(|word| !is_withdrawn(word));
         valid.map(|word| &word.by).collect()
+    }
+}
+
+fn withdraw(accused: &mut BTreeMap<NodeId, usize>, id: &NodeId) {
+    if let Some(count) = accused.get_mut(id) {
+        *count -= 1;
+        if *count == 0 {
+            accused.remove(id);
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! happen. A node that the nemesis killed and nobody started again leaves the entry undecided.
 
 use super::convergence::{Calm, Runs};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::Event;
 use crate::observation::bounds::{MILLISECOND, seconds};
 use crate::observation::{Bounds, LifecycleKind, NodeName, Setting};
@@ -42,6 +42,10 @@ enum State {
 }
 
 impl Checker for FullRecovery {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View, Sort::Op, Sort::Fault, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::View(view) => {

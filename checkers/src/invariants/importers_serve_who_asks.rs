@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Event, EventKind, Process};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry, slots::slot_of_key};
 use crate::scene::Scene;
@@ -60,6 +60,10 @@ struct End {
 }
 
 impl Checker for ImportersServeWhoAsks {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View, Sort::Op, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Op(event) => self.note(event, scene),

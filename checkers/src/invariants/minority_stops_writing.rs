@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::links::ByLink;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Operation, Outcome};
 use crate::observation::bounds::{CRON, MILLISECOND, seconds};
 use crate::observation::fault::note_pause;
@@ -38,7 +38,7 @@ pub const ENTRY: Entry = Entry {
 pub struct MinorityStopsWriting {
     receivers: Vec<Receiver>,
     /// Whom a link leads to, and who sends on it there: places in `receivers` and in `heard`.
-    places: ByLink<Option<(usize, usize)>>,
+    places: ByLink<(usize, usize)>,
     pauses: BTreeMap<NodeName, Vec<(u64, u64)>>,
     answers: Vec<Answer>,
 }
@@ -61,6 +61,10 @@ struct Answer {
 }
 
 impl Checker for MinorityStopsWriting {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::Op, Sort::Fault]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.observe_packet(packet, scene),
@@ -110,9 +114,14 @@ impl Checker for MinorityStopsWriting {
 
 impl MinorityStopsWriting {
     fn observe_packet(&mut self, packet: &Packet, scene: &Scene) {
-        let place = *self.places.entry(scene.link());
-        let (receiver, sender) = place.unwrap_or_else(|| self.place_of(packet));
-        *self.places.entry(scene.link()) = Some((receiver, sender));
+        let (receiver, sender) = match self.places.get(scene.link()).copied() {
+            Some(place) => place,
+            None => {
+                let place = self.place_of(packet);
+                self.places.insert(scene.link(), place);
+                place
+            }
+        };
         // R2: the receiver knows what was delivered; what was only seen leaving may be known.
         let time = packet.delivered.unwrap_or(packet.time);
         let (_, last) = &mut self.receivers[receiver].heard[sender];
@@ -139,21 +148,41 @@ impl MinorityStopsWriting {
     }
 
     fn observe_operation(&mut self, operation: &Operation, scene: &Scene) {
-        let node = operation.node.clone();
         let is_write = operation.is_write() && operation.f.is_for_the_owner();
+        let node = operation.node.as_ref();
         let Some(node) = node.filter(|_| is_write) else {
             return;
         };
-        let Some(silent_since) = self.last_majority(&node, scene) else {
+        if self.hears_many(node, operation.invoked, scene) {
+            return;
+        }
+        let Some(silent_since) = self.last_majority(node, scene) else {
             return;
         };
         if operation.invoked > silent_since + SILENCE_MIN {
             self.answers.push(Answer {
-                node,
+                node: node.clone(),
                 silent_since,
                 operation: operation.clone(),
             });
         }
+    }
+
+    /// Whether a master that was asked at this time had heard a majority just before, as nearly all
+    /// have: then there is nothing to keep.
+    fn hears_many(&self, node: &NodeName, asked: u64, scene: &Scene) -> bool {
+        let ownership = scene.ownership();
+        let Some(others_needed) = (ownership.voters() / 2 + 1).checked_sub(2) else {
+            return true;
+        };
+        let mut receivers = self.receivers.iter();
+        let Some(receiver) = receivers.find(|receiver| receiver.name == *node) else {
+            return true;
+        };
+        let recent = receiver.heard.iter().filter(|(name, time)| {
+            asked <= time + SILENCE_MIN && name != node && ownership.has_claimed(name)
+        });
+        recent.count() > others_needed
     }
 
     /// When this master last had heard a majority in this life; none if it needs nobody.

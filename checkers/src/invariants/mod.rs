@@ -2,11 +2,12 @@
 //!
 //! What they share: [`bus_evidence`] (what a capture allows to conclude), [`links`] (one direction
 //! of one TCP connection), [`promotions`] (replicas that became masters), [`convergence`] (from
-//! when on all nodes said the same), [`evidence`] (last views, FAIL messages, who heard whom) and
-//! [`spare_replicas`] (who could spare one).
+//! when on all nodes said the same), [`evidence`] (last views, FAIL messages, who heard whom),
+//! [`by_table`] (what follows from a node's table) and [`spare_replicas`] (who could spare one).
 
 pub mod attempts_are_spaced;
 pub mod bus_evidence;
+mod by_table;
 pub mod catches_up_first;
 pub mod clocks_follow;
 pub mod collisions_are_resolved;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::bus_evidence::{Completeness, Tally};
 use super::convergence::Calm;
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     Bounds, Dataset, NodeId, NodeName, Packet, Setting, bounds::MILLISECOND, bounds::seconds,
 };
@@ -42,6 +42,10 @@ pub struct OffsetsSettle {
 }
 
 impl Checker for OffsetsSettle {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::Fault, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.note(packet),

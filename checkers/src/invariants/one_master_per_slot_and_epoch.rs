@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::ownership::Claim;
 use crate::observation::{NodeId, Setting, SlotSet};
 use crate::scene::Scene;
@@ -36,6 +36,10 @@ pub struct OneMasterPerSlotAndEpoch {
 }
 
 impl Checker for OneMasterPerSlotAndEpoch {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::View]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         let claim = scene.new_claim();
         match happening {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation};
@@ -34,6 +34,10 @@ pub struct OneVotePerEpoch {
 }
 
 impl Checker for OneVotePerEpoch {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Packet(packet) if packet.kind == PacketKind::AuthAck => self.judge(packet),

@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
+use super::by_table::ByTable;
 use super::evidence::{finding, is_paused_within};
 use super::spare_replicas::{is_the_one_to_move, orphan};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{Bounds, NodeId, NodeName, Setting, View};
 use crate::observation::{bounds::MILLISECOND, bounds::seconds};
 use crate::scene::Scene;
@@ -32,12 +33,17 @@ pub const ENTRY: Entry = Entry {
 /// The checker of RP-02.
 #[derive(Debug, Default)]
 pub struct OrphansGetReplicas {
+    orphans: ByTable<Option<NodeId>>,
     called: BTreeMap<NodeName, Call>,
     /// The longest that each replica was called without moving.
     longest: BTreeMap<NodeName, (u64, Call)>,
 }
 
 impl Checker for OrphansGetReplicas {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::View(view) => self.note(view, scene),
@@ -72,8 +78,13 @@ impl Checker for OrphansGetReplicas {
 impl OrphansGetReplicas {
     fn note(&mut self, view: &View, scene: &Scene) {
         let seen = scene.view_of(&view.node);
-        let orphan = seen.and_then(orphan).map(|entry| entry.id.clone());
-        let orphan = orphan.filter(|_| seen.is_some_and(is_the_one_to_move));
+        let orphan = seen.and_then(|seen| {
+            let orphaned = |table: &[_]| orphan(table).map(|entry| entry.id.clone());
+            self.orphans.of(&view.node, &seen.table, orphaned).as_ref()
+        });
+        let orphan = orphan
+            .filter(|_| seen.is_some_and(is_the_one_to_move))
+            .cloned();
         let Some(orphan) = orphan else {
             self.called.remove(&view.node);
             return;

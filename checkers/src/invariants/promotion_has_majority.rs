@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::bus_evidence::{Completeness, Tally};
 use super::ordered_takeovers::OrderedTakeovers;
 use super::promotions::{Promotion, Promotions};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::bounds::seconds;
 use crate::observation::{Bounds, NodeName, Setting};
 use crate::scene::Scene;
@@ -54,6 +54,10 @@ struct Short {
 }
 
 impl Checker for PromotionHasMajority {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::View, Sort::Fault]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(_) => {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{NodeId, Packet, PacketKind, Setting, SlotSet};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -33,6 +33,10 @@ pub struct PromotionTakesEverySlot {
 }
 
 impl Checker for PromotionTakesEverySlot {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) if packet.kind == PacketKind::AuthRequest => {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{claim_in, finding};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Event, EventKind};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry};
 use crate::scene::Scene;
@@ -46,6 +46,10 @@ struct Told {
 }
 
 impl Checker for RedirectionsNameTheOwner {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View, Sort::Op, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Op(event) => self.note(event, scene),

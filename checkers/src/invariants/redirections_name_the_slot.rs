@@ -6,7 +6,7 @@
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Event, EventKind};
 use crate::observation::{Setting, slots::slot_of_key};
 use crate::scene::Scene;
@@ -31,6 +31,10 @@ pub struct RedirectionsNameTheSlot {
 }
 
 impl Checker for RedirectionsNameTheSlot {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Op]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Op(event) => self.judge(event),

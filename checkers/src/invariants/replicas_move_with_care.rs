@@ -7,9 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
+use super::by_table::ByTable;
 use super::evidence::finding;
-use super::spare_replicas::{BARRIER, replicas};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use super::spare_replicas::{BARRIER, Replicas, replicas};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{NodeId, NodeName, Packet, Setting, View, bounds::CRON};
 use crate::observation::{bounds::MILLISECOND, bounds::seconds};
 use crate::scene::Scene;
@@ -36,11 +37,16 @@ pub struct ReplicasMoveWithCare {
     /// Moves that left a master without a healthy replica, unless the next view shows one.
     bereaving: BTreeMap<NodeName, (u64, NodeId, NodeId)>,
     /// When a node's views last showed a master with a working replica, ns.
-    attended: BTreeMap<(NodeName, NodeId), u64>,
+    attended: BTreeMap<NodeName, Vec<(NodeId, u64)>>,
+    counts: ByTable<BTreeMap<NodeId, Replicas>>,
     tally: Tally,
 }
 
 impl Checker for ReplicasMoveWithCare {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message, Sort::View, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.note_master(packet, scene),
@@ -48,7 +54,7 @@ impl Checker for ReplicasMoveWithCare {
             Happening::Lifecycle(lifecycle) => {
                 self.masters.remove(&lifecycle.node);
                 self.bereaving.remove(&lifecycle.node);
-                self.attended.retain(|(node, _), _| *node != lifecycle.node);
+                self.attended.remove(&lifecycle.node);
             }
             Happening::Op(_) | Happening::Fault(_) => {}
         }
@@ -68,7 +74,10 @@ impl ReplicasMoveWithCare {
         let Some(seen) = scene.view_of(&view.node) else {
             return;
         };
-        let counts = replicas(seen);
+        let counts = self.counts.of(&view.node, &seen.table, |table| {
+            let counts = replicas(table).into_iter();
+            counts.map(|(id, count)| (id.clone(), count)).collect()
+        });
         if let Some((time, from, to)) = self.bereaving.remove(&view.node) {
             let left = counts.get(&from).copied().unwrap_or_default();
             if left.healthy < BARRIER {
@@ -86,10 +95,14 @@ impl ReplicasMoveWithCare {
         let spared = counts.get(&following.master).copied().unwrap_or_default();
         following.is_needed = [following.is_needed[1], spared.healthy <= BARRIER];
         following.is_down = [following.is_down[1], !seen.state_ok];
-        for (master, count) in counts {
-            if count.working > 0 {
-                let key = (view.node.clone(), master.clone());
-                self.attended.insert(key, seen.asked);
+        let attended = match self.attended.get_mut(&view.node) {
+            Some(attended) => attended,
+            None => self.attended.entry(view.node.clone()).or_default(),
+        };
+        for (master, _) in counts.iter().filter(|(_, count)| count.working > 0) {
+            match attended.iter_mut().find(|(id, _)| id == master) {
+                Some((_, at)) => *at = seen.asked,
+                None => attended.push((master.clone(), seen.asked)),
             }
         }
     }
@@ -127,9 +140,9 @@ impl ReplicasMoveWithCare {
 
     fn judge(&mut self, packet: &Packet, old: &Following, to: &NodeId) {
         self.tally.examined += 1;
-        let key = (packet.from.clone(), to.clone());
-        let attended = self.attended.get(&key).copied();
-        let orphaned_for = attended.map(|at| packet.time - at);
+        let mut attended = self.attended.get(&packet.from).into_iter().flatten();
+        let attended = attended.find(|(master, _)| master == to);
+        let orphaned_for = attended.map(|(_, at)| packet.time - at);
         let what = match orphaned_for {
             _ if old.is_down == [true; 2] && !packet.header.state_ok => {
                 ("RM-03", format!("moves to {to} while its state is fail"))

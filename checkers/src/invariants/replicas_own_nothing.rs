@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{NodeId, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -33,6 +33,10 @@ pub struct ReplicasOwnNothing {
 }
 
 impl Checker for ReplicasOwnNothing {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         if let Happening::View(view) = happening
             && let Some(before) = scene.view_before()
@@ -52,9 +56,10 @@ impl Checker for ReplicasOwnNothing {
 impl ReplicasOwnNothing {
     fn judge(&mut self, before: &Seen, view: &View, scene: &Scene) {
         self.tally.examined += 1;
-        for entry in view.table.iter() {
+        let replicas = view.table.iter().filter(|entry| entry.master.is_some());
+        for entry in replicas.filter(|entry| !entry.slots.is_empty()) {
             let old = before.entry(&entry.id).filter(|old| old.master.is_some());
-            let (Some(old), Some(_)) = (old, &entry.master) else {
+            let Some(old) = old else {
                 continue;
             };
             let mut gained = entry.slots.clone();

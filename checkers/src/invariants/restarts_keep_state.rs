@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting, SlotSet};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -35,6 +35,10 @@ pub struct RestartsKeepState {
 }
 
 impl Checker for RestartsKeepState {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.judge(packet, scene),

@@ -5,7 +5,7 @@
 use super::bus_evidence::{Completeness, Tally};
 use super::convergence::{Calm, Runs};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{Bounds, NodeId, NodeName, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -33,6 +33,10 @@ pub struct RolesSettle {
 }
 
 impl Checker for RolesSettle {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View, Sort::Fault, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::View(view) => {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{claim_in, finding};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Operation, Outcome};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry, slots::slot_of_key};
 use crate::scene::Scene;
@@ -39,6 +39,10 @@ pub struct ServesOwnSlots {
 }
 
 impl Checker for ServesOwnSlots {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View, Sort::Op, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Op(event) => {

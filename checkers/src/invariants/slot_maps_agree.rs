@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::convergence::{Calm, Runs};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::bounds::{MILLISECOND, seconds};
 use crate::observation::{Bounds, NodeId, NodeName, Ownership, Setting, SlotSet, View, ViewEntry};
 use crate::scene::Scene;
@@ -50,6 +50,10 @@ struct Late<'a> {
 }
 
 impl Checker for SlotMapsAgree {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View, Sort::Fault, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::View(view) => {

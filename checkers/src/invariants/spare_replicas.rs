@@ -19,10 +19,10 @@ pub struct Replicas {
     pub healthy: usize,
 }
 
-/// The replicas of each master in a view.
-pub fn replicas(seen: &Seen) -> BTreeMap<&NodeId, Replicas> {
+/// The replicas of each master in a table.
+pub fn replicas(table: &[ViewEntry]) -> BTreeMap<&NodeId, Replicas> {
     let mut counts: BTreeMap<&NodeId, Replicas> = BTreeMap::new();
-    for entry in seen.table.iter() {
+    for entry in table {
         if let Some(master) = &entry.master {
             let count = counts.entry(master).or_default();
             count.all += 1;
@@ -35,10 +35,9 @@ pub fn replicas(seen: &Seen) -> BTreeMap<&NodeId, Replicas> {
 
 /// RM-02: a working master with slots whose replicas have all failed. One that has none at all may
 /// never have had any (RM-09).
-pub fn orphan(seen: &Seen) -> Option<&ViewEntry> {
-    let counts = replicas(seen);
-    let mut entries = seen.table.iter();
-    entries.find(|entry| {
+pub fn orphan(table: &[ViewEntry]) -> Option<&ViewEntry> {
+    let counts = replicas(table);
+    table.iter().find(|entry| {
         let count = counts.get(&entry.id).copied().unwrap_or_default();
         let is_working = entry.has_flag("master") && !entry.has_flag("fail");
         is_working && !entry.slots.is_empty() && count.all > 0 && count.working == 0
@@ -47,7 +46,7 @@ pub fn orphan(seen: &Seen) -> Option<&ViewEntry> {
 
 /// RM-01, RM-03 to RM-05: whether the node of this view is the one to move, whoever needs it.
 pub fn is_the_one_to_move(seen: &Seen) -> bool {
-    let counts = replicas(seen);
+    let counts = replicas(&seen.table);
     let most = counts.values().map(|count| count.working).max();
     let most = most.unwrap_or(0);
     let is_full = |id: &NodeId| counts.get(id).is_some_and(|count| count.working == most);

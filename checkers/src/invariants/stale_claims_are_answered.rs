@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{Bounds, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -36,6 +36,10 @@ pub struct StaleClaimsAreAnswered {
 }
 
 impl Checker for StaleClaimsAreAnswered {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         let Happening::Packet(packet) = happening else {
             return;
@@ -87,8 +91,8 @@ impl StaleClaimsAreAnswered {
         let Some(owned) = scene.ownership().holding(&packet.to) else {
             return;
         };
-        let is_stale = owned.config_epoch > header.config_epoch
-            && !owned.slots.intersection(&header.slots).is_empty();
+        let is_stale =
+            owned.config_epoch > header.config_epoch && owned.slots.intersects(&header.slots);
         if is_stale {
             self.debts.push(Debt {
                 sent: packet.time,

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, Tally};
+use super::by_table::ByTable;
 use super::evidence::{Seen, finding};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{Setting, View, ViewEntry, slots::SLOT_COUNT};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -29,10 +30,15 @@ pub const ENTRY: Entry = Entry {
 /// The checker of ST-01.
 #[derive(Debug, Default)]
 pub struct StateFollowsView {
+    objections: ByTable<Option<String>>,
     tally: Tally,
 }
 
 impl Checker for StateFollowsView {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::View(view) => {
@@ -63,7 +69,7 @@ impl StateFollowsView {
         if !before.state_ok || !view.state_ok || !is_same {
             return;
         }
-        if let Some(why) = objection(&view.table) {
+        if let Some(why) = self.objections.of(&view.node, &view.table, objection) {
             let what = format!("says ok although {why}");
             self.tally
                 .findings

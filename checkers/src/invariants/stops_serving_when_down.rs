@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Object, Operation, Outcome};
 use crate::observation::{NodeName, Setting, bounds::MILLISECOND};
 use crate::scene::Scene;
@@ -54,6 +54,16 @@ struct Served {
 }
 
 impl Checker for StopsServingWhenDown {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[
+            Sort::Heartbeat,
+            Sort::Message,
+            Sort::View,
+            Sort::Op,
+            Sort::Lifecycle,
+        ]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => {
@@ -86,6 +96,9 @@ impl Checker for StopsServingWhenDown {
 impl StopsServingWhenDown {
     /// A node said its state at some time between `from` and `until`.
     fn hear(&mut self, node: &NodeName, is_ok: bool, from: u64, until: u64) {
+        if is_ok && self.words.is_empty() && self.waiting.is_empty() {
+            return;
+        }
         if let Some(waiting) = self.waiting.get_mut(node) {
             for served in std::mem::take(waiting) {
                 let is_close = until <= served.said + WORDS_APART;
@@ -101,11 +114,15 @@ impl StopsServingWhenDown {
                         .push(finding("ST-03", served.completed, node, what));
                 }
             }
+            if waiting.is_empty() {
+                self.waiting.remove(node);
+            }
+        }
+        if is_ok {
+            self.words.remove(node);
+            return;
         }
         let words = self.words.entry(node.clone()).or_default();
-        if is_ok {
-            return words.clear();
-        }
         words.retain(|word| from <= word.from + WORDS_APART);
         words.push_back(Word { from, until });
     }

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
+use super::by_table::ByTable;
 use super::evidence::{Seen, finding};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     Body, Bounds, GossipEntry, NodeId, NodeName, Packet, Setting, View, ViewEntry, bounds::CRON,
 };
@@ -33,11 +34,16 @@ pub const ENTRY: Entry = Entry {
 pub struct SuspectsAreTold {
     /// Suspects of a node's last view, and since when each is shown without a break.
     shown: BTreeMap<NodeName, Vec<Shown>>,
+    is_one_shown: ByTable<bool>,
     silences: Vec<Silence>,
     tally: Tally,
 }
 
 impl Checker for SuspectsAreTold {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::View, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => {
@@ -94,7 +100,9 @@ impl SuspectsAreTold {
     }
 
     fn note_view(&mut self, view: &View, scene: &Scene) {
-        let Some(before) = scene.view_before() else {
+        let is_one_shown = |table: &[ViewEntry]| table.iter().any(is_suspect);
+        let is_one_shown = *self.is_one_shown.of(&view.node, &view.table, is_one_shown);
+        let Some(before) = scene.view_before().filter(|_| is_one_shown) else {
             self.shown.remove(&view.node);
             return;
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding, is_paused_within};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{Bounds, NodeName, Setting, View, bounds::seconds};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -35,6 +35,10 @@ pub struct SuspicionNeedsSilence {
 }
 
 impl Checker for SuspicionNeedsSilence {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::View]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::View(view) => {

@@ -5,7 +5,7 @@
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{Body, NodeId, Packet, Setting, SlotSet};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -30,6 +30,10 @@ pub struct UpdatesAreTruthful {
 }
 
 impl Checker for UpdatesAreTruthful {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => {

@@ -3,7 +3,7 @@
 //! The header of an AUTH_ACK is of the instant it was sent, so the check is exact.
 
 use super::bus_evidence::{Completeness, Tally};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{Packet, PacketKind, Setting};
 use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation};
@@ -28,6 +28,10 @@ pub struct VoterOwnsSlots {
 }
 
 impl Checker for VoterOwnsSlots {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Packet(packet) if packet.kind == PacketKind::AuthAck => self.judge(packet),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     Fault, FaultKind, Lifecycle, LifecycleKind, NodeName, Packet, PacketKind, Setting,
 };
@@ -46,6 +46,10 @@ struct Sent {
 }
 
 impl Checker for VotesAreDurable {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Message, Sort::Fault, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.note(packet),

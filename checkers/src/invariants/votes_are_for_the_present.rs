@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use super::links::ByLife;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{NodeId, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -37,6 +37,10 @@ pub struct VotesAreForThePresent {
 }
 
 impl Checker for VotesAreForThePresent {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Heartbeat, Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => {

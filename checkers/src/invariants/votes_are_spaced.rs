@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use super::promotions::Vote;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
     Bounds, NodeId, NodeName, Packet, PacketKind, Setting, bounds::CRON, bounds::seconds,
 };
@@ -40,6 +40,10 @@ pub struct VotesAreSpaced {
 }
 
 impl Checker for VotesAreSpaced {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Message]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) if packet.kind == PacketKind::AuthRequest => {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Function, Operation, Outcome};
 use crate::observation::{
     Fault, FaultKind, FaultPhase, NodeName, Packet, Setting, bounds::MILLISECOND, bounds::seconds,
@@ -47,6 +47,16 @@ pub struct WritesWaitForFailover {
 }
 
 impl Checker for WritesWaitForFailover {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[
+            Sort::Heartbeat,
+            Sort::Message,
+            Sort::Op,
+            Sort::Fault,
+            Sort::Lifecycle,
+        ]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
             Happening::Packet(packet) => self.note_header(packet),

@@ -179,3 +179,13 @@ fn a_bare_history_is_judged_by_the_history_checkers_alone() {
     assert!(ids.iter().all(of_clients), "{ids:?}");
     assert_eq!(judge_history(&[]).verdict, Word::Undecided);
 }
+
+#[test]
+fn a_checker_that_is_shown_more_than_it_asks_for_says_the_same() {
+    let recording = RecordingBuilder::good().build();
+    let mut patient = Judge::showing_everything();
+    for happening in recording.merged() {
+        patient.observe(happening);
+    }
+    assert_eq!(patient.finish(&recording.setting), judge(&recording));
+}

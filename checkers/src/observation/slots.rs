@@ -88,6 +88,12 @@ impl SlotSet {
         SlotSet::of(std::array::from_fn(|word| ours[word] & theirs[word]))
     }
 
+    /// Whether both sets have a slot.
+    pub fn intersects(&self, other: &SlotSet) -> bool {
+        let mut pairs = self.bits.words.iter().zip(&other.bits.words);
+        pairs.any(|(ours, theirs)| ours & theirs != 0)
+    }
+
     /// Adds all slots of another set.
     pub fn insert_all(&mut self, other: &SlotSet) {
         self.change(|words| {

@@ -206,7 +206,11 @@ pub fn thread_cpu() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use slotquake_checkers::judge::judge;
+
     use super::*;
+    use crate::director::play;
+    use crate::explore::swarm::{Given, Source, Variety};
 
     #[test]
     fn an_impossible_plan_is_trouble_and_no_verdict() {
@@ -218,6 +222,26 @@ mod tests {
         assert!(trial.judged.is_none());
         let trouble = trial.trouble.expect("it cannot be played");
         assert!(trouble.contains("1 master"), "{trouble}");
+    }
+
+    #[test]
+    fn checkers_that_are_shown_everything_say_the_same() {
+        let source = Source {
+            given: Given::default(),
+            variety: Variety::Swarm,
+            whole: None,
+        };
+        for seed in 1..=6 {
+            let plan = source.plan(seed);
+            let mut world = SimWorld::boot(&plan).expect("the cluster boots");
+            let recording = play(&plan, &mut world, &mut |_| {}).recording;
+            let mut patient = Judge::showing_everything();
+            for happening in recording.merged() {
+                patient.observe(happening);
+            }
+            let patient = patient.finish(&recording.setting);
+            assert_eq!(patient, judge(&recording), "seed {seed}");
+        }
     }
 
     #[test]

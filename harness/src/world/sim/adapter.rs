@@ -2,7 +2,6 @@
 //!
 //! Ids and slot sets are translated once: a cluster repeats them all the time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use slotquake_checkers::observation as seen;
@@ -17,7 +16,8 @@ const SETS_MAX: usize = 64;
 /// The translator, with what it has translated before.
 #[derive(Debug, Default)]
 pub struct Adapter {
-    ids: BTreeMap<NodeId, seen::NodeId>,
+    /// Sorted by the first bytes of the id: ids are random, so hardly any two begin alike.
+    ids: Vec<(u64, NodeId, seen::NodeId)>,
     /// The last few, the latest translation last.
     sets: Vec<(Arc<SlotSet>, seen::SlotSet)>,
 }
@@ -100,8 +100,16 @@ impl Adapter {
 
     /// A node id.
     pub fn id(&mut self, id: NodeId) -> seen::NodeId {
-        let text = || seen::NodeId(id.as_str().into());
-        self.ids.entry(id).or_insert_with(text).clone()
+        let head = id.head();
+        let first = self.ids.partition_point(|(other, ..)| *other < head);
+        let alike = self.ids[first..].iter();
+        let mut alike = alike.take_while(|(other, ..)| *other == head);
+        if let Some((.., name)) = alike.find(|(_, known, _)| *known == id) {
+            return name.clone();
+        }
+        let name = seen::NodeId(id.as_str().into());
+        self.ids.insert(first, (head, id, name.clone()));
+        name
     }
 
     fn sender(&mut self, id: Option<NodeId>) -> seen::NodeId {
@@ -109,7 +117,9 @@ impl Adapter {
     }
 
     fn slots(&mut self, slots: &Arc<SlotSet>) -> seen::SlotSet {
-        let known = self.sets.iter().find(|(set, _)| Arc::ptr_eq(set, slots));
+        // What was met last is met next.
+        let mut known = self.sets.iter().rev();
+        let known = known.find(|(set, _)| Arc::ptr_eq(set, slots));
         if let Some((_, set)) = known {
             return set.clone();
         }

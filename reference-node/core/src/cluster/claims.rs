@@ -134,10 +134,7 @@ impl Cluster {
             losses.of_my_shard += part.len();
         }
         if owner == Some(self.members.my_index()) {
-            let mut slots = part.iter();
-            let with_keys = slots
-                .by_ref()
-                .filter(|slot| turn.keys.count_in_slot(*slot) > 0);
+            let with_keys = turn.keys.occupied_among(part);
             losses.mine_with_keys.extend(with_keys);
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::keyspace::Keyspace;
 use crate::output::Output;
-use crate::slot::Slot;
+use crate::slot::{Slot, SlotSet};
 use crate::time::Millis;
 
 /// The data, as far as the cluster room looks at it.
@@ -18,6 +18,11 @@ pub trait KeysBySlot {
     fn keys_in_slot(&self, slot: Slot, count: usize) -> Vec<Bytes>;
     /// Whether there is no key at all.
     fn has_no_keys(&self) -> bool;
+    /// Those of the slots that have keys, ascending.
+    fn occupied_among(&self, slots: &SlotSet) -> Vec<Slot> {
+        let slots = slots.iter();
+        slots.filter(|slot| self.count_in_slot(*slot) > 0).collect()
+    }
 }
 
 impl KeysBySlot for Keyspace {
@@ -31,6 +36,12 @@ impl KeysBySlot for Keyspace {
 
     fn has_no_keys(&self) -> bool {
         self.is_empty()
+    }
+
+    // Few slots have keys, where a master may lose thousands at once.
+    fn occupied_among(&self, slots: &SlotSet) -> Vec<Slot> {
+        let occupied = self.occupied_slots().map(|(slot, _)| slot);
+        occupied.filter(|slot| slots.contains(*slot)).collect()
     }
 }
 

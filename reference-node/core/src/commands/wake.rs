@@ -25,7 +25,10 @@ pub fn next_wakeup(keyspace: &Keyspace, clients: &Clients, server: &Server, role
         server.failover_pause,
     ];
     let pause_end = pauses.into_iter().flatten().max();
-    let timeout = clients.waiting().filter_map(|(_, wait)| wait.until()).min();
+    let timeout = match clients.is_anyone_waiting() {
+        true => clients.waiting().filter_map(|(_, wait)| wait.until()).min(),
+        false => None,
+    };
     let may_expire = role == Role::Master && !server.is_active_expiry_off && pause_end.is_none();
     let expiry = keyspace
         .next_expiry()
@@ -45,11 +48,11 @@ pub fn next_wakeup(keyspace: &Keyspace, clients: &Clients, server: &Server, role
             .next_due()
             .map(|at| pause_end.map_or(at, |end| at.max(end))),
     ];
+    let never = Millis(u64::MAX);
     moments
+        .map(|moment| moment.unwrap_or(never))
         .into_iter()
-        .flatten()
-        .min()
-        .unwrap_or(Millis(u64::MAX))
+        .fold(never, Millis::min)
 }
 
 /// Does all that is due.

@@ -169,10 +169,18 @@ impl Replicas {
         }
     }
 
-    /// When the first snapshot is done.
-    pub fn next_held(&self) -> Option<Millis> {
-        let held = self.clients.values().filter_map(|r| r.held.as_ref());
-        held.map(|held| held.due).min()
+    /// When the first snapshot is done, or the first may be silent for too long.
+    pub fn next_due(&self, config: &Config) -> Millis {
+        let mut due = Millis(u64::MAX);
+        for replica in self.clients.values() {
+            if let Some(held) = &replica.held {
+                due = due.min(held.due);
+            }
+            if let Some(acked) = replica.online {
+                due = due.min(acked.at + timeout(config) + Millis(1));
+            }
+        }
+        due
     }
 
     /// RW-39: those silent for too long.
@@ -182,12 +190,6 @@ impl Replicas {
             .online()
             .filter(|(_, _, acked)| now.since(acked.at) > timeout);
         silent.map(|(client, _, _)| client).collect()
-    }
-
-    /// When the first may be silent for too long.
-    pub fn next_timeout(&self, config: &Config) -> Option<Millis> {
-        let oldest = self.online().map(|(_, _, acked)| acked.at).min();
-        oldest.map(|at| at + timeout(config) + Millis(1))
     }
 
     /// RW-38: how many acknowledged this offset.

@@ -462,10 +462,7 @@ impl Replication {
             },
             (None, _) => self.next_ping,
         };
-        let held = self.replicas.next_held();
-        let side = side.min(held.unwrap_or(Millis(u64::MAX)));
-        let timeout = self.replicas.next_timeout(config);
-        side.min(still).min(timeout.unwrap_or(Millis(u64::MAX)))
+        side.min(still).min(self.replicas.next_due(config))
     }
 }
 
