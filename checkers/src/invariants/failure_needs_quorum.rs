@@ -35,8 +35,8 @@ pub const ENTRY: Entry = Entry {
 pub struct FailureNeedsQuorum {
     /// What was said of a node, by whom it was heard.
     words: BTreeMap<(NodeId, NodeName), Vec<Word>>,
-    /// How many pairs of a reporter and a hearer of it had a last word that this node fails.
-    accused: BTreeMap<NodeId, usize>,
+    /// Who heard last that this node fails, and from whom.
+    accused: BTreeMap<NodeId, Vec<(NodeName, NodeId)>>,
     marks: Vec<Mark>,
 }
 
@@ -96,20 +96,25 @@ impl FailureNeedsQuorum {
         };
         for entry in entries {
             let is_failing = entry.flags & FAILING != 0;
+            let by = &packet.header.sender;
             // Nearly all words are that nothing is wrong, where nothing was: they withdraw nothing.
-            if !is_failing && !self.accused.contains_key(&entry.id) {
-                continue;
+            let accusers = match self.accused.get_mut(&entry.id) {
+                Some(accusers) => accusers,
+                None if !is_failing => continue,
+                None => self.accused.entry(entry.id.clone()).or_default(),
+            };
+            let mut known = accusers.iter();
+            let known = known.position(|(hearer, accuser)| *hearer == packet.to && accuser == by);
+            match (known, is_failing) {
+                (None, false) => continue,
+                (Some(_), true) => {}
+                (None, true) => accusers.push((packet.to.clone(), by.clone())),
+                (Some(place), false) => {
+                    accusers.swap_remove(place);
+                }
             }
             let key = (entry.id.clone(), packet.to.clone());
             let words = self.words.entry(key).or_default();
-            let by = &packet.header.sender;
-            let last = words.iter().rev().find(|word| word.by == *by);
-            match (last.is_some_and(|last| last.is_failing), is_failing) {
-                (false, false) => continue,
-                (true, true) => {}
-                (false, true) => *self.accused.entry(entry.id.clone()).or_default() += 1,
-                (true, false) => withdraw(&mut self.accused, &entry.id),
-            }
             words.push(Word {
                 delivered,
                 by: by.clone(),
@@ -158,15 +163,6 @@ impl FailureNeedsQuorum {
         };
         let valid = words().filter(counts).filter(|word| !is_withdrawn(word));
         valid.map(|word| &word.by).collect()
-    }
-}
-
-fn withdraw(accused: &mut BTreeMap<NodeId, usize>, id: &NodeId) {
-    if let Some(count) = accused.get_mut(id) {
-        *count -= 1;
-        if *count == 0 {
-            accused.remove(id);
-        }
     }
 }
 

@@ -12,12 +12,18 @@ use slotquake_core::slot::{Slot, SlotSet};
 
 /// Slot sets kept translated.
 const SETS_MAX: usize = 64;
+/// Ids kept at hand.
+const AT_HAND: usize = 32;
+/// An odd number with bits all over, to spread ids.
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The translator, with what it has translated before.
 #[derive(Debug, Default)]
 pub struct Adapter {
     /// Sorted by the first bytes of the id: ids are random, so hardly any two begin alike.
     ids: Vec<(u64, NodeId, seen::NodeId)>,
+    /// Some of them, each at a place that follows from it: nearly every look ends here.
+    at_hand: [Option<(NodeId, seen::NodeId)>; AT_HAND],
     /// The last few, the latest translation last.
     sets: Vec<(Arc<SlotSet>, seen::SlotSet)>,
 }
@@ -100,6 +106,19 @@ impl Adapter {
 
     /// A node id.
     pub fn id(&mut self, id: NodeId) -> seen::NodeId {
+        // The upper bits of the product depend on all bits of the head.
+        let place = (id.head().wrapping_mul(ODD) >> 32) as usize % AT_HAND;
+        if let Some((known, name)) = &self.at_hand[place]
+            && *known == id
+        {
+            return name.clone();
+        }
+        let name = self.look_up(id);
+        self.at_hand[place] = Some((id, name.clone()));
+        name
+    }
+
+    fn look_up(&mut self, id: NodeId) -> seen::NodeId {
         let head = id.head();
         let first = self.ids.partition_point(|(other, ..)| *other < head);
         let alike = self.ids[first..].iter();

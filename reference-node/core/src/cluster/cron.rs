@@ -44,6 +44,8 @@ pub(super) struct Clockwork {
     /// `cluster-announce-ip`, parsed.
     pub announced_ip: Option<IpAddr>,
     announced_text: String,
+    /// An empty list, kept for its memory.
+    overdue: Vec<MemberIndex>,
 }
 
 /// What a tick may have to do.
@@ -234,17 +236,18 @@ impl Cluster {
     /// GO-03: nobody stays unheard for more than half the node timeout.
     pub(super) fn ping_overdue(&mut self, turn: &Turn) {
         let half = Millis(turn.node_timeout().0 / 2);
-        let overdue: Vec<MemberIndex> = self
+        let mut overdue = std::mem::take(&mut self.clockwork.overdue);
+        let due = self
             .members
             .others()
             .filter(|(_, member)| member.is_known() && !member.is_without_address)
             .filter(|(_, member)| member.outbound.is_some() && member.ping_sent.is_none())
-            .filter(|(_, member)| turn.now.since(member.pong_received.unwrap_or_default()) > half)
-            .map(|(index, _)| index)
-            .collect();
-        for index in overdue {
+            .filter(|(_, member)| turn.now.since(member.pong_received.unwrap_or_default()) > half);
+        overdue.extend(due.map(|(index, _)| index));
+        for index in overdue.drain(..) {
             self.ping(index, turn);
         }
+        self.clockwork.overdue = overdue;
     }
 
     /// GO-15: a link that brings no answer is made anew; the ping keeps its time.

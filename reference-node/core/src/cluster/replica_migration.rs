@@ -153,8 +153,12 @@ impl Cluster {
             })
             .map(|(index, _)| index)
             .collect();
-        let all: Vec<MemberIndex> = self.members.iter().map(|(index, _)| index).collect();
-        for index in all {
+        let is_orphan = |(_, member): (_, &Member)| member.orphaned_at.is_some();
+        let was_one = self.members.iter().any(is_orphan);
+        if orphans.is_empty() && !was_one {
+            return None;
+        }
+        for index in self.members.indexes() {
             let since = self.members[index].orphaned_at.unwrap_or(now);
             self.members[index].orphaned_at = orphans.contains(&index).then_some(since);
         }
