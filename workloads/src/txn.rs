@@ -12,5 +12,5 @@ pub const ENTRY: Entry = Entry {
     name: "txn",
     help: "transactions that write registers of one slot and read them",
     is_default: false,
-    make: |_| Box::new(Transactions::new(Shape::Registers)),
+    make: |load| Box::new(Transactions::new(Shape::Registers, load)),
 };
