@@ -25,6 +25,7 @@ pub mod failure_is_told;
 pub mod failure_needs_quorum;
 pub mod full_recovery;
 pub mod importers_serve_who_asks;
+pub mod keys_stay_with_owners;
 pub mod links;
 pub mod minority_stops_writing;
 pub mod offsets_settle;

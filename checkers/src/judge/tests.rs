@@ -44,6 +44,7 @@ fn a_good_run_holds_in_every_check_it_had_a_subject_for() {
         "RD-01",
         "RD-02",
         "RD-05",
+        "MG-02",
         "RP-03",
         "RP-02",
     ];

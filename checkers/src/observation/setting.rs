@@ -5,6 +5,7 @@ use std::net::SocketAddrV4;
 use serde::{Deserialize, Serialize};
 
 use super::names::NodeName;
+use super::slots::SlotSet;
 
 /// One node of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,9 @@ pub struct Dataset {
     /// How often a replica went on from where it was.
     #[serde(default)]
     pub partial_resyncs: u64,
+    /// The slots of all its keys, if it was asked for them: masters are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<SlotSet>,
 }
 
 impl Dataset {

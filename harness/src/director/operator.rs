@@ -42,7 +42,7 @@ impl Director {
         reply: &Result<RespValue, String>,
         out: &mut Vec<Command>,
     ) {
-        if self.take_dataset(now, tag, reply) {
+        if self.take_dataset(now, tag, reply, out) {
             return;
         }
         if let Some(id) = self.errands.answer(tag, reply, now) {

@@ -1,13 +1,16 @@
-//! The rest at the end: is the data of each replica that of its master?
+//! The rest at the end: is the data of each replica that of its master, and every key where its
+//! slot is?
 //!
 //! Nobody writes any more. All nodes are asked for a digest of their data (DEBUG DIGEST), again and
 //! again until each replica has that of its master, as long as recovery may take. What each said
 //! last goes into the recording for the checkers. Nodes that refuse the question are let alone.
+//! Then masters are asked for all their keys (SCAN), of which the slots are recorded.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use slotquake_checkers::observation::{Dataset, NodeName};
+use slotquake_checkers::observation::slots::slot_of_key;
+use slotquake_checkers::observation::{Dataset, NodeName, SlotSet};
 use slotquake_workloads::client::RespValue;
 
 use super::agenda::Due;
@@ -19,6 +22,8 @@ use crate::world::Command;
 const AGAIN_NS: u64 = 400_000_000;
 /// Least time of the rest, ns: until each node said its offset in a heartbeat.
 const REST_NS: u64 = 1_200_000_000;
+/// Keys that one question asks for.
+const KEYS_AT_ONCE: &str = "10000";
 /// Tags from here on are ours; those below are of errands and scenarios.
 const TAG_FIRST: u64 = 1 << 48;
 
@@ -27,6 +32,8 @@ const TAG_FIRST: u64 = 1 << 48;
 pub struct Rest {
     asked: BTreeMap<u64, (NodeName, Question)>,
     said: BTreeMap<NodeName, Dataset>,
+    /// The slots of the keys that were named so far; none before the first question.
+    scans: Option<BTreeMap<NodeName, SlotSet>>,
     tag_last: u64,
     is_refused: bool,
 }
@@ -38,13 +45,21 @@ enum Question {
     Digest,
     /// INFO stats: how its replicas were brought up to date.
     Stats,
+    /// SCAN from this cursor on.
+    Keys(u64),
 }
 
 impl Question {
-    fn words(self) -> [&'static str; 2] {
+    fn words(self) -> Vec<Bytes> {
         match self {
-            Question::Digest => ["DEBUG", "DIGEST"],
-            Question::Stats => ["INFO", "stats"],
+            Question::Digest => ["DEBUG", "DIGEST"].map(Bytes::from).to_vec(),
+            Question::Stats => ["INFO", "stats"].map(Bytes::from).to_vec(),
+            Question::Keys(cursor) => vec![
+                Bytes::from("SCAN"),
+                Bytes::from(cursor.to_string()),
+                Bytes::from("COUNT"),
+                Bytes::from(KEYS_AT_ONCE),
+            ],
         }
     }
 }
@@ -55,24 +70,65 @@ impl Rest {
         let mut commands = Vec::new();
         for node in nodes {
             for question in [Question::Digest, Question::Stats] {
-                self.tag_last = self.tag_last.max(TAG_FIRST) + 1;
-                self.asked.insert(self.tag_last, (node.clone(), question));
-                commands.push(Command::Ask {
-                    node: node.clone(),
-                    args: question.words().map(Bytes::from).to_vec(),
-                    tag: self.tag_last,
-                });
+                commands.push(self.question(node.clone(), question));
             }
         }
         commands
     }
 
-    /// Takes in an answer; says whether it was to a question of ours.
-    fn take(&mut self, tag: u64, reply: &Result<RespValue, String>, now: u64) -> bool {
-        let Some((node, question)) = self.asked.remove(&tag) else {
-            return false;
-        };
+    fn question(&mut self, node: NodeName, question: Question) -> Command {
+        self.tag_last = self.tag_last.max(TAG_FIRST) + 1;
+        self.asked.insert(self.tag_last, (node.clone(), question));
+        Command::Ask {
+            node,
+            args: question.words(),
+            tag: self.tag_last,
+        }
+    }
+
+    /// The first questions for keys, to these nodes.
+    fn scan(&mut self, nodes: Vec<NodeName>) -> Vec<Command> {
+        self.scans = Some(BTreeMap::new());
+        let ask = |node| self.question(node, Question::Keys(0));
+        nodes.into_iter().map(ask).collect()
+    }
+
+    /// Takes in keys, and gives the next question, if there are more. A node that does not answer
+    /// in its own way is asked no more.
+    fn take_keys(&mut self, node: NodeName, reply: &RespValue, now: u64) -> Option<Command> {
+        let (cursor, keys) = page(reply)?;
+        let slots = self.scans.as_mut()?.entry(node.clone()).or_default();
+        for key in keys {
+            if let RespValue::Bulk(Some(key)) = key {
+                slots.insert(slot_of_key(key));
+            }
+        }
+        match (cursor, self.said.get_mut(&node)) {
+            (0, Some(said)) => {
+                (said.slots, said.time) = (Some(slots.clone()), now);
+                None
+            }
+            (0, None) => None,
+            (more, _) => Some(self.question(node, Question::Keys(more))),
+        }
+    }
+
+    /// Whether all that were asked for their keys have named them, or will not.
+    fn has_scanned(&self) -> bool {
+        let mut asked = self.asked.values();
+        self.scans.is_some() && !asked.any(|(_, asked)| matches!(asked, Question::Keys(_)))
+    }
+
+    /// Takes in an answer; says whether it was to a question of ours, and what to ask next.
+    fn take(
+        &mut self,
+        tag: u64,
+        reply: &Result<RespValue, String>,
+        now: u64,
+    ) -> Option<Option<Command>> {
+        let (node, question) = self.asked.remove(&tag)?;
         match (question, reply) {
+            (Question::Keys(_), Ok(reply)) => return Some(self.take_keys(node, reply, now)),
             (Question::Digest, Ok(RespValue::Error(_))) => self.is_refused = true,
             (Question::Digest, Ok(answer)) => {
                 if let Some(digest) = answer.text() {
@@ -82,6 +138,7 @@ impl Rest {
                         digest: digest.into(),
                         full_resyncs: 0,
                         partial_resyncs: 0,
+                        slots: None,
                     };
                     self.said.insert(node, dataset);
                 }
@@ -92,9 +149,9 @@ impl Rest {
                     said.partial_resyncs = figure(stats, "sync_partial_ok:");
                 }
             }
-            (Question::Digest | Question::Stats, Err(_)) => {}
+            (Question::Digest | Question::Stats | Question::Keys(_), Err(_)) => {}
         }
-        true
+        Some(None)
     }
 
     /// Whether each replica has the data of its master, as far as they can be asked.
@@ -116,6 +173,17 @@ impl Rest {
     }
 }
 
+/// The next cursor and the keys in a reply to SCAN.
+fn page(reply: &RespValue) -> Option<(u64, &[RespValue])> {
+    let RespValue::Array(Some(parts)) = reply else {
+        return None;
+    };
+    match parts.as_slice() {
+        [cursor, RespValue::Array(Some(keys))] => Some((cursor.text()?.parse().ok()?, keys)),
+        _ => None,
+    }
+}
+
 /// The figure on the line of INFO that begins so.
 fn figure(text: &str, name: &str) -> u64 {
     let mut figures = text.lines().filter_map(|line| line.strip_prefix(name));
@@ -130,6 +198,16 @@ impl Director {
             let names = self.nodes.iter().map(|node| node.name.clone());
             out.extend(self.rest.ask(names));
         }
+        let (_, since) = self.phase_and_begin();
+        let picture = self.chart.picture(now);
+        if self.rest.agrees(&picture) && now - since >= REST_NS && self.rest.scans.is_none() {
+            let masters = picture.nodes.iter().filter(|node| match node.role {
+                Role::Master { .. } | Role::Slotless => true,
+                Role::Replica { .. } | Role::Other => false,
+            });
+            let masters = masters.map(|node| node.name.clone()).collect();
+            out.extend(self.rest.scan(masters));
+        }
         self.agenda.add(now + AGAIN_NS, Due::Rest);
     }
 
@@ -141,7 +219,8 @@ impl Director {
     /// Whether the rest is over.
     pub(super) fn has_rested(&self, now: u64, elapsed: u64) -> bool {
         let is_untold = self.rest.said.is_empty();
-        self.is_at_rest(now) && (elapsed >= REST_NS || is_untold)
+        let is_over = elapsed >= REST_NS && self.rest.has_scanned();
+        self.is_at_rest(now) && (is_over || is_untold)
     }
 
     /// Takes in an answer; says whether it was to a question of the rest.
@@ -150,8 +229,12 @@ impl Director {
         now: u64,
         tag: u64,
         reply: &Result<RespValue, String>,
+        out: &mut Vec<Command>,
     ) -> bool {
-        self.rest.take(tag, reply, now)
+        let taken = self.rest.take(tag, reply, now);
+        let is_ours = taken.is_some();
+        out.extend(taken.flatten());
+        is_ours
     }
 }
 
@@ -187,7 +270,7 @@ mod tests {
                 panic!("a question: {command:?}");
             };
             let reply = Ok(RespValue::Simple(answer.into()));
-            assert!(rest.take(tag, &reply, 7));
+            assert_eq!(rest.take(tag, &reply, 7), Some(None));
         }
     }
 
@@ -215,8 +298,43 @@ mod tests {
             panic!("a question: {commands:?}");
         };
         let reply = Ok(RespValue::Error("ERR DEBUG command not allowed".into()));
-        assert!(rest.take(*tag, &reply, 7));
+        assert_eq!(rest.take(*tag, &reply, 7), Some(None));
         assert!(rest.agrees(&picture()));
-        assert!(!rest.take(*tag, &reply, 8), "answered before");
+        assert_eq!(rest.take(*tag, &reply, 8), None, "answered before");
+    }
+
+    /// Answers a question for keys, and gives the next one.
+    fn scanned(
+        rest: &mut Rest,
+        asked: &Command,
+        (cursor, keys): (&'static str, &[&'static str]),
+    ) -> Option<Command> {
+        let Command::Ask { tag, .. } = asked else {
+            panic!("a question: {asked:?}");
+        };
+        let bulk = |text: &'static str| RespValue::Bulk(Some(Bytes::from(text)));
+        let keys = keys.iter().map(|key| bulk(key)).collect();
+        let reply = RespValue::Array(Some(vec![bulk(cursor), RespValue::Array(Some(keys))]));
+        rest.take(*tag, &Ok(reply), 9)
+            .expect("a question of the rest")
+    }
+
+    #[test]
+    fn keys_are_asked_for_page_by_page_and_their_slots_kept() {
+        let mut rest = Rest::default();
+        said(&mut rest, ["a1", "a1"]);
+        assert!(!rest.has_scanned(), "not begun");
+        let asked = rest.scan(vec![NodeName::numbered(1)]);
+        let more = scanned(&mut rest, &asked[0], ("17", &["{06S}a"])).expect("a next page");
+        let Command::Ask { args, .. } = &more else {
+            panic!("a question: {more:?}");
+        };
+        assert_eq!(args[1], "17");
+        assert!(!rest.has_scanned());
+        assert_eq!(scanned(&mut rest, &more, ("0", &["foo", "{06S}b"])), None);
+        assert!(rest.has_scanned());
+        let slots = rest.datasets()[0].slots.clone().expect("it was asked");
+        assert_eq!(slots.to_string(), "0 12182");
+        assert_eq!(rest.datasets()[1].slots, None);
     }
 }

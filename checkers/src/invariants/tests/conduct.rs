@@ -336,6 +336,7 @@ fn at_rest(digests: [&str; 2], offset: u64, healed: u64) -> Word {
         digest: digest.into(),
         full_resyncs: 0,
         partial_resyncs: 0,
+        slots: None,
     };
     let datasets = [1, 4].into_iter().zip(digests).map(said);
     recording.setting.datasets = datasets.collect();
@@ -357,6 +358,56 @@ fn at_rest_a_replica_has_the_data_of_its_master() {
         "not due"
     );
     assert_eq!(at_rest(["a7", "a7"], 0, 17_000), Word::Violated);
+}
+
+/// A rest in which n1, who owns 0-5460, and n2 hold keys of these slots.
+fn with_keys(slots: [&str; 2], prepare: impl FnOnce(&mut RecordingBuilder)) -> Vec<String> {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 20_000);
+    run.healed(1000);
+    prepare(&mut run);
+    let mut recording = run.build();
+    let said = |(node, slots): (usize, &str)| Dataset {
+        node: name(node),
+        time: 19_000 * MILLISECOND,
+        digest: "a7".into(),
+        full_resyncs: 0,
+        partial_resyncs: 0,
+        slots: Some(slots.parse().expect("slots")),
+    };
+    let datasets = [1, 2].into_iter().zip(slots).map(said);
+    recording.setting.datasets = datasets.collect();
+    let checks = judge(&recording).checks.into_iter();
+    let found = checks.filter(|check| check.id == "MG-02");
+    let found = found.flat_map(|check| check.violations);
+    found.map(|violation| violation.message).collect()
+}
+
+/// Proves MG-02.
+#[test]
+fn at_rest_a_key_is_only_where_its_slot_is() {
+    let untouched = |_: &mut RecordingBuilder| {};
+    assert!(with_keys(["7 12", "6000-6002"], untouched).is_empty());
+    assert_eq!(
+        with_keys(["7 6000-6001", "6001"], untouched),
+        ["n1 holds keys of the slots 6000-6001, which n2 owns, who holds keys of 6001 as well"]
+    );
+    let opened = |run: &mut RecordingBuilder| {
+        run.fault(500, 1, FaultKind::OpenSlot, FaultPhase::Installed, 1);
+        run.fault(800, 1, FaultKind::OpenSlot, FaultPhase::Healed, 1);
+    };
+    assert!(
+        with_keys(["6000", "7"], opened).len() == 1,
+        "only n1 is exempt"
+    );
+    let demoted = |run: &mut RecordingBuilder| {
+        run.node(1).master = Some(4);
+        run.views(20_100);
+    };
+    assert!(
+        with_keys(["6000", "6001"], demoted).is_empty(),
+        "replicas are RP-01's"
+    );
 }
 
 /// n2 votes for n4 in epoch 4 and is killed later with this on disk.
