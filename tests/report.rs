@@ -255,3 +255,58 @@ fn junit_names_the_broken_check_as_a_failure() {
         "{xml}"
     );
 }
+
+#[test]
+fn an_outage_names_its_errors_its_fault_and_the_failover_that_ended_it() {
+    let model = model();
+    let outages = &model.outages;
+    assert_eq!(outages.len(), 2, "{outages:?}");
+    let killed = &outages[0];
+    assert_eq!(
+        (killed.slots().as_str(), killed.lasted / 100_000_000),
+        ("0-5460", 20)
+    );
+    assert_eq!(killed.errors.get("CLUSTERDOWN"), Some(&killed.missed));
+    let told = killed.cause_told();
+    for step in [
+        "kill n1 (master of 0-5460) at 5.000 s; n1 marked FAIL at 6.400 s by n2; n4 asked for votes \
+         at 6.700 s and was elected at 7.0",
+        " s with epoch 7; first success at 7.0",
+        ", by n4",
+    ] {
+        assert!(told.contains(step), "{step:?} is not in {told:?}");
+    }
+    let cut = outages[1].cause_told();
+    assert!(
+        cut.starts_with("isolate n2 (master of 5461-10922) at 15.000 s"),
+        "{cut}"
+    );
+    assert!(cut.ends_with(", by n5"), "{cut}");
+
+    let (page, text) = (
+        html::html(&model),
+        text::verdict_text(&model, text::Paint::Plain),
+    );
+    assert!(text.contains(&told), "{text}");
+    assert!(
+        page.contains(&told) && page.contains(&cut),
+        "both are on the page"
+    );
+    let json = serde_json::to_value(&killed.cause).unwrap();
+    assert_eq!(json["faults"][0]["nodes"][0], "n1");
+    assert_eq!(json["marked"]["by"], "n2");
+    assert_eq!(json["election"]["candidate"], "n4");
+    assert_eq!(json["over"]["taken-over"]["by"], "n4");
+}
+
+#[test]
+fn an_outage_without_a_fault_says_so() {
+    let mut recording = sample::failover();
+    recording.faults.clear();
+    let model = Model::build(&recording, &judged(), About::default());
+    let told = model.outages[0].cause_told();
+    assert!(
+        told.starts_with("no fault of ours was in force; n1 marked FAIL"),
+        "{told}"
+    );
+}

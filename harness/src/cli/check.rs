@@ -60,7 +60,9 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     }
     console::words(form, &text::verdict_text(&model, console::paint(form)));
     if args.results.json {
-        console::result(&json_line(&judgement));
+        let mut object = serde_json::json!(judgement);
+        object["outages"] = serde_json::json!(model.outages);
+        console::result(&json_line(&object));
     }
     Ok(Exit::of_judgement(&judgement, args.results.strictness()))
 }

@@ -294,15 +294,14 @@ fn outages(sources: Sources<'_>) -> Vec<Step> {
     let long = sources
         .outages
         .iter()
-        .filter(|outage| outage.to - outage.from >= LONG_NS);
+        .filter(|outage| outage.lasted >= LONG_NS);
     long.map(|outage| Step {
         time: outage.from,
         who: "clients".into(),
         what: format!(
-            "no operation on slots {}-{} succeeds for {} s",
-            outage.first,
-            outage.last,
-            seconds(outage.to - outage.from)
+            "no operation on slots {} succeeds for {} s",
+            outage.slots(),
+            seconds(outage.lasted)
         ),
         broken: Vec::new(),
     })

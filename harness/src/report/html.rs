@@ -340,21 +340,21 @@ fn outages(page: &mut String, model: &Model) {
         "<h2 id=\"outages\">Outages</h2><p>Stretches of at least half a second in which no \
          operation on a range of slots ended ok although some were tried.</p>\
          <table><thead><tr><th>slots</th><th class=\"number\">lasted</th><th class=\"number\">from\
-         </th><th class=\"number\">operations not ok</th></tr></thead><tbody>",
+         </th><th>operations not ok</th><th>why</th></tr></thead><tbody>",
     );
     for outage in &model.outages {
         push(
             page,
             format_args!(
-                "<tr><td>{}-{}</td><td class=\"number\">{} s</td>\
+                "<tr><td>{}</td><td class=\"number\">{} s</td>\
                  <td class=\"number\"><a href=\"{}\">{} s</a></td>\
-                 <td class=\"number\">{}</td></tr>",
-                outage.first,
-                outage.last,
-                seconds(outage.to - outage.from),
+                 <td>{}</td><td>{}</td></tr>",
+                outage.slots(),
+                seconds(outage.lasted),
                 film_link(outage.from, outage.to),
                 seconds(outage.from),
-                outage.missed,
+                escaped(&outage.errors_told()),
+                escaped(&outage.cause_told()),
             ),
         );
     }

@@ -80,7 +80,7 @@ impl Model {
         let film = Film::of(evidence, &operations);
         let mut checks = judgement.checks.clone();
         checks.sort_by_key(|check| std::cmp::Reverse(check.verdict));
-        let outages = outages(&operations, &film, evidence.end());
+        let outages = outages(&operations, &film, evidence);
         let ledger = ledger(recording, &film.bands);
         let violations: Vec<Violation> = judgement
             .checks

@@ -1,14 +1,21 @@
-//! When which slots could not be used: gaps between operations that ended ok.
+//! When which slots could not be used: gaps between operations that ended ok, and their cause.
 //!
 //! Slots are grouped by their first owner. A gap counts from half a second on and only if somebody
 //! tried meanwhile. A measurement, never a verdict.
 
+mod cause;
+
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use slotquake_checkers::history::EventKind;
-use slotquake_checkers::observation::slots::slot_of_key;
+use slotquake_checkers::observation::slots::{SLOT_COUNT, slot_of_key};
 
-use super::evidence::Operation;
+use super::evidence::{Evidence, Operation};
 use super::film::Film;
+use super::words::seconds;
+
+pub use cause::{Cause, Election, Fault, Marked, Over};
 
 /// A stretch of time without a successful operation on a range of slots.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,69 +26,159 @@ pub struct Outage {
     pub last: u16,
     /// Last success before, ns.
     pub from: u64,
-    /// First success after, ns.
+    /// First success after, ns; the end of the run if there was none.
     pub to: u64,
+    /// How long that is, ns.
+    pub lasted: u64,
     /// Operations tried and not ended ok meanwhile.
     pub missed: u64,
+    /// Why they ended as they did, by the first word of the error, and how often.
+    pub errors: BTreeMap<String, u64>,
+    /// What it came from, as far as it was seen.
+    pub cause: Cause,
+}
+
+impl Outage {
+    /// `0-5460`.
+    pub fn slots(&self) -> String {
+        format!("{}-{}", self.first, self.last)
+    }
+
+    /// `412 CLUSTERDOWN, 7 timed out`, the most frequent one first.
+    pub fn errors_told(&self) -> String {
+        let mut errors: Vec<(&String, &u64)> = self.errors.iter().collect();
+        errors.sort_by_key(|(error, count)| (std::cmp::Reverse(**count), *error));
+        let told: Vec<String> = errors
+            .iter()
+            .map(|(error, count)| format!("{count} {error}"))
+            .collect();
+        told.join(", ")
+    }
+
+    /// The cause, step by step, and how it was over, as one sentence without its full stop.
+    pub fn cause_told(&self) -> String {
+        let mut steps = self.cause.steps();
+        steps.push(match &self.cause.over {
+            Over::Not => "not over at the end of the run".to_string(),
+            Over::TakenOver { by } => {
+                format!("first success at {} s, by {by}", seconds(self.to))
+            }
+            Over::Back { node } => {
+                format!("first success at {} s, by {node} again", seconds(self.to))
+            }
+            Over::Unseen => format!("first success at {} s", seconds(self.to)),
+        });
+        steps.join("; ")
+    }
 }
 
 /// The outages, longest first.
-pub fn outages(operations: &[Operation<'_>], film: &Film, end: u64) -> Vec<Outage> {
-    let mut ranges: Vec<(u16, u16)> = Vec::new();
+pub fn outages(operations: &[Operation<'_>], film: &Film, evidence: &Evidence<'_>) -> Vec<Outage> {
+    let mut ranges: Vec<Range> = Vec::new();
     for cell in &film.cells {
         let is_new = ranges
             .iter()
-            .all(|(first, last)| cell.last < *first || cell.first > *last);
+            .all(|range| cell.last < range.first || cell.first > range.last);
         if is_new && ranges.len() < RANGES_MAX {
-            ranges.push((cell.first, cell.last));
+            ranges.push(Range::of(cell.first, cell.last));
         }
     }
-    let mut found: Vec<Outage> = ranges
-        .into_iter()
-        .flat_map(|range| gaps(operations, range, end))
-        .collect();
-    found.sort_by_key(|outage| std::cmp::Reverse(outage.to - outage.from));
+    share_out(&mut ranges, operations);
+    let gaps = ranges
+        .iter_mut()
+        .flat_map(|range| range.gaps(evidence.end()));
+    let mut found: Vec<Outage> = gaps.collect();
+    found.sort_by_key(|outage| std::cmp::Reverse(outage.lasted));
     found.truncate(OUTAGES_MAX);
+    for outage in &mut found {
+        outage.cause = Cause::of(outage, film, evidence);
+    }
     found
 }
 
-fn gaps(operations: &[Operation<'_>], (first, last): (u16, u16), end: u64) -> Vec<Outage> {
-    let mut good: Vec<u64> = Vec::new();
-    let mut bad: Vec<u64> = Vec::new();
+/// A range of slots, and what clients met there.
+#[derive(Debug)]
+struct Range<'a> {
+    first: u16,
+    last: u16,
+    /// When operations ended ok.
+    good: Vec<u64>,
+    /// When the others began, and why they ended.
+    bad: Vec<(u64, &'a str)>,
+}
+
+/// Deals the operations out to the ranges of their slots.
+fn share_out<'a>(ranges: &mut [Range<'a>], operations: &[Operation<'a>]) {
+    let mut range_of: Vec<Option<usize>> = vec![None; usize::from(SLOT_COUNT)];
+    for (number, range) in ranges.iter().enumerate() {
+        range_of[usize::from(range.first)..=usize::from(range.last)].fill(Some(number));
+    }
     for operation in operations {
         let Some(key) = &operation.invoke.key else {
             continue;
         };
-        if !(first..=last).contains(&slot_of_key(key.as_bytes())) {
+        let slot = usize::from(slot_of_key(key.as_bytes()));
+        let Some(range) = range_of[slot].and_then(|number| ranges.get_mut(number)) else {
             continue;
-        }
-        match operation
-            .completion
-            .filter(|done| done.kind == EventKind::Ok)
-        {
-            Some(done) => good.push(done.time),
-            None => bad.push(operation.invoke.time),
-        }
-    }
-    good.sort_unstable();
-    good.push(end);
-    let mut gaps = Vec::new();
-    for pair in good.windows(2) {
-        let missed = bad
-            .iter()
-            .filter(|time| (pair[0]..pair[1]).contains(time))
-            .count() as u64;
-        if pair[1] - pair[0] >= GAP_NS_MIN && missed > 0 {
-            gaps.push(Outage {
-                first,
-                last,
-                from: pair[0],
-                to: pair[1],
-                missed,
-            });
+        };
+        match operation.completion {
+            Some(done) if done.kind == EventKind::Ok => range.good.push(done.time),
+            Some(done) => {
+                let error = done.error.as_deref().unwrap_or("no word");
+                range.bad.push((operation.invoke.time, error));
+            }
+            None => range.bad.push((operation.invoke.time, "no answer")),
         }
     }
-    gaps
+}
+
+impl Range<'_> {
+    fn of(first: u16, last: u16) -> Self {
+        Range {
+            first,
+            last,
+            good: Vec::new(),
+            bad: Vec::new(),
+        }
+    }
+
+    fn gaps(&mut self, end: u64) -> Vec<Outage> {
+        self.good.sort_unstable();
+        self.good.push(end);
+        let is_long = |pair: &&[u64]| pair[1].saturating_sub(pair[0]) >= GAP_NS_MIN;
+        let mut gaps = Vec::new();
+        for pair in self.good.windows(2).filter(is_long) {
+            let (from, to) = (pair[0], pair[1]);
+            let mut errors: BTreeMap<String, u64> = BTreeMap::new();
+            let missed = self
+                .bad
+                .iter()
+                .filter(|(time, _)| (from..to).contains(time));
+            for (_, error) in missed {
+                *errors.entry(kind_of(error)).or_default() += 1;
+            }
+            if !errors.is_empty() {
+                gaps.push(Outage {
+                    first: self.first,
+                    last: self.last,
+                    from,
+                    to,
+                    lasted: to - from,
+                    missed: errors.values().sum(),
+                    errors,
+                    cause: Cause::default(),
+                });
+            }
+        }
+        gaps
+    }
+}
+
+/// The code of an error reply; what the client says itself is told in full.
+fn kind_of(error: &str) -> String {
+    let code = error.split(' ').next().unwrap_or_default();
+    let is_code = code.len() > 1 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    if is_code { code } else { error }.into()
 }
 
 const GAP_NS_MIN: u64 = 500_000_000;

@@ -198,11 +198,12 @@ fn cluster_covered(out: &mut String, model: &Model) {
         line(
             out,
             format_args!(
-                "  outage      longest {} s on slots {}-{}, from {} s",
-                seconds(outage.to - outage.from),
-                outage.first,
-                outage.last,
-                seconds(outage.from)
+                "  outage      longest {} s on slots {}, from {} s ({}): {}",
+                seconds(outage.lasted),
+                outage.slots(),
+                seconds(outage.from),
+                outage.errors_told(),
+                outage.cause_told(),
             ),
         );
     }
