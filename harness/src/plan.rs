@@ -124,6 +124,8 @@ pub struct Plan {
 
 /// Most nodes of one run.
 pub const NODES_MAX: u32 = 1000;
+/// Most masters without slots: they serve nobody, and a few show all there is to see.
+pub const SLOTLESS_MAX: u16 = 16;
 /// Shortest node timeout, ms: below it a loaded machine alone causes failovers.
 pub const NODE_TIMEOUT_MS_MIN: u64 = 100;
 /// Longest node timeout, ms.
@@ -167,6 +169,11 @@ impl Plan {
     /// Number of nodes.
     pub fn node_count(&self) -> u32 {
         u32::from(self.masters) * (1 + u32::from(self.replicas)) + u32::from(self.slotless)
+    }
+
+    /// Number of processes that work at once: operations on their way at the most.
+    pub fn process_count(&self) -> u32 {
+        self.concurrency * u32::from(self.load.pipeline)
     }
 
     /// Whether faults are drawn, rather than scripted or absent.
@@ -223,6 +230,10 @@ impl Plan {
         if masters > 16_384 {
             return Err(PlanError::TooManyMasters { masters });
         }
+        if self.slotless > SLOTLESS_MAX {
+            let given = self.slotless;
+            return Err(PlanError::TooManySlotless { given });
+        }
         if nodes > NODES_MAX {
             return Err(PlanError::TooManyNodes { nodes });
         }
@@ -269,25 +280,43 @@ impl Plan {
             let given = self.concurrency;
             return Err(PlanError::TooManyClients { given });
         }
+        if let Err((field, why)) = self.load.validate() {
+            return Err(PlanError::Load { field, why });
+        }
+        if self.process_count() > CLIENTS_MAX {
+            let given = self.process_count();
+            return Err(PlanError::TooManyInFlight { given });
+        }
         if rate > 0 && self.concurrency == 0 {
             return Err(PlanError::NoClients { rate });
         }
         let listed = self.operations.iter().flatten();
         if let Some((given, _)) = listed
             .into_iter()
-            .find(|(client, _)| *client >= self.concurrency)
+            .find(|(client, _)| *client >= self.process_count())
         {
             return Err(PlanError::UnknownClient {
                 given: *given,
-                clients: self.concurrency,
+                clients: self.process_count(),
             });
         }
-        if let Err((field, why)) = self.load.validate() {
-            return Err(PlanError::Load { field, why });
-        }
+        self.validate_replicas()?;
         if rate > 0 && self.workloads.is_empty() {
             let known = workload_names();
             return Err(PlanError::NoWorkload { rate, known });
+        }
+        Ok(())
+    }
+
+    /// What the load asks of replicas must be possible, or it would be asked for in silence.
+    fn validate_replicas(&self) -> Result<(), PlanError> {
+        let (load, replicas) = (self.load, self.replicas);
+        if u16::from(load.wait_replicas) > replicas {
+            let given = load.wait_replicas;
+            return Err(PlanError::WaitsInVain { given, replicas });
+        }
+        if load.replica_reads_percent > 0 && replicas == 0 {
+            return Err(PlanError::NoReplicaToRead);
         }
         Ok(())
     }

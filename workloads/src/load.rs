@@ -33,12 +33,13 @@ pub enum Arrival {
     /// Open loop: at times that do not depend on answers; what a late answer held up is begun as
     /// soon as it is there.
     Open,
-    /// Closed loop: as soon as the last one is over, whatever the rate.
+    /// Closed loop: as soon as the last one is over, whatever the rate; a moment later if it
+    /// failed.
     Closed,
 }
 
 /// What is asked of every workload; fields that are absent are as each workload has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Load {
     /// Keys of each workload that has a number of them.
@@ -62,12 +63,32 @@ pub struct Load {
     /// When operations come.
     #[serde(skip_serializing_if = "is_usual")]
     pub arrival: Arrival,
+    /// Operations that each client has on their way at once, on one connection to each node.
+    #[serde(skip_serializing_if = "is_one")]
+    pub pipeline: u16,
+}
+
+impl Default for Load {
+    fn default() -> Load {
+        Load {
+            keys: None,
+            skew: Skew::default(),
+            hash_tags: 0,
+            value_bytes: 0,
+            replica_reads_percent: 0,
+            wait_replicas: 0,
+            arrival: Arrival::default(),
+            pipeline: 1,
+        }
+    }
 }
 
 /// Most keys of a workload.
 pub const KEYS_MAX: u64 = 1_000_000;
 /// Largest value, bytes.
 pub const VALUE_BYTES_MAX: u32 = 1 << 20;
+/// Most operations of one client on their way at once.
+pub const PIPELINE_MAX: u16 = 1000;
 /// How long WAIT waits, ms: shorter than a client waits for its answer.
 pub const WAIT_MS: u64 = 300;
 
@@ -103,6 +124,10 @@ fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+fn is_one(count: &u16) -> bool {
+    *count == 1
+}
+
 impl Load {
     /// Whether nothing is asked.
     pub fn is_usual(&self) -> bool {
@@ -129,7 +154,24 @@ impl Load {
             let given = self.replica_reads_percent;
             return Err(("replica_reads_percent", format!("{given}: 100 at the most")));
         }
+        if !(1..=PIPELINE_MAX).contains(&self.pipeline) {
+            let given = self.pipeline;
+            return Err(("pipeline", format!("{given}: from 1 to {PIPELINE_MAX}")));
+        }
         Ok(())
+    }
+
+    /// The same load where masters have so many replicas: it asks for no more than there are.
+    pub fn for_replicas(self, replicas: u16) -> Load {
+        let most = u8::try_from(replicas).unwrap_or(u8::MAX);
+        Load {
+            wait_replicas: self.wait_replicas.min(most),
+            replica_reads_percent: match replicas {
+                0 => 0,
+                _ => self.replica_reads_percent,
+            },
+            ..self
+        }
     }
 
     /// The operation as the load asks for it. Draws from `rng` only if the load asks for chance.

@@ -22,6 +22,14 @@ pub const ENTRY: Entry = Entry {
     make: |load| Box::new(Register::new(load)),
 };
 
+/// The same without compare-and-set, in the registry.
+pub const PLAIN: Entry = Entry {
+    name: "read-write",
+    help: "reads and writes of many keys over all slots, each one command",
+    is_default: false,
+    make: |load| Box::new(Register::plain(load)),
+};
+
 /// Keys in use at a time.
 const SPREAD: Spread = Spread {
     keys: 40,
@@ -35,6 +43,7 @@ const OPS_PER_KEY_MAX: u64 = 240;
 #[derive(Debug)]
 pub struct Register {
     keys: Keys,
+    exchanges: Exchanges,
     /// Operations issued on each position, over all its generations.
     issued: BTreeMap<u64, u64>,
     /// What was last seen of a key.
@@ -42,11 +51,28 @@ pub struct Register {
     values: Elements,
 }
 
+/// Whether values are compared and set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exchanges {
+    Some,
+    None,
+}
+
 impl Register {
     /// The workload under this load.
     pub fn new(load: &Load) -> Register {
+        Register::named("r", Exchanges::Some, load)
+    }
+
+    /// The same without compare-and-set.
+    pub fn plain(load: &Load) -> Register {
+        Register::named("v", Exchanges::None, load)
+    }
+
+    fn named(prefix: &'static str, exchanges: Exchanges, load: &Load) -> Register {
         Register {
-            keys: Keys::new("r", SPREAD, load),
+            keys: Keys::new(prefix, SPREAD, load),
+            exchanges,
             issued: BTreeMap::new(),
             last_seen: BTreeMap::new(),
             values: Elements::default(),
@@ -71,7 +97,10 @@ impl Workload for Register {
     fn next(&mut self, _process: Process, rng: &mut Rng) -> Op {
         let key = self.next_key(rng);
         let dice = rng.below(100);
-        let expected = self.last_seen.get(&key).copied();
+        let expected = match self.exchanges {
+            Exchanges::Some => self.last_seen.get(&key).copied(),
+            Exchanges::None => None,
+        };
         match expected {
             _ if dice < 45 => Op::read(key, Shape::Register),
             Some(expected) if dice >= 75 => {
@@ -86,7 +115,7 @@ impl Workload for Register {
     }
 
     fn done(&mut self, _process: Process, op: &Op, done: Done<'_>) {
-        if done.kind != EventKind::Ok {
+        if done.kind != EventKind::Ok || self.exchanges == Exchanges::None {
             return;
         }
         let seen = match (op.f, &op.value) {
@@ -163,6 +192,16 @@ mod tests {
         }
         assert!(per_key.values().all(|count| *count <= OPS_PER_KEY_MAX));
         assert_eq!(register.final_reads().len(), per_key.len());
+    }
+
+    #[test]
+    fn reads_and_writes_alone_are_half_and_half() {
+        let (mut plain, mut rng) = (Register::plain(&Load::default()), Rng::new(3));
+        let ops: Vec<Op> = (0..2000).map(|_| plain.next(0, &mut rng)).collect();
+        let reads = ops.iter().filter(|op| op.f == Function::Read).count();
+        let writes = ops.iter().filter(|op| op.f == Function::Write).count();
+        assert_eq!(reads + writes, ops.len());
+        assert!((800..1000).contains(&reads), "{reads}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct Entry {
 /// Every workload.
 pub const WORKLOADS: &[Entry] = &[
     register::ENTRY,
+    register::PLAIN,
     set::ENTRY,
     append::ENTRY,
     counter::ENTRY,

@@ -8,7 +8,7 @@ use slotquake_workloads::registry::WORKLOADS;
 
 use super::console::Form;
 use super::exit::Failure;
-use super::load::LoadOptions;
+use super::load::{LoadOptions, Rate};
 use super::seeds::Seeds;
 use super::{duration, plan_file, seeds};
 use crate::director::scenario::{self, SCENARIOS};
@@ -102,9 +102,9 @@ pub struct RunOptions {
     /// How long the cluster is disturbed; healing and the final reads come after
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration::parse_ms)]
     pub time_limit: u64,
-    /// Operations per second over all clients; 0 for no load
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub rate: u64,
+    /// Operations per second over all clients; 0 for no load, `max` for as many as there can be
+    #[arg(long, value_name = "N|max", default_value = "200", value_parser = Rate::parse)]
+    pub rate: Rate,
     /// Clients at work at the same time
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub concurrency: u32,
@@ -195,9 +195,12 @@ impl RunOptions {
             faults: parse_faults(&self.faults).map_err(Failure::bad_input)?,
             fault_interval_ms: self.fault_interval,
             time_limit_ms: self.time_limit,
-            rate: self.rate,
+            rate: self.rate.per_second().unwrap_or(usual.rate),
             concurrency: self.concurrency,
-            load: self.load.load(),
+            load: self
+                .load
+                .load_at(Some(self.rate))
+                .map_err(Failure::bad_input)?,
             scenario: self.scenario.clone(),
             script: None,
             operations: None,
@@ -296,7 +299,7 @@ fn listed<H: AsRef<str>>(title: &str, entries: impl Iterator<Item = (&'static st
 }
 
 /// What a plan file says already.
-pub(super) const IN_A_PLAN_FILE: [&str; 20] = [
+pub(super) const IN_A_PLAN_FILE: [&str; 21] = [
     "profile",
     "masters",
     "replicas",
@@ -317,4 +320,5 @@ pub(super) const IN_A_PLAN_FILE: [&str; 20] = [
     "replica_reads",
     "wait",
     "arrival",
+    "pipeline",
 ];

@@ -37,6 +37,7 @@ use crate::world::sim::SimWorld;
 /// played by the reference node's core on a simulated network. A seed that is violated or undecided
 /// is recorded in the store and named with the command that replays it.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct SimulateArgs {
     #[command(flatten)]
     campaign: CampaignOptions,
@@ -62,7 +63,7 @@ pub struct SimulateArgs {
 }
 
 /// The standard scenario has its own plan and seeds, and leaves nothing.
-const NOT_OF_A_BENCH: [&str; 31] = [
+const NOT_OF_A_BENCH: [&str; 32] = [
     "profile",
     "masters",
     "replicas",
@@ -83,6 +84,7 @@ const NOT_OF_A_BENCH: [&str; 31] = [
     "replica_reads",
     "wait",
     "arrival",
+    "pipeline",
     "fixed",
     "seed",
     "shard",

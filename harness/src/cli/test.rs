@@ -26,6 +26,7 @@ use crate::store::{RunFolder, Store};
 /// Without options: three masters and three replicas of the reference node as processes in a
 /// sandbox, killed, paused and cut off for 30 seconds under load.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct TestArgs {
     #[command(flatten)]
     options: RunOptions,
@@ -129,6 +130,7 @@ impl Session<'_> {
         self.words.push(finished.judgement.verdict);
         if self.args.results.json {
             let mut object = json!(finished.judgement);
+            object["outages"] = json!(finished.model.outages);
             object["folder"] = json!(finished.folder.path());
             object["replay"] = json!(finished.model.command);
             object["trouble"] = json!(finished.trouble);

@@ -2,6 +2,7 @@
 //!
 //! Each client is one logical thread: one operation at a time, at an even pace, whatever the
 //! answers take (a late one makes the next due at once, never two). Each has its own random stream.
+//! Those of one pipeline share a connection, which is the world's to know.
 //! A client whose operation ended in `info` goes on under a fresh process number; its position is
 //! the process number modulo the number of clients.
 
@@ -21,8 +22,8 @@ const SLOTS_RECENT_MAX: usize = 200;
 /// How often a final read that fails is done again.
 const FINAL_ATTEMPTS_MAX: u32 = 40;
 
-/// Least time from one operation of a client to its next, in a closed loop, ns.
-const BETWEEN_NS: u64 = 100_000;
+/// From an operation that failed to the next of its process in a closed loop, ns.
+const AFTER_FAILURE_NS: u64 = 100_000;
 
 /// All clients.
 pub struct Clients {
@@ -62,7 +63,7 @@ struct Client {
 pub struct Pace {
     /// Root of their random streams.
     pub seed: u64,
-    /// How many.
+    /// How many processes work at once.
     pub clients: u32,
     /// Operations per second, all together.
     pub rate: u64,
@@ -183,7 +184,7 @@ impl Clients {
         client.due = match self.load.arrival {
             Arrival::Paced => next.max(now),
             Arrival::Open => next,
-            Arrival::Closed => now + BETWEEN_NS,
+            Arrival::Closed => now,
         };
         let number = (position as u32, client.drawn);
         client.drawn += 1;
@@ -263,6 +264,9 @@ impl Clients {
         }
         if outcome.kind == EventKind::Info {
             client.process += count as Process;
+        }
+        if self.load.arrival == Arrival::Closed && !is_ok {
+            client.due = client.due.max(now + AFTER_FAILURE_NS);
         }
         let due = client.due.max(now);
         self.record_end(process, &op, outcome, now);

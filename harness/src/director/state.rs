@@ -439,7 +439,7 @@ impl Director {
         };
         let pace = Pace {
             seed: self.plan.seed,
-            clients: self.plan.concurrency,
+            clients: self.plan.process_count(),
             rate: self.plan.rate,
             begin: now,
             load: self.plan.load,

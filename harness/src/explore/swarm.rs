@@ -132,8 +132,20 @@ impl Source {
             },
             ..given.fixed(seed)
         };
+        let plan = self.with_story(plan, dice, is_calm);
+        // What was asked for in vain is refused, what was drawn in vain is drawn less.
+        match given.replicas {
+            Some(_) if !given.load.is_usual() => plan,
+            Some(_) | None => Plan {
+                load: plan.load.for_replicas(plan.replicas),
+                ..plan
+            },
+        }
+    }
+
+    fn with_story(&self, plan: Plan, dice: Dice, is_calm: bool) -> Plan {
         let has_story = dice.within("story", 1, 100) <= STORY_PERCENT;
-        match has_story && !is_calm && given.leaves_the_course_open() {
+        match has_story && !is_calm && self.given.leaves_the_course_open() {
             true => stories::with_story(plan),
             false => plan,
         }
@@ -308,7 +320,7 @@ fn network(dice: Dice) -> Network {
     }
 }
 
-/// Some seeds read replicas, or wait for them, or share slots; most do none of it.
+/// Some seeds read replicas, or wait for them, or share slots, or have pipelines; most do none.
 fn load(dice: Dice) -> Load {
     let in_some = |choice: &str, value: u64| match dice.within(choice, 1, 100) <= LOAD_PERCENT {
         true => value,
@@ -318,6 +330,7 @@ fn load(dice: Dice) -> Load {
         replica_reads_percent: in_some("replica reads", 30) as u8,
         wait_replicas: in_some("wait", 1) as u8,
         hash_tags: in_some("hash tags", 4),
+        pipeline: 1 + in_some("pipeline", 3) as u16,
         ..Load::default()
     }
 }

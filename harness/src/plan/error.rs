@@ -3,7 +3,8 @@
 use super::network::NETWORK_US_MAX;
 use super::script::ScriptError;
 use super::{
-    CLIENTS_MAX, NODE_TIMEOUT_MS_MAX, NODE_TIMEOUT_MS_MIN, NODES_MAX, RATE_MAX, TIME_LIMIT_MS_MAX,
+    CLIENTS_MAX, NODE_TIMEOUT_MS_MAX, NODE_TIMEOUT_MS_MIN, NODES_MAX, RATE_MAX, SLOTLESS_MAX,
+    TIME_LIMIT_MS_MAX,
 };
 
 /// Why a plan is impossible.
@@ -19,6 +20,15 @@ pub enum PlanError {
     NoMajority { masters: u16 },
     #[error("{nodes} nodes are more than the {NODES_MAX} that a run can have")]
     TooManyNodes { nodes: u32 },
+    #[error("--slotless {given} is above {SLOTLESS_MAX}, the most masters without slots of a run")]
+    TooManySlotless { given: u16 },
+    #[error(
+        "--wait {given} asks for more replicas than a master has ({replicas}): every WAIT would \
+         time out; give --wait {replicas} or --replicas {given}"
+    )]
+    WaitsInVain { given: u8, replicas: u16 },
+    #[error("--replica-reads needs replicas: give --replicas 1 or more, or leave it out")]
+    NoReplicaToRead,
     #[error("{masters} masters cannot share 16384 slots")]
     TooManyMasters { masters: u16 },
     #[error("{given} us on the way is above {NETWORK_US_MAX} us (one second)")]
@@ -37,6 +47,11 @@ pub enum PlanError {
     NoClients { rate: u64 },
     #[error("{given} clients are more than the {CLIENTS_MAX} that a run can have")]
     TooManyClients { given: u32 },
+    #[error(
+        "--concurrency times --pipeline is {given}, more than the {CLIENTS_MAX} operations that a \
+         run can have on their way"
+    )]
+    TooManyInFlight { given: u32 },
     #[error("there is no client {given}: with a concurrency of {clients} they count from 0")]
     UnknownClient { given: u32, clients: u32 },
     #[error("rate {given} is above {RATE_MAX} operations per second")]
@@ -74,12 +89,16 @@ impl PlanError {
             | PlanError::NoMajority { .. }
             | PlanError::TooManyMasters { .. } => "masters",
             PlanError::TooManyNodes { .. } => "replicas",
+            PlanError::TooManySlotless { .. } => "slotless",
+            PlanError::WaitsInVain { .. } => "load.wait_replicas",
+            PlanError::NoReplicaToRead => "load.replica_reads_percent",
             PlanError::Network { field, .. } => field,
             PlanError::NetworkIsReal => "network",
             PlanError::NodeTimeout { .. } => "node_timeout_ms",
             PlanError::NoTime | PlanError::TooLong { .. } => "time_limit_ms",
             PlanError::NoFaultInterval => "fault_interval_ms",
             PlanError::NoClients { .. } | PlanError::TooManyClients { .. } => "concurrency",
+            PlanError::TooManyInFlight { .. } => "load.pipeline",
             PlanError::UnknownClient { .. } => "operations",
             PlanError::Rate { .. } => "rate",
             PlanError::UnknownWorkload { .. } | PlanError::NoWorkload { .. } => "workloads",

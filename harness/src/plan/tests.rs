@@ -33,11 +33,28 @@ fn refuses_what_is_impossible_in_one_clear_line() {
         (refusal(|plan| plan.concurrency = 0), "--concurrency is 0"),
         (refusal(|plan| plan.concurrency = 99_999), "99999 clients"),
         (refusal(|plan| plan.rate = u64::MAX), "rate"),
+        (refusal(|plan| plan.load.pipeline = 5000), "from 1 to 1000"),
+        (
+            refusal(|plan| (plan.concurrency, plan.load.pipeline) = (1000, 16)),
+            "--concurrency times --pipeline is 16000",
+        ),
+        (refusal(|plan| plan.load.wait_replicas = 9), "--replicas 9"),
+        (
+            refusal(|plan| (plan.replicas, plan.load.replica_reads_percent) = (0, 50)),
+            "--replica-reads needs replicas",
+        ),
+        (
+            refusal(|plan| plan.slotless = 99),
+            "--slotless 99 is above 16",
+        ),
         (
             refusal(|plan| plan.workloads = vec!["x".into()]),
-            "register, set",
+            "register, read-write, set",
         ),
-        (refusal(|plan| plan.workloads = vec![]), "register, set"),
+        (
+            refusal(|plan| plan.workloads = vec![]),
+            "register, read-write",
+        ),
         (
             refusal(|plan| plan.faults = vec![FaultKind::SlowNet]),
             "--world sim",

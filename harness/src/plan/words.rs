@@ -34,10 +34,12 @@ pub fn load_options(load: &Load) -> Vec<(&'static str, String)> {
         ("replica-reads", load.replica_reads_percent.to_string()),
         ("wait", load.wait_replicas.to_string()),
         ("arrival", load.arrival.name().into()),
+        ("pipeline", load.pipeline.to_string()),
     ];
     let is_asked = |(name, value): &(&str, String)| match *name {
         "skew" => load.skew != usual.skew,
         "arrival" => load.arrival != usual.arrival,
+        "pipeline" => load.pipeline != usual.pipeline,
         _ => value != "0",
     };
     all.into_iter().filter(is_asked).collect()

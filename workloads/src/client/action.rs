@@ -10,7 +10,7 @@ use super::resp::RespValue;
 /// What the world is to do for this session next. Exactly one thing at a time.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Send these commands in one write on the session's own connection to that node and give back
+    /// Send these commands in one write on a connection to that node and give back
     /// their replies, all of them, through [`super::Session::on_replies`]. Each command is its
     /// argument list.
     Send {
@@ -64,10 +64,13 @@ pub fn ends(reply: &RespValue) -> bool {
 /// Which connection may carry an [`Action::Send`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connection {
-    /// The session's own to that node; opened if there is none.
+    /// The client's to that node; opened if there is none.
     Any,
-    /// The one that carried the previous send, because a WATCH lives on it; if it is gone nothing
-    /// is sent and the answer is [`Breakage::NotSent`].
+    /// One that nobody else uses, because a WATCH will live on it; opened if there is none. It is
+    /// the same as [`Connection::Any`] where each session has connections of its own.
+    Own,
+    /// The same again, with the WATCH on it; if it is gone nothing is sent and the answer is
+    /// [`Breakage::NotSent`].
     Same,
 }
 

@@ -17,17 +17,14 @@ pub struct Route {
     seeds: Vec<SocketAddrV4>,
     /// Which of the seeds is asked next.
     seed_next: usize,
-    /// Every owner ever heard of; `owners` points into it.
-    nodes: Vec<SocketAddrV4>,
-    /// Position in `nodes` of each slot's owner.
-    owners: Vec<u16>,
+    /// Runs of slots with one owner, each with its first slot, in order from slot 0 on. There are
+    /// few of them, and there may be thousands of clients.
+    owners: Vec<(u16, Option<SocketAddrV4>)>,
     /// Ranges of slots and the replicas of their owners, as the last map had them.
     replicas: Vec<(u16, u16, Vec<SocketAddrV4>)>,
     /// Which replica is read next.
     replica_next: usize,
 }
-
-const UNKNOWN: u16 = u16::MAX;
 
 impl Route {
     /// A route that knows only whom to ask. Panics without a seed: nobody can be asked.
@@ -36,8 +33,7 @@ impl Route {
         Route {
             seeds,
             seed_next: 0,
-            nodes: Vec::new(),
-            owners: vec![UNKNOWN; usize::from(SLOT_COUNT)],
+            owners: vec![(0, None)],
             replicas: Vec::new(),
             replica_next: 0,
         }
@@ -45,8 +41,7 @@ impl Route {
 
     /// The owner of a slot, if known.
     pub fn owner(&self, slot: u16) -> Option<SocketAddrV4> {
-        let position = *self.owners.get(usize::from(slot))?;
-        self.nodes.get(usize::from(position)).copied()
+        self.owners[self.run_of(slot)].1
     }
 
     /// A replica of a slot's owner, another one each time, if one is known.
@@ -67,9 +62,8 @@ impl Route {
 
     /// Learns one slot's owner from MOVED.
     pub fn learn(&mut self, slot: u16, owner: SocketAddrV4) {
-        let position = self.position_of(owner);
-        if let Some(entry) = self.owners.get_mut(usize::from(slot)) {
-            *entry = position;
+        if slot < SLOT_COUNT {
+            self.give(slot, slot, owner);
         }
     }
 
@@ -85,23 +79,33 @@ impl Route {
         };
         self.replicas.clear();
         for (start, end, owner, replicas) in std::iter::once(first).chain(read) {
-            let position = self.position_of(owner);
-            self.owners[usize::from(start)..=usize::from(end)].fill(position);
+            self.give(start, end, owner);
             self.replicas.push((start, end, replicas));
         }
         true
     }
 
-    fn position_of(&mut self, node: SocketAddrV4) -> u16 {
-        if let Some(position) = self.nodes.iter().position(|known| *known == node) {
-            return position as u16;
+    /// The position of the run that holds this slot.
+    fn run_of(&self, slot: u16) -> usize {
+        // The first run begins at slot 0.
+        self.owners.partition_point(|(first, _)| *first <= slot) - 1
+    }
+
+    /// Makes `owner` the owner of the slots from `start` to `end`.
+    fn give(&mut self, start: u16, end: u16, owner: SocketAddrV4) {
+        if self.owner(start) == Some(owner) && self.run_of(start) == self.run_of(end) {
+            return;
         }
-        if self.nodes.len() >= usize::from(UNKNOWN) {
-            // A server that names 65,535 different owners is lying; it gets no more room.
-            return UNKNOWN;
-        }
-        self.nodes.push(node);
-        (self.nodes.len() - 1) as u16
+        let behind = end + 1;
+        let after = (behind < SLOT_COUNT).then(|| (behind, self.owners[self.run_of(behind)].1));
+        let runs = self.owners.iter();
+        let before = runs.clone().filter(|(first, _)| *first < start);
+        let later = runs.filter(|(first, _)| *first > behind);
+        let given = std::iter::once((start, Some(owner)));
+        let mut owners: Vec<_> = before.copied().chain(given).chain(after).collect();
+        owners.extend(later.copied());
+        owners.dedup_by_key(|(_, owner)| *owner);
+        self.owners = owners;
     }
 }
 
@@ -196,6 +200,26 @@ mod tests {
         ports.sort_unstable();
         assert_eq!(ports, [Some(8), Some(8), Some(9), Some(9)]);
         assert_eq!(route.next_replica(100), None);
+    }
+
+    #[test]
+    fn ranges_and_single_slots_are_learned_over_one_another() {
+        let mut route = Route::new(vec![node(1)]);
+        let mut table: Vec<Option<SocketAddrV4>> = vec![None; usize::from(SLOT_COUNT)];
+        let mut rng = crate::rng::Rng::new(7);
+        for _ in 0..300 {
+            let near = |slot: u64| slot.min(u64::from(SLOT_COUNT) - 1) as u16;
+            let start = rng.below(u64::from(SLOT_COUNT)) as u16;
+            let length = [0, 1, 700][rng.below(3) as usize];
+            let end = near(u64::from(start) + length);
+            let owner = node(rng.below(3) as u16 + 1);
+            route.give(start, end, owner);
+            table[usize::from(start)..=usize::from(end)].fill(Some(owner));
+        }
+        for slot in 0..SLOT_COUNT {
+            assert_eq!(route.owner(slot), table[usize::from(slot)], "slot {slot}");
+        }
+        assert!(route.owners.len() < 601, "{}", route.owners.len());
     }
 
     #[test]

@@ -240,11 +240,12 @@ impl Session {
         let busy = self.busy();
         let (on, frame) = match stage {
             Stage::Exchange => (Connection::Same, Frame::of(&busy.op)),
-            Stage::Acknowledge | Stage::Release => (Connection::Same, Frame::None),
+            Stage::Release => (Connection::Same, Frame::None),
+            Stage::Look => (Connection::Own, Frame::None),
             Stage::Single | Stage::Asked | Stage::Transaction => {
                 (Connection::Any, Frame::of(&busy.op))
             }
-            Stage::Fetch | Stage::Look | Stage::Deliver | Stage::Listen | Stage::Pause => {
+            Stage::Fetch | Stage::Deliver | Stage::Acknowledge | Stage::Listen | Stage::Pause => {
                 (Connection::Any, Frame::None)
             }
         };

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::exit::Failure;
-use crate::cli::load::LoadOptions;
+use crate::cli::load::{LoadOptions, Rate};
 use crate::cli::options::{
     IN_A_PLAN_FILE, ProfileArg, fault_help, refuse_contradiction, scenario_help, workload_help,
 };
@@ -57,9 +57,9 @@ pub struct PlanOptions {
     /// How long the cluster is disturbed, virtual time; healing and the final reads come after
     #[arg(long, value_name = "TIME", value_parser = duration::parse_ms)]
     time_limit: Option<u64>,
-    /// Operations per second over all clients; 0 for no load
-    #[arg(long, value_name = "N")]
-    rate: Option<u64>,
+    /// Operations per second over all clients; 0 for no load, `max` for as many as there can be
+    #[arg(long, value_name = "N|max", value_parser = Rate::parse)]
+    rate: Option<Rate>,
     /// Clients at work at the same time
     #[arg(long, value_name = "N")]
     concurrency: Option<u32>,
@@ -141,9 +141,9 @@ impl PlanOptions {
             faults: faults.transpose().map_err(read)?,
             fault_interval_ms: self.fault_interval,
             time_limit_ms: self.time_limit,
-            rate: self.rate,
+            rate: self.rate.and_then(Rate::per_second),
             concurrency: self.concurrency,
-            load: self.load.load(),
+            load: self.load.load_at(self.rate).map_err(Failure::bad_input)?,
             scenario: self.scenario.clone(),
         };
         let variety = match self.fixed {

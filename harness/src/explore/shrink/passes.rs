@@ -215,6 +215,7 @@ pub fn lighter_load(plan: &Plan, _sight: &Sight) -> Vec<Plan> {
     }
     if !plan.load.is_usual() {
         propose(&|plan| plan.load = Load::default());
+        propose(&|plan| plan.load.pipeline = 1);
     }
     for clients in [1, plan.concurrency / 2] {
         if (1..plan.concurrency).contains(&clients) {

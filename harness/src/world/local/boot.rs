@@ -17,10 +17,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use slotquake_checkers::observation::{FaultKind, LifecycleKind, NodeName, NodeSetting, Setting};
+use slotquake_workloads::load::Arrival;
 
 use super::canary::Canary;
 use super::desk::{Desk, Expected, Job, Link};
 use super::faults::Partitions;
+use super::fleet::{Fleet, Haste, Size};
 use super::layout::{BUS_OFFSET, Layout, redis_conf};
 use super::process::{CONFIG, NODES_CONF, NodeProcess};
 use super::{LocalOptions, LocalWorld};
@@ -146,7 +148,18 @@ impl LocalWorld {
         let start = Instant::now();
         let tap = start_tap(options, &nodes, start);
         let (out, happenings) = mpsc::channel();
-        let desk = Desk::open(start, nodes.clone(), out).map_err(started("the desk's thread"))?;
+        let size = Size {
+            clients: options.plan.concurrency.max(1) as usize,
+            pipeline: options.plan.load.pipeline.into(),
+            haste: match options.plan.load.arrival {
+                Arrival::Closed => Haste::Throughput,
+                Arrival::Paced | Arrival::Open => Haste::Latency,
+            },
+        };
+        let addresses = nodes.iter().map(|node| node.address).collect();
+        let fleet = Fleet::open(size, addresses).map_err(started("the clients"))?;
+        let desk = Desk::open(start, nodes.clone(), (out, fleet.bell()));
+        let desk = desk.map_err(started("the desk's thread"))?;
         let canary = Canary::start().map_err(started("the canary's thread"))?;
         let setting = Setting {
             format: 1,
@@ -168,6 +181,7 @@ impl LocalWorld {
             partitions: Partitions::open(options.sandbox),
             disks: Vec::new(),
             desk,
+            fleet,
             happenings,
             queue: Default::default(),
             wake_at: Default::default(),

@@ -1,4 +1,4 @@
-//! The thread of the sockets: everything that waits for a node's answer waits here.
+//! The thread of the harness's own questions: views, answers, waiting for restarts.
 //!
 //! Jobs come in, happenings go out. Each job is a task of its own on a single-threaded runtime, so
 //! a node that does not answer delays nothing but its own job.
@@ -11,16 +11,14 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use bytes::Bytes;
-use slotquake_checkers::history::{EventKind, Process};
 use slotquake_checkers::observation::{Fault, FaultPhase, NodeSetting, View};
 use slotquake_workloads::client::{Breakage, RespValue};
-use slotquake_workloads::workload::Op;
 use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
-use super::client::Client;
 use super::nanos_since;
+use super::switch::Bell;
 use super::wire::{HARNESS_SOURCE, Wire, command};
 use crate::observe::views::{Poll, parse_view};
 use crate::world::Happening;
@@ -28,8 +26,6 @@ use crate::world::Happening;
 /// Something that waits for a node.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// An operation of a client.
-    Invoke { process: Process, op: Op },
     /// A view; no answer, no happening.
     Look { node: usize },
     /// A question.
@@ -79,7 +75,7 @@ impl Desk {
     pub(super) fn open(
         start: std::time::Instant,
         nodes: Vec<NodeSetting>,
-        out: Sender<Happening>,
+        (out, bell): (Sender<Happening>, Bell),
     ) -> std::io::Result<Desk> {
         let (jobs, inbox) = mpsc::unbounded_channel();
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -92,7 +88,7 @@ impl Desk {
                     start,
                     nodes,
                     out,
-                    clients: RefCell::default(),
+                    bell,
                     looks: RefCell::default(),
                 });
                 LocalSet::new().block_on(&runtime, serve(room, inbox));
@@ -111,8 +107,7 @@ struct Room {
     start: std::time::Instant,
     nodes: Vec<NodeSetting>,
     out: Sender<Happening>,
-    /// Clients that are not at work; one at work is with its task.
-    clients: RefCell<BTreeMap<Process, Client>>,
+    bell: Bell,
     /// Connections for views; none while a view is under way.
     looks: RefCell<BTreeMap<usize, Option<Wire>>>,
 }
@@ -121,9 +116,6 @@ async fn serve(room: Rc<Room>, mut inbox: mpsc::UnboundedReceiver<Job>) {
     while let Some(job) = inbox.recv().await {
         let room = Rc::clone(&room);
         match job {
-            Job::Invoke { process, op } => spawn_local(async move {
-                room.invoke(process, op).await;
-            }),
             Job::Look { node } => spawn_local(async move { room.look(node).await }),
             Job::Ask { node, args, tag } => spawn_local(async move {
                 let reply = room.ask(node, args).await;
@@ -149,26 +141,11 @@ impl Room {
     fn say(&self, happening: Happening) {
         // The world is gone when the run is over.
         let _over = self.out.send(happening);
+        self.bell.ring();
     }
 
     fn address(&self, node: usize) -> SocketAddrV4 {
         self.nodes[node].address
-    }
-
-    async fn invoke(&self, process: Process, op: Op) {
-        let known = self.clients.borrow_mut().remove(&process);
-        let mut client = known.unwrap_or_else(|| {
-            let nodes = self.nodes.len();
-            let first = process as usize % nodes;
-            let seeds = (0..nodes).map(|offset| self.address((first + offset) % nodes));
-            Client::new(seeds.collect())
-        });
-        let outcome = client.perform(&op).await;
-        // A process whose operation is unknown never invokes again.
-        if outcome.kind != EventKind::Info {
-            self.clients.borrow_mut().insert(process, client);
-        }
-        self.say(Happening::Completed { process, outcome });
     }
 
     async fn look(&self, node: usize) {

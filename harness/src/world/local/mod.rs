@@ -1,28 +1,30 @@
 //! The local world: nodes as processes on this machine, in the sandbox.
 //!
 //! ```text
-//! main thread    director ⇄ LocalWorld: processes, cuts, the queue of happenings
-//! desk thread    sockets (tokio): clients, views, questions, waiting for restarts
+//! main thread    director ⇄ LocalWorld: processes, cuts, the queue of happenings, all clients
+//! desk thread    sockets (tokio): views, questions, waiting for restarts
 //! tap thread     the bus tap             canary thread   how late this machine runs
 //! ```
 //! It carries out commands and decides nothing. Construction ([`LocalWorld::boot`], in `boot`)
 //! returns when every node says `cluster_state:ok`. Time 0 is just before the first process starts.
 //!
-//! Rooms: `layout` (what is written before the start), `process`, `faults`, `desk`, `client`,
-//! `wire`.
+//! Rooms: `layout` (what is written before the start), `process`, `faults`; `desk` and `wire` of
+//! the questions; `fleet`, `switch` and `line` of the clients.
 
 mod boot;
 mod canary;
-mod client;
 mod desk;
 mod faults;
+mod fleet;
 mod layout;
+mod line;
 mod process;
+mod switch;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
@@ -39,6 +41,7 @@ use crate::target::Launch;
 use canary::Canary;
 use desk::{Desk, Job};
 use faults::Partitions;
+use fleet::Fleet;
 use process::NodeProcess;
 
 /// What a local cluster is made of.
@@ -64,6 +67,7 @@ pub struct LocalWorld {
     /// The disk of each node that has one of its own, which can be filled.
     disks: Vec<Option<SmallDisk>>,
     desk: Desk,
+    fleet: Fleet,
     happenings: Receiver<Happening>,
     /// Happenings of this thread's own making; they come first.
     queue: VecDeque<Happening>,
@@ -118,7 +122,7 @@ impl World for LocalWorld {
 
     fn execute(&mut self, command: Command) {
         match command {
-            Command::Invoke { process, op } => self.desk.take(Job::Invoke { process, op }),
+            Command::Invoke { process, op } => self.fleet.invoke(process, &op),
             Command::Inject(spec) => self.inject(spec),
             Command::Heal(spec) => self.heal(spec),
             Command::Look(name) => {
@@ -144,13 +148,17 @@ impl World for LocalWorld {
             if stop::is_requested() {
                 return Err(anyhow!("interrupted by a signal"));
             }
-            if self.reaped_at.elapsed() >= REAP_INTERVAL {
+            let instant = Instant::now();
+            if instant.duration_since(self.reaped_at) >= REAP_INTERVAL {
                 self.reap();
             }
             if let Some(happening) = self.queue.pop_front() {
                 return Ok(happening);
             }
-            let now = self.now();
+            if self.fleet.is_stale(instant) {
+                self.fleet.wait(Duration::ZERO).context(NO_CLIENTS)?;
+            }
+            let now = nanos(instant.duration_since(self.start));
             let mut patience = REAP_INTERVAL;
             match self.wake_at.first().copied() {
                 Some(time) if time <= now => {
@@ -160,11 +168,14 @@ impl World for LocalWorld {
                 Some(time) => patience = patience.min(Duration::from_nanos(time - now)),
                 None => {}
             }
-            match self.happenings.recv_timeout(patience) {
+            if let Some((process, outcome)) = self.fleet.take_done() {
+                return Ok(Happening::Completed { process, outcome });
+            }
+            match self.happenings.try_recv() {
                 Ok(happening) => return Ok(happening),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(anyhow!("the thread of the sockets has ended"));
+                Err(TryRecvError::Empty) => self.fleet.wait(patience).context(NO_CLIENTS)?,
+                Err(TryRecvError::Disconnected) => {
+                    return Err(anyhow!("the thread of the questions has ended"));
                 }
             }
         }
@@ -194,8 +205,14 @@ impl World for LocalWorld {
 }
 
 fn nanos_since(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    nanos(start.elapsed())
 }
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+const NO_CLIENTS: &str = "waiting for the clients' connections";
 
 /// How often processes are looked after, and the longest wait of [`World::next`].
 const REAP_INTERVAL: Duration = Duration::from_millis(20);

@@ -4,11 +4,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::time::Duration;
 
 use bytes::Bytes;
 use slotquake_workloads::client::resp::{RespParser, encode};
-use slotquake_workloads::client::{Breakage, RespValue, action};
+use slotquake_workloads::client::{Breakage, RespValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
@@ -18,13 +17,6 @@ use tokio::time::{Instant, timeout_at};
 pub(super) const CLIENT_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// Source of views and questions.
 pub(super) const HARNESS_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
-
-/// Whether a subscription has come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
-    Some,
-    All,
-}
 
 /// An open connection.
 #[derive(Debug)]
@@ -82,69 +74,6 @@ impl Wire {
             Ok(Err(_)) => Err(Breakage::Lost),
             Err(_) => Err(Breakage::TimedOut),
         }
-    }
-
-    /// Sends the first command, gathers what comes, sends the second one this long after the first
-    /// reply, and gives everything once it has come to its end.
-    pub(super) async fn listen(
-        &mut self,
-        [begin, end]: [Vec<Bytes>; 2],
-        listening: Duration,
-        deadline: Instant,
-    ) -> Result<Vec<RespValue>, Breakage> {
-        match timeout_at(deadline, self.gather(&begin, &end, listening)).await {
-            Ok(Ok(heard)) => Ok(heard),
-            Ok(Err(_)) => Err(Breakage::Lost),
-            Err(_) => Err(Breakage::TimedOut),
-        }
-    }
-
-    async fn gather(
-        &mut self,
-        begin: &[Bytes],
-        end: &[Bytes],
-        listening: Duration,
-    ) -> io::Result<Vec<RespValue>> {
-        self.say(begin).await?;
-        let mut heard = Vec::new();
-        if self.hear(&mut heard).await? == Heard::All {
-            return Ok(heard);
-        }
-        let over = Instant::now() + listening;
-        while let Ok(more) = timeout_at(over, self.hear(&mut heard)).await {
-            if more? == Heard::All {
-                return Ok(heard);
-            }
-        }
-        self.say(end).await?;
-        while self.hear(&mut heard).await? == Heard::Some {}
-        Ok(heard)
-    }
-
-    /// Waits for more of what a subscriber hears.
-    async fn hear(&mut self, heard: &mut Vec<RespValue>) -> io::Result<Heard> {
-        let mut bytes = [0_u8; 16 * 1024];
-        let before = heard.len();
-        while heard.len() == before {
-            let length = self.stream.read(&mut bytes).await?;
-            if length == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.parser.feed(&bytes[..length]);
-            while let Some(reply) = self.parser.next_reply().map_err(io::Error::other)? {
-                heard.push(reply);
-            }
-        }
-        match heard[before..].iter().any(action::ends) {
-            true => Ok(Heard::All),
-            false => Ok(Heard::Some),
-        }
-    }
-
-    async fn say(&mut self, command: &[Bytes]) -> io::Result<()> {
-        self.out.clear();
-        encode(command, &mut self.out);
-        self.stream.write_all(&self.out).await
     }
 
     async fn exchange(&mut self, count: usize) -> io::Result<Vec<RespValue>> {

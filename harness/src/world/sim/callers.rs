@@ -15,16 +15,39 @@ use super::queue::Event;
 use super::wires::{Owner, Purpose, Subscription, Wires};
 use super::{Happening, MS, SimWorld};
 use crate::observe::views::{Poll, parse_view};
+use crate::plan::Plan;
 
 /// All who ask.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Callers {
     /// Their connections.
     pub wires: Wires,
     sessions: BTreeMap<Process, Session>,
+    /// Processes of a client, which share its connections.
+    pipeline: u32,
+    /// Processes of all clients; a number beyond takes the place of one that gave up.
+    processes: u32,
 }
 
 impl Callers {
+    /// Those of this plan, who have asked nothing yet.
+    pub fn of(plan: &Plan) -> Callers {
+        Callers {
+            wires: Wires::default(),
+            sessions: BTreeMap::new(),
+            pipeline: plan.load.pipeline.into(),
+            processes: plan.process_count().max(1),
+        }
+    }
+
+    /// Whose connections a process uses: its own, or those of the client of its pipeline.
+    fn owner_of(&self, process: Process) -> Owner {
+        match self.pipeline {
+            1 => Owner::Session(process),
+            depth => Owner::Client(process % self.processes / depth),
+        }
+    }
+
     /// How long an answer is waited for, ms.
     pub fn patience_ms(&self, purpose: &Purpose) -> u64 {
         match purpose {
@@ -59,9 +82,12 @@ impl SimWorld {
                 Action::Send { to, commands, on } => {
                     let mut settings = self.settings.iter();
                     let host = settings.position(|setting| setting.address == to);
-                    let owner = Owner::Session(process);
+                    let owner = match on {
+                        Connection::Any => self.callers.owner_of(process),
+                        Connection::Own | Connection::Same => Owner::Session(process),
+                    };
                     let is_possible = host.filter(|host| match on {
-                        Connection::Any => true,
+                        Connection::Any | Connection::Own => true,
                         Connection::Same => self.callers.wires.of(owner, *host).is_some(),
                     });
                     if let Some(host) = is_possible {

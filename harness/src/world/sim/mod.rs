@@ -161,7 +161,7 @@ impl SimWorld {
             net: Net::new(settings.len(), Rng::named(plan.seed, "network"))
                 .shaped(plan.network, Rng::named(plan.seed, "network shape")),
             hosts,
-            callers: Callers::default(),
+            callers: Callers::of(plan),
             settings,
             node_timeout_ms: plan.node_timeout_ms,
             codec,

@@ -16,8 +16,10 @@ use super::{MS, SimWorld};
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
-    /// A client of the run.
+    /// A process of the run.
     Session(Process),
+    /// A client of several processes, which share its connections.
+    Client(u32),
     /// The same, with a connection that serves one subscription.
     Subscriber(Process),
     /// The harness itself.
