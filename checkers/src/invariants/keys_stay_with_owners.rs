@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use super::convergence::Calm;
 use super::evidence::{Seen, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::observation::bounds::MILLISECOND;
 use crate::observation::{
     Bounds, Dataset, FaultKind, FaultPhase, NodeName, Setting, SlotSet, ViewEntry,
 };
@@ -57,9 +58,13 @@ impl Checker for KeysStayWithOwners {
 
     fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let since = match self.calm.since(setting) {
-            Ok(since) => since + Bounds::of(setting).maps_equal(),
+            Ok(since) => since,
             Err(why) => return Verdict::undecided(0, why),
         };
+        let takeovers = scene.ownership().takeovers();
+        let last_takeover = takeovers.last().map_or(0, |last| last.time);
+        // Who loses a slot deletes its keys at once.
+        let since = since.max(last_takeover) + 1000 * MILLISECOND + Bounds::of(setting).slack;
         let (mut examined, mut found) = (0, Vec::new());
         for dataset in &setting.datasets {
             let Some(held) = &dataset.slots else {

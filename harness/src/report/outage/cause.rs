@@ -91,11 +91,13 @@ impl Cause {
     /// What is seen around an outage.
     pub(super) fn of(outage: &Outage, film: &Film, evidence: &Evidence<'_>) -> Cause {
         let owner = owner_at(film, outage.first, outage.from);
-        let after = owner_at(film, outage.first, outage.to);
+        // A claim may be seen a moment after it was served.
+        let until = outage.to + SEEN_LATE_NS;
+        let after = owner_at(film, outage.first, until);
         let name = |node: usize| film.nodes.get(node).map(|node| node.name.clone());
         let reach = 2 * evidence.setting.node_timeout_ms * 1_000_000;
         let since = outage.from.saturating_sub(reach);
-        let within = |tick: Tick| (since..=outage.to).contains(&tick.nanoseconds());
+        let within = |tick: Tick| (since..=until).contains(&tick.nanoseconds());
         let in_force = |band: &&Band| {
             band.certainty != Certainty::Skipped
                 && band.from.nanoseconds() <= outage.to
@@ -188,3 +190,6 @@ fn told(band: &Band, film: &Film) -> Fault {
         note: band.note.clone(),
     }
 }
+
+/// How late a claim may be seen, ns.
+const SEEN_LATE_NS: u64 = 100_000_000;
