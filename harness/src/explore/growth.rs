@@ -13,7 +13,7 @@ use slotquake_checkers::observation::NodeName;
 use super::trial::thread_cpu;
 use crate::plan::{Plan, WorldKind};
 use crate::world::World;
-use crate::world::sim::SimWorld;
+use crate::world::sim::{Doubt, SimWorld};
 
 /// What a phase of one cluster took.
 #[derive(Debug, Clone)]
@@ -41,14 +41,19 @@ pub struct Growth {
     pub memory_kb_max: i64,
 }
 
-/// Longest wait for a phase, virtual ms.
-const PATIENCE_MS: u64 = 900_000;
+/// Longest wait for a phase, virtual ms: a node meets all others one after the other.
+fn patience_ms(nodes: u16) -> u64 {
+    900_000 + 3_000 * u64::from(nodes)
+}
 
-/// Puts one cluster through it.
+/// Puts one cluster through it; `done` is told each phase when it is over.
 ///
 /// # Errors
 /// A phase that does not come to its end.
-pub fn measure(nodes: u16, node_timeout_ms: u64, seed: u64) -> anyhow::Result<Growth> {
+pub fn measure(
+    (nodes, node_timeout_ms, seed): (u16, u64, u64),
+    done: &mut dyn FnMut(&Step),
+) -> anyhow::Result<Growth> {
     let plan = Plan {
         seed,
         world: WorldKind::Sim,
@@ -60,6 +65,7 @@ pub fn measure(nodes: u16, node_timeout_ms: u64, seed: u64) -> anyhow::Result<Gr
     plan.validate()?;
     let masters = usize::from(plan.masters);
     let lost = masters.div_ceil(10);
+    let (patience_ms, doubt) = (patience_ms(nodes), &mut Doubt::default());
     let mut steps = Vec::new();
     let mut world = SimWorld::strangers(&plan)?;
     let names: Vec<NodeName> = world.nodes().iter().map(|node| node.name.clone()).collect();
@@ -71,9 +77,9 @@ pub fn measure(nodes: u16, node_timeout_ms: u64, seed: u64) -> anyhow::Result<Gr
         world.tell(name, &["CLUSTER", "MEET", &ip, &port])?;
     }
     world
-        .pass_until(PATIENCE_MS, SimWorld::is_acquainted)
+        .pass_until(patience_ms, |world| world.is_acquainted(doubt))
         .context("not every node knows every other")?;
-    steps.push(clock.step("every node knows every other", &world));
+    steps.push(clock.step("every node knows every other", &world, done));
 
     for (replica, name) in names[masters..].iter().enumerate() {
         let master = world
@@ -82,13 +88,13 @@ pub fn measure(nodes: u16, node_timeout_ms: u64, seed: u64) -> anyhow::Result<Gr
         world.tell(name, &["CLUSTER", "REPLICATE", &master])?;
     }
     world
-        .pass_until(PATIENCE_MS, SimWorld::agrees)
+        .pass_until(patience_ms, |world| world.agrees(doubt))
         .context("no agreement on the formed cluster")?;
     ensure!(
         world.roles() == (masters, names.len() - masters),
         "roles are not as ordered"
     );
-    steps.push(clock.step("replicas attached, all maps equal", &world));
+    steps.push(clock.step("replicas attached, all maps equal", &world, done));
 
     let victims: Vec<NodeName> = names[..lost].to_vec();
     let ids: Vec<String> = victims
@@ -97,19 +103,19 @@ pub fn measure(nodes: u16, node_timeout_ms: u64, seed: u64) -> anyhow::Result<Gr
         .collect();
     world.kill_all(&victims);
     world
-        .pass_until(PATIENCE_MS, |world| {
-            !world.own_slots(&ids) && world.agrees()
+        .pass_until(patience_ms, |world| {
+            !world.own_slots(&ids) && world.agrees(doubt)
         })
         .context("the lost masters are not replaced")?;
-    steps.push(clock.step("a tenth of the masters killed and replaced", &world));
+    steps.push(clock.step("a tenth of the masters killed and replaced", &world, done));
 
     world.restart_all(&victims);
     world
-        .pass_until(PATIENCE_MS, |world| {
-            world.agrees() && world.roles() == (masters, names.len() - masters)
+        .pass_until(patience_ms, |world| {
+            world.agrees(doubt) && world.roles() == (masters, names.len() - masters)
         })
         .context("the lost masters do not come back as replicas")?;
-    steps.push(clock.step("the killed are back as replicas", &world));
+    steps.push(clock.step("the killed are back as replicas", &world, done));
     Ok(Growth {
         nodes: nodes / 2 * 2,
         lost,
@@ -134,7 +140,7 @@ impl Clock {
         }
     }
 
-    fn step(&mut self, name: &'static str, world: &SimWorld) -> Step {
+    fn step(&mut self, name: &'static str, world: &SimWorld, done: &mut dyn FnMut(&Step)) -> Step {
         let now = Clock::of(world);
         let step = Step {
             name,
@@ -143,6 +149,7 @@ impl Clock {
             cpu: now.cpu.saturating_sub(self.cpu),
         };
         *self = now;
+        done(&step);
         step
     }
 }
@@ -154,7 +161,9 @@ mod tests {
     /// Proves HS-01 and EL-01 at a size that no hand-made table has.
     #[test]
     fn strangers_form_a_cluster_that_survives_the_loss_of_a_tenth_of_its_masters() {
-        let growth = measure(20, 2_000, 1).expect("it converges");
+        let mut told = 0;
+        let growth = measure((20, 2_000, 1), &mut |_| told += 1).expect("it converges");
+        assert_eq!(told, 4);
         assert_eq!((growth.nodes, growth.lost, growth.steps.len()), (20, 1, 4));
         assert!(growth.steps.iter().all(|step| step.events > 0));
         // Nobody is replaced before the node timeout is over.

@@ -113,6 +113,11 @@ impl LinkId {
         LinkId(n | LinkId::INBOUND)
     }
 
+    /// As one number: those opened and those accepted have no number in common.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     /// Whether the peer opened it.
     pub fn is_inbound(self) -> bool {
         self.0 & LinkId::INBOUND != 0

@@ -31,6 +31,7 @@ mod tests;
 mod wires;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 
 use anyhow::{Context, bail, ensure};
 use slotquake_checkers::observation::{NodeName, NodeSetting, Packet, Setting};
@@ -41,11 +42,13 @@ use slotquake_workloads::rng::Rng;
 use self::adapter::Adapter;
 use self::callers::Callers;
 use self::host::Host;
-use self::net::Net;
+use self::net::{Net, Service};
 use self::queue::{Event, Queue};
 use self::seeded::Bugs;
 use super::{Command, Happening, Remains, World};
 use crate::plan::Plan;
+
+pub use strangers::Doubt;
 
 /// One ms of virtual time, ns.
 const MS: u64 = 1_000_000;
@@ -60,6 +63,8 @@ pub struct SimWorld {
     queue: Queue,
     net: Net,
     hosts: Vec<Host>,
+    /// Which host listens at an address.
+    doors: BTreeMap<(Service, IpAddr, u16), usize>,
     callers: Callers,
     settings: Vec<NodeSetting>,
     node_timeout_ms: u64,
@@ -155,12 +160,20 @@ impl SimWorld {
         hosts: Vec<Host>,
         codec: Codec,
     ) -> anyhow::Result<SimWorld> {
+        let mut doors = BTreeMap::new();
+        for (place, host) in hosts.iter().enumerate() {
+            let bus = (Service::Bus, host.config.bus_port());
+            for (service, port) in [bus, (Service::Clients, host.config.port)] {
+                doors.entry((service, host.ip, port)).or_insert(place);
+            }
+        }
         Ok(SimWorld {
             now: 0,
             queue: Queue::default(),
             net: Net::new(settings.len(), Rng::named(plan.seed, "network"))
                 .shaped(plan.network, Rng::named(plan.seed, "network shape")),
             hosts,
+            doors,
             callers: Callers::of(plan),
             settings,
             node_timeout_ms: plan.node_timeout_ms,

@@ -122,13 +122,7 @@ impl SimWorld {
 
     fn connect(&mut self, host: usize, handle: Handle, to: (IpAddr, u16), service: Service) {
         let opener = End::Node { host, handle };
-        let target = self.hosts.iter().position(|other| {
-            let port = match service {
-                Service::Bus => other.config.bus_port(),
-                Service::Clients => other.config.port,
-            };
-            (other.ip, port) == to
-        });
+        let target = self.doors.get(&(service, to.0, to.1)).copied();
         // An address of nobody is refused by the opener's own kernel.
         let conn = self
             .net
@@ -365,8 +359,8 @@ impl SimWorld {
                 }
             }
             (Handle::Client(client), Payload::Bytes(bytes)) => {
-                self.net.conn(conn).parser.feed(&bytes);
-                while let Ok(Some(args)) = self.net.conn(conn).parser.next_command() {
+                self.net.conn(conn).parser().feed(&bytes);
+                while let Ok(Some(args)) = self.net.conn(conn).parser().next_command() {
                     self.step(host, Input::ClientCommand { client, args });
                 }
             }

@@ -3,7 +3,7 @@
 //! For measuring how the simulation grows: nothing is recorded, so that memory is that of the nodes
 //! and the network, and whether the nodes agree is read from them directly.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -84,7 +84,7 @@ impl SimWorld {
     pub fn pass_until(
         &mut self,
         patience_ms: u64,
-        holds: impl Fn(&SimWorld) -> bool,
+        mut holds: impl FnMut(&SimWorld) -> bool,
     ) -> anyhow::Result<()> {
         let end = self.now + patience_ms * MS;
         while !holds(self) {
@@ -110,36 +110,42 @@ impl SimWorld {
     }
 
     /// Whether every node is known to every other, by handshakes that are over.
-    pub fn is_acquainted(&self) -> bool {
+    pub fn is_acquainted(&self, doubt: &mut Doubt) -> bool {
         let count = self.hosts.len();
-        let knows_all = |host| {
-            self.outline(host)
-                .is_some_and(|seen| is_whole(&seen, count))
+        let lacks_some = |host: &usize| {
+            let seen = self.outline(*host);
+            !seen.is_some_and(|seen| is_whole(&seen, count))
         };
-        (0..count).all(knows_all)
+        let mut hosts = doubt.first(0..count);
+        doubt.about(hosts.find(lacks_some))
     }
 
     /// Whether every node that is up says ok and all see the same owners and the same replicas,
     /// with no slot left to a node that is down.
-    pub fn agrees(&self) -> bool {
-        let up = (0..self.hosts.len()).filter(|host| self.hosts[*host].node.is_some());
-        let mut first: Option<Map> = None;
-        for host in up {
-            let Some(seen) = self.outline(host).filter(|seen| seen.is_ok) else {
-                return false;
-            };
-            let is_down = |member: &MemberOutline| {
-                member.flags.has(NodeFlags::FAIL) && !member.slots.is_empty()
-            };
-            if seen.members.iter().any(is_down) || !is_whole(&seen, self.hosts.len()) {
-                return false;
-            }
-            let map = map_of(seen);
-            if *first.get_or_insert_with(|| map.clone()) != map {
-                return false;
-            }
-        }
-        first.is_some()
+    pub fn agrees(&self, doubt: &mut Doubt) -> bool {
+        let up = |host: &usize| self.hosts[*host].node.is_some();
+        let Some(first) = (0..self.hosts.len()).find(up) else {
+            return false;
+        };
+        let Some(common) = self.map_of(first) else {
+            return doubt.about(Some(first));
+        };
+        let mut others = doubt.first(first + 1..self.hosts.len()).filter(up);
+        doubt.about(others.find(|host| self.map_of(*host).as_ref() != Some(&common)))
+    }
+
+    /// Who owns what and follows whom, as a host sees it; none unless all is well there.
+    fn map_of(&self, host: usize) -> Option<Map> {
+        let seen = self.outline(host).filter(|seen| seen.is_ok)?;
+        let is_down =
+            |member: &MemberOutline| member.flags.has(NodeFlags::FAIL) && !member.slots.is_empty();
+        let is_well = !seen.members.iter().any(is_down) && is_whole(&seen, self.hosts.len());
+        let members = seen.members.into_iter();
+        let mut map: Map = members
+            .map(|member| (member.id, member.master, member.slots))
+            .collect();
+        map.sort_unstable_by_key(|(id, _, _)| *id);
+        is_well.then_some(map)
     }
 
     /// The nodes that own slots or have a master, as the first node that is up sees it.
@@ -165,13 +171,26 @@ impl SimWorld {
 }
 
 /// Master and slots of each node, by id.
-type Map = BTreeMap<NodeId, (Option<NodeId>, Arc<SlotSet>)>;
+type Map = Vec<(NodeId, Option<NodeId>, Arc<SlotSet>)>;
 
-fn map_of(seen: Outline) -> Map {
-    let members = seen.members.into_iter();
-    members
-        .map(|member| (member.id, (member.master, member.slots)))
-        .collect()
+/// The host that objected last: to be asked first, as it will mostly object again. A look at all
+/// hosts takes time that grows with the square of their number.
+#[derive(Debug, Default)]
+pub struct Doubt(Option<usize>);
+
+impl Doubt {
+    /// These hosts, the one in doubt before the others.
+    fn first(&self, hosts: Range<usize>) -> impl Iterator<Item = usize> + use<> {
+        let doubted = self.0.filter(|host| hosts.contains(host));
+        let others = hosts.filter(move |host| Some(*host) != doubted);
+        doubted.into_iter().chain(others)
+    }
+
+    /// Notes who objected; tells whether nobody did.
+    fn about(&mut self, host: Option<usize>) -> bool {
+        self.0 = host;
+        host.is_none()
+    }
 }
 
 fn is_whole(seen: &Outline, count: usize) -> bool {

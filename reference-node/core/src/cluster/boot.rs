@@ -79,7 +79,7 @@ fn empty(me: Member, config: &Config, rng: Rng, now: Millis, no_slots: Arc<SlotS
         counters: Default::default(),
         clockwork: super::cron::Clockwork::new(now),
         drawn: Default::default(),
-        kept_lines: Vec::new(),
+        kept_lines: Default::default(),
         following: Following::Nobody,
         pending: Default::default(),
         profile: Profile::of(config),

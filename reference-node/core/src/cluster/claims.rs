@@ -196,12 +196,13 @@ impl Cluster {
 
     /// UP-12: tells a sender about owners that claim what it claims, at a newer version.
     pub(super) fn answer_stale_claim(&mut self, sender: MemberIndex, header: &Header, turn: &Turn) {
-        let newer = self.members.iter().filter(|(index, member)| {
-            *index != sender
-                && member.slot_count > 0
-                && member.config_epoch > header.config_epoch
-                && !member.slots.is_disjoint(&header.slots)
-        });
+        let others = self
+            .slots
+            .owners_of(&self.members, &header.slots)
+            .into_iter();
+        let others = others.filter(|index| *index != sender);
+        let others = others.map(|index| (index, &self.members[index]));
+        let newer = others.filter(|(_, member)| member.config_epoch > header.config_epoch);
         let claimed = newer.filter_map(|(index, member)| {
             let both = member.slots.intersection(&header.slots);
             Some((both.difference(&self.slots.unclaimed).first()?, index))

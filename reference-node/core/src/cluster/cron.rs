@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use super::election::ElectionStage;
 use super::manual_failover::ManualFailover;
-use super::members::{Health, Member, MemberIndex};
+use super::members::{Mark, MemberIndex};
 use super::turn::Turn;
 use super::{Cluster, Effect, Profile};
 use crate::bus::ext::is_valid_name;
@@ -44,21 +44,6 @@ pub(super) struct Clockwork {
     /// `cluster-announce-ip`, parsed.
     pub announced_ip: Option<IpAddr>,
     announced_text: String,
-    /// An empty list, kept for its memory.
-    overdue: Vec<MemberIndex>,
-}
-
-/// What a tick may have to do.
-#[derive(Debug, Clone, Copy, Default)]
-struct Round {
-    /// There are handshakes.
-    is_anyone_new: bool,
-    is_link_missing: bool,
-    /// An answer is awaited for more than half the node timeout.
-    is_ping_old: bool,
-    is_ping_due: bool,
-    /// Nodes that are PFAIL.
-    suspects: usize,
 }
 
 impl Clockwork {
@@ -119,31 +104,26 @@ impl Cluster {
         self.clockwork.has_ticked = true;
         self.clockwork.ticks += (slept.0 / TICK.0).clamp(1, self.ticks_to_random_ping());
         self.refresh_myself(turn.config);
-        let round = self.look_round(turn);
-        if round.is_anyone_new {
+        let is_anyone_new = self.members.count(Mark::Stranger) > 0;
+        let is_link_missing = self.members.count(Mark::Linkless) > 0;
+        if is_anyone_new {
             self.expire_handshakes(turn);
         }
-        if round.is_link_missing {
+        if is_link_missing {
             self.open_missing_links(turn);
         }
         // GO-02: once a second.
         if self.clockwork.ticks.is_multiple_of(TICKS_PER_RANDOM_PING) {
             self.ping_random(turn);
         }
-        if round.is_ping_old {
-            self.refresh_links(turn);
-        }
-        if round.is_ping_due {
-            self.ping_overdue(turn);
-        }
+        // Who has no answer, or no ping, for half the node timeout: mostly nobody.
+        let late = self.late(turn);
+        self.refresh_links(&late, turn);
+        self.ping_overdue(&late, turn);
         self.ping_failing_over(turn);
         // FD-21: after a pause of our own the silence may be ours; what came in is read first.
         if slept.0.saturating_mul(2) <= turn.node_timeout().0.max(TICK.0 * 4) {
-            if round.is_ping_old || round.is_anyone_new {
-                self.suspect_silent(turn);
-            } else {
-                self.clockwork.suspects = round.suspects;
-            }
+            self.suspect_silent(&late, turn);
         }
         self.retarget_replication(turn.fx);
         if !self.slots.given.is_empty() {
@@ -157,23 +137,10 @@ impl Cluster {
         self.pending.evaluate_state |= !self.state.is_ok();
     }
 
-    /// One look at all nodes: what this tick may have to do, which is mostly nothing.
-    fn look_round(&self, turn: &Turn) -> Round {
-        let half = Millis(turn.node_timeout().0 / 2);
-        let mut round = Round::default();
-        for (_, member) in self.members.others() {
-            round.is_anyone_new |= !member.is_known();
-            round.is_link_missing |= member.outbound.is_none();
-            match member.ping_sent {
-                Some(at) => round.is_ping_old |= turn.now.since(at) > half,
-                None => {
-                    let heard = member.pong_received.unwrap_or_default();
-                    round.is_ping_due |= turn.now.since(heard) > half;
-                }
-            }
-            round.suspects += usize::from(member.health == Health::Suspected);
-        }
-        round
+    /// Who has no answer, or no ping, for half the node timeout: mostly nobody.
+    pub(super) fn late(&mut self, turn: &Turn) -> Vec<MemberIndex> {
+        self.members
+            .late(turn.now, Millis(turn.node_timeout().0 / 2))
     }
 
     fn ticks_to_random_ping(&self) -> u64 {
@@ -181,18 +148,14 @@ impl Cluster {
     }
 
     /// The next tick at which anything can be due.
-    fn next_needed_tick(&self, turn: &Turn) -> Millis {
+    fn next_needed_tick(&mut self, turn: &Turn) -> Millis {
         let last = self.clockwork.last_tick;
         if self.needs_every_tick() {
             return last + TICK;
         }
         let timeout = turn.node_timeout();
         // GO-03, GO-15: the first ping that is due, or that has gone unanswered for as long.
-        let others = self.members.others();
-        let asked = others.filter(|(_, member)| !member.is_without_address);
-        let heard = asked.map(|(_, member)| member.ping_sent.or(member.pong_received));
-        let oldest = heard.map(Option::unwrap_or_default).min();
-        let due = oldest.map_or(Millis(u64::MAX), |at| at + Millis(timeout.0 / 2 + 1));
+        let due = self.members.oldest_contact() + Millis(timeout.0 / 2 + 1);
         let ticks = due.since(last).0.div_ceil(TICK.0);
         // FD-21, HI-08: sleep must not look like a pause.
         let ticks_max = timeout.0.max(TICK.0 * 4) / 4 / TICK.0;
@@ -201,18 +164,20 @@ impl Cluster {
     }
 
     /// Whether something is under way that is looked at in every tick.
-    fn needs_every_tick(&self) -> bool {
-        let is_awaited = |member: &Member| {
-            !member.is_known()
-                || member.health != Health::Alive
-                || member.orphaned_at.is_some()
-                || (!member.is_without_address && member.open_link().is_none())
-        };
-        !self.state.is_ok()
+    fn needs_every_tick(&mut self) -> bool {
+        let awaited = [
+            Mark::Stranger,
+            Mark::Unwell,
+            Mark::Orphaned,
+            Mark::Unreached,
+        ];
+        let roll = self.members.roll();
+        let is_anyone_awaited = awaited.iter().any(|mark| roll.count(*mark) > 0);
+        is_anyone_awaited
+            || !self.state.is_ok()
             || !matches!(self.manual, ManualFailover::None)
             || !matches!(self.election.stage, ElectionStage::Idle)
             || !self.slots.given.is_empty()
-            || self.members.others().any(|(_, member)| is_awaited(member))
     }
 
     fn arrange_tick(&mut self, turn: &Turn) {
@@ -234,42 +199,29 @@ impl Cluster {
     }
 
     /// GO-03: nobody stays unheard for more than half the node timeout.
-    pub(super) fn ping_overdue(&mut self, turn: &Turn) {
-        let half = Millis(turn.node_timeout().0 / 2);
-        let mut overdue = std::mem::take(&mut self.clockwork.overdue);
-        let due = self
-            .members
-            .others()
-            .filter(|(_, member)| member.is_known() && !member.is_without_address)
-            .filter(|(_, member)| member.outbound.is_some() && member.ping_sent.is_none())
-            .filter(|(_, member)| turn.now.since(member.pong_received.unwrap_or_default()) > half);
-        overdue.extend(due.map(|(index, _)| index));
-        for index in overdue.drain(..) {
-            self.ping(index, turn);
+    pub(super) fn ping_overdue(&mut self, late: &[MemberIndex], turn: &Turn) {
+        for index in late.iter().copied() {
+            let member = &self.members[index];
+            let is_askable = member.is_known() && !member.is_without_address;
+            if is_askable && member.outbound.is_some() && member.ping_sent.is_none() {
+                self.ping(index, turn);
+            }
         }
-        self.clockwork.overdue = overdue;
     }
 
     /// GO-15: a link that brings no answer is made anew; the ping keeps its time.
-    pub(super) fn refresh_links(&mut self, turn: &mut Turn) {
-        let timeout = turn.node_timeout();
-        let half = Millis(timeout.0 / 2);
-        let now = turn.now;
-        let is_quiet = |at: Option<Millis>| now.since(at.unwrap_or_default()) > half;
-        let stuck: Vec<MemberIndex> = self
-            .members
-            .others()
-            .filter(|(_, member)| {
-                let is_old = |created_at: Millis| now.since(created_at) > timeout;
-                member.outbound.is_some_and(|link| is_old(link.created_at))
-                    && member.ping_sent.is_some()
-                    && is_quiet(member.ping_sent)
-                    && is_quiet(member.data_received)
-            })
-            .map(|(index, _)| index)
-            .collect();
-        for index in stuck {
-            self.close_outbound(index, turn);
+    pub(super) fn refresh_links(&mut self, late: &[MemberIndex], turn: &mut Turn) {
+        let (now, timeout) = (turn.now, turn.node_timeout());
+        for index in late.iter().copied() {
+            let member = &self.members[index];
+            let is_old = |created_at: Millis| now.since(created_at) > timeout;
+            let data_received = member.data_received.unwrap_or_default();
+            if member.outbound.is_some_and(|link| is_old(link.created_at))
+                && member.ping_sent.is_some()
+                && now.since(data_received) > Millis(timeout.0 / 2)
+            {
+                self.close_outbound(index, turn);
+            }
         }
     }
 

@@ -81,7 +81,7 @@ impl Cluster {
             }
         }
         // A FORGOTTEN_NODE may have named the sender itself.
-        if !self.still_knows(sender) {
+        if !self.members.contains(sender) {
             return;
         }
         self.hear_open_slots(sender, open);
@@ -98,10 +98,6 @@ impl Cluster {
         if shard.is_some() && self.members.me().master() == Some(sender) {
             self.members.me_mut().shard = shard;
         }
-    }
-
-    fn still_knows(&self, index: MemberIndex) -> bool {
-        self.members.iter().any(|(other, _)| other == index)
     }
 
     /// BUS-25: somebody was told to forget a node.

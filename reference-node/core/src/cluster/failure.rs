@@ -5,7 +5,7 @@
 
 use super::Cluster;
 use super::Profile;
-use super::members::{FailureReport, Health, Member, MemberIndex, Stage};
+use super::members::{FailureReport, Health, Mark, Member, MemberIndex, Stage};
 use super::turn::Turn;
 use crate::bus::packet::Body;
 use crate::mutants::Mutant;
@@ -84,14 +84,11 @@ pub(super) const CLEAR_RULES: &[Rule<ClearFacts, NotCleared>] = &[Rule {
 
 impl Cluster {
     /// FD-01: suspects every node that is silent for too long; tells whether one is new.
-    pub(super) fn suspect_silent(&mut self, turn: &mut Turn) {
-        let silent: Vec<MemberIndex> = self
-            .members
-            .others()
-            .filter(|(_, member)| is_silent(member, turn))
-            .map(|(index, _)| index)
-            .collect();
-        for index in silent {
+    pub(super) fn suspect_silent(&mut self, late: &[MemberIndex], turn: &mut Turn) {
+        for index in late.iter().copied() {
+            if !is_silent(&self.members[index], turn) {
+                continue;
+            }
             turn.log(
                 LogLevel::Debug,
                 format!("*** NODE {} possibly failing", id(self, index)),
@@ -105,10 +102,7 @@ impl Cluster {
                 self.mark_failed_if_agreed(index, turn);
             }
         }
-        let suspects = self.members.others();
-        self.clockwork.suspects = suspects
-            .filter(|(_, member)| member.health == Health::Suspected)
-            .count();
+        self.clockwork.suspects = self.members.count(Mark::Suspect);
     }
 
     /// FD-05, FD-06: a word of a master about another node.
@@ -123,6 +117,9 @@ impl Cluster {
             return;
         }
         if word == Word::Alive && self.mutant.is(Mutant::ReportsNotWithdrawn) {
+            return;
+        }
+        if word == Word::Alive && self.members[about].reports.is_empty() {
             return;
         }
         if word == Word::Alive {
@@ -232,8 +229,10 @@ impl Cluster {
             return;
         }
         let valid_for = Millis(turn.node_timeout().0.saturating_mul(2));
-        let reports = &mut self.members[index].reports;
-        reports.retain(|report| turn.now.since(report.at) <= valid_for);
+        let is_valid = |report: &FailureReport| turn.now.since(report.at) <= valid_for;
+        if !self.members[index].reports.iter().all(is_valid) {
+            self.members[index].reports.retain(is_valid);
+        }
     }
 }
 

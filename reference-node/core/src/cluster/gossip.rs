@@ -5,7 +5,7 @@
 
 use super::failure::Word;
 use super::handshake::{health_of, role_of};
-use super::members::{Address, Health, LinkPhase, Member, MemberIndex, Stage};
+use super::members::{Address, Health, LinkPhase, Mark, Member, MemberIndex, Stage};
 use super::turn::Turn;
 use super::{Cluster, Profile};
 use crate::bus::packet::{Gossip, NodeFlags};
@@ -44,6 +44,8 @@ impl Cluster {
         let wanted = (known / 10).max(3).min(known.saturating_sub(2));
         let mut entries: Vec<Gossip> = Vec::with_capacity(wanted);
         self.drawn.begin();
+        // Takes in what has changed, so that the marks below are those of now.
+        self.members.roll();
         for _ in 0..wanted * 3 {
             if entries.len() == wanted {
                 break;
@@ -51,30 +53,20 @@ impl Cluster {
             let index = self.members.random(&mut self.rng);
             // DEVIATION(GO-08): nothing about the receiver, as 7.4 does: it knows better.
             let is_receiver = Some(index) == to && self.profile == Profile::Reference;
-            let member = &self.members[index];
-            if !is_receiver && self.is_worth_telling(index) && self.drawn.is_first(index) {
-                entries.push(entry_about(member));
+            let is_told = !is_receiver && self.members.has(index, Mark::Tellable);
+            if is_told && self.drawn.is_first(index) {
+                entries.push(entry_about(&self.members[index]));
             }
         }
         // GO-09, FD-19: every suspect, at once.
         if self.clockwork.suspects > 0 && !self.mutant.is(Mutant::SuspectsNotTold) {
-            let suspects = self
-                .members
-                .others()
-                .filter(|(_, member)| member.health == Health::Suspected && is_tellable(member));
-            let counted = suspects.take(self.clockwork.suspects);
-            entries.extend(counted.map(|(_, member)| entry_about(member)));
+            let suspects = self.members.marked(Mark::Suspect).into_iter();
+            let suspects = suspects.map(|index| &self.members[index]);
+            let counted = suspects.filter(|member| is_tellable(member));
+            let counted = counted.take(self.clockwork.suspects);
+            entries.extend(counted.map(entry_about));
         }
         entries
-    }
-
-    /// GO-08, GO-25: whether a random draw may be told.
-    fn is_worth_telling(&self, index: MemberIndex) -> bool {
-        let member = &self.members[index];
-        index != self.members.my_index()
-            && member.health != Health::Suspected
-            && is_tellable(member)
-            && (member.outbound.is_some() || member.slot_count > 0)
     }
 
     /// Takes in the entries of one heartbeat; the sender is none if it is unknown (HS-09).
@@ -84,8 +76,16 @@ impl Cluster {
         sender: Option<MemberIndex>,
         turn: &mut Turn,
     ) {
+        self.members.roll();
         for entry in entries {
-            match self.members.find(entry.id) {
+            let about = self.members.find(entry.id);
+            let heard_at = Millis(u64::from(entry.pong_received_s) * 1000);
+            let is_settled = word_of(entry) == Word::Alive
+                && about.is_some_and(|about| self.members.vouch(about, heard_at, turn.now));
+            if is_settled {
+                continue;
+            }
+            match about {
                 Some(about) => self.hear_about(about, entry, sender, turn),
                 None if sender.is_some() => self.hear_of_stranger(entry, turn),
                 None => {}
@@ -103,10 +103,7 @@ impl Cluster {
         if about == self.members.my_index() {
             return;
         }
-        let word = match entry.flags.0 & (NodeFlags::FAIL | NodeFlags::PFAIL) {
-            0 => Word::Alive,
-            _ => Word::Failing,
-        };
+        let word = word_of(entry);
         if let Some(sender) = sender {
             self.hear_report(about, sender, word, turn);
         }
@@ -121,12 +118,12 @@ impl Cluster {
     /// GO-10: others vouch for a node, so it need not be pinged that soon.
     fn hear_pong(&mut self, about: MemberIndex, entry: &Gossip, turn: &Turn) {
         self.expire_reports(about, turn);
-        let member = &mut self.members[about];
+        let member = &self.members[about];
         let heard_at = Millis(u64::from(entry.pong_received_s) * 1000);
         let is_plausible = heard_at <= turn.now + Millis(500);
         let is_idle = member.ping_sent.is_none() && member.reports.is_empty();
         if is_idle && is_plausible && Some(heard_at) > member.pong_received {
-            member.pong_received = Some(heard_at);
+            self.members[about].pong_received = Some(heard_at);
         }
     }
 
@@ -138,13 +135,14 @@ impl Cluster {
             bus_port: entry.bus_port,
             second_port: entry.second_port,
         };
-        let member = &mut self.members[about];
+        let member = &self.members[about];
         let is_elsewhere = member.address.ip != told.ip
             || member.address.port != told.port
             || member.address.bus_port != told.bus_port;
         if member.health == Health::Alive || told.ip.is_none() || !is_elsewhere {
             return;
         }
+        let member = &mut self.members[about];
         member.address = told;
         member.is_without_address = false;
         self.close_outbound(about, turn);
@@ -201,6 +199,13 @@ impl Cluster {
         if let Some(index) = oldest {
             self.ping(index, turn);
         }
+    }
+}
+
+fn word_of(entry: &Gossip) -> Word {
+    match entry.flags.0 & (NodeFlags::FAIL | NodeFlags::PFAIL) {
+        0 => Word::Alive,
+        _ => Word::Failing,
     }
 }
 

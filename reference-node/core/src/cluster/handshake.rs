@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::Cluster;
 use super::manual_failover::ManualFailover;
-use super::members::{Address, Greeting, Health, Member, MemberIndex, Role, Stage};
+use super::members::{Address, Greeting, Health, Mark, Member, MemberIndex, Role, Stage};
 use super::turn::Turn;
 use crate::bus::packet::{Header, NodeFlags};
 use crate::ids::{LinkId, NodeId};
@@ -29,13 +29,13 @@ impl Cluster {
     /// HS-03, HS-04, HS-07: a record of a node of which only the address is known.
     pub(super) fn start_handshake(&mut self, address: Address, greeting: Greeting, now: Millis) {
         let is_same = |member: &Member| {
-            member.stage == Stage::Handshake
-                && member.address.ip == address.ip
+            member.address.ip == address.ip
                 && member.address.port == address.port
                 && member.address.bus_port == address.bus_port
         };
-        let known = self.members.others().find(|(_, member)| is_same(member));
-        if let Some((index, _)) = known {
+        let mut strangers = self.members.marked(Mark::Stranger).into_iter();
+        let known = strangers.find(|index| is_same(&self.members[*index]));
+        if let Some(index) = known {
             // HS-04: no second record; but a wish to MEET is not lost.
             if greeting == Greeting::Meet {
                 self.members[index].greeting = Greeting::Meet;
@@ -53,15 +53,10 @@ impl Cluster {
     /// HS-13: records that got no answer are deleted.
     pub(super) fn expire_handshakes(&mut self, turn: &mut Turn) {
         let timeout = turn.node_timeout().max(Millis(1000));
-        let expired: Vec<MemberIndex> = self
-            .members
-            .others()
-            .filter(|(_, member)| member.stage == Stage::Handshake)
-            .filter(|(_, member)| turn.now.since(member.created_at) > timeout)
-            .map(|(index, _)| index)
-            .collect();
-        for index in expired {
-            self.remove_member(index, turn);
+        for index in self.members.marked(Mark::Stranger) {
+            if turn.now.since(self.members[index].created_at) > timeout {
+                self.remove_member(index, turn);
+            }
         }
     }
 

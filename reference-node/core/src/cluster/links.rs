@@ -4,12 +4,12 @@
 //! the first known sender it speaks for, and replaces that node's older one.
 //! Clauses: BUS-03, BUS-04, BUS-06, GO-05, GO-13, GO-14, GO-15, HS-05, HS-06.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::Cluster;
 use super::heartbeat::Beat;
-use super::members::{Greeting, LinkPhase, MemberIndex, MemberLink, Stage};
+use super::lookup::Lookup;
+use super::members::{Greeting, LinkPhase, Mark, MemberIndex, MemberLink, Stage};
 use super::turn::Turn;
 use crate::ids::LinkId;
 use crate::output::Output;
@@ -35,7 +35,8 @@ pub(super) struct Link {
 /// All links.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Links {
-    by_id: BTreeMap<LinkId, Link>,
+    by_id: Lookup,
+    table: Vec<(LinkId, Link)>,
     opened: u64,
     /// How often a link was closed because of its send queue (CF-17).
     pub buffer_limit_exceeded: u64,
@@ -53,12 +54,34 @@ pub enum LinkDirection {
 impl Links {
     /// The facts of a link; none if it is closed already.
     pub fn get(&self, link: LinkId) -> Option<&Link> {
-        self.by_id.get(&link)
+        self.place(link).map(|place| &self.table[place].1)
     }
 
     /// The facts of a link, to change.
     pub fn get_mut(&mut self, link: LinkId) -> Option<&mut Link> {
-        self.by_id.get_mut(&link)
+        self.place(link).map(|place| &mut self.table[place].1)
+    }
+
+    fn place(&self, link: LinkId) -> Option<usize> {
+        let place = self.by_id.under(link.number()).next();
+        place.map(|place| place as usize)
+    }
+
+    fn insert(&mut self, id: LinkId, link: Link) {
+        assert!(self.get(id).is_none(), "{id:?} is a link already");
+        self.by_id.insert(id.number(), self.table.len() as u32);
+        self.table.push((id, link));
+    }
+
+    fn remove(&mut self, id: LinkId) -> Option<Link> {
+        let place = self.place(id)?;
+        self.by_id.remove(id.number(), place as u32);
+        let (_, link) = self.table.swap_remove(place);
+        if let Some((moved, _)) = self.table.get(place) {
+            self.by_id.remove(moved.number(), self.table.len() as u32);
+            self.by_id.insert(moved.number(), place as u32);
+        }
+        Some(link)
     }
 }
 
@@ -68,17 +91,18 @@ impl Cluster {
         let wanted: Vec<(MemberIndex, IpAddr, u16)> = self
             .members
             // HS-22: never to oneself, never to a node without address.
-            .others()
-            .filter(|(_, member)| member.outbound.is_none() && !member.is_without_address)
-            .filter_map(|(index, member)| {
-                let port = member.address.bus_port;
-                member.address.ip.map(|ip| (index, ip, port))
+            .marked(Mark::Linkless)
+            .into_iter()
+            .filter(|index| !self.members[*index].is_without_address)
+            .filter_map(|index| {
+                let address = self.members[index].address;
+                Some((index, address.ip?, address.bus_port))
             })
             .collect();
         for (index, ip, port) in wanted {
             self.links.opened += 1;
             let link = LinkId::outbound(self.links.opened);
-            self.links.by_id.insert(
+            self.links.insert(
                 link,
                 Link {
                     member: Some(index),
@@ -135,7 +159,7 @@ impl Cluster {
         local_ip: IpAddr,
         turn: &Turn,
     ) {
-        self.links.by_id.insert(
+        self.links.insert(
             link,
             Link {
                 member: None,
@@ -150,7 +174,7 @@ impl Cluster {
 
     /// Takes note that a link is gone.
     pub(super) fn link_closed(&mut self, link: LinkId, turn: &Turn) {
-        let Some(entry) = self.links.by_id.remove(&link) else {
+        let Some(entry) = self.links.remove(link) else {
             return;
         };
         self.pending.drop_link(link);
@@ -173,7 +197,7 @@ impl Cluster {
 
     /// Closes a link of ours.
     pub(super) fn close_link(&mut self, link: LinkId, turn: &mut Turn) {
-        let Some(entry) = self.links.by_id.remove(&link) else {
+        let Some(entry) = self.links.remove(link) else {
             return;
         };
         self.pending.drop_link(link);

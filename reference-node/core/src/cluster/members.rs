@@ -5,16 +5,20 @@
 //! master pointers and failure reports that name it; its slots and links are the business of those
 //! who hold them.
 
+mod roll;
+mod table;
+
 use std::net::IpAddr;
-use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
 use crate::bus::packet::NodeFlags;
 use crate::epoch::ConfigEpoch;
 use crate::ids::{LinkId, NodeId};
-use crate::rng::Rng;
 use crate::slot::SlotSet;
 use crate::time::Millis;
+
+pub use roll::{Mark, Pulse, Roll};
+pub use table::Members;
 
 /// How many nodes are remembered at most: a bound against hostile gossip, far above any cluster.
 pub const MEMBERS_MAX: usize = 16_384;
@@ -25,11 +29,11 @@ pub struct MemberIndex(u16);
 
 impl MemberIndex {
     /// As a number, for index arrays; below [`MEMBERS_MAX`].
-    pub(super) fn number(self) -> u16 {
+    pub(in crate::cluster) fn number(self) -> u16 {
         self.0
     }
 
-    pub(super) fn from_number(number: u16) -> MemberIndex {
+    pub(in crate::cluster) fn from_number(number: u16) -> MemberIndex {
         MemberIndex(number)
     }
 }
@@ -254,182 +258,5 @@ impl Member {
     }
 }
 
-/// All known nodes, in the order in which they became known.
-#[derive(Debug, Clone)]
-pub struct Members {
-    table: Vec<Option<Member>>,
-    by_id: ById,
-    order: Vec<MemberIndex>,
-    free: Vec<MemberIndex>,
-    me: MemberIndex,
-}
-
-/// Where the nodes stand, by the first bytes of their ids: ids are random, so hardly any two begin
-/// alike.
-#[derive(Debug, Clone)]
-struct ById(Vec<(u64, MemberIndex)>);
-
-impl ById {
-    /// Those whose ids begin so.
-    fn headed(&self, head: u64) -> impl Iterator<Item = &(u64, MemberIndex)> {
-        let first = self.0.partition_point(|(other, _)| *other < head);
-        self.0[first..]
-            .iter()
-            .take_while(move |(other, _)| *other == head)
-    }
-
-    fn insert(&mut self, id: NodeId, index: MemberIndex) {
-        let place = self.0.partition_point(|(other, _)| *other < id.head());
-        self.0.insert(place, (id.head(), index));
-    }
-
-    fn remove(&mut self, id: NodeId, index: MemberIndex) {
-        let place = self.0.iter().position(|known| *known == (id.head(), index));
-        self.0
-            .remove(place.expect("each member has its place here"));
-    }
-}
-
-impl Members {
-    /// A table with only this node in it.
-    pub fn new(myself: Member) -> Members {
-        let me = MemberIndex(0);
-        Members {
-            by_id: ById(vec![(myself.id.head(), me)]),
-            table: vec![Some(myself)],
-            order: vec![me],
-            free: Vec::new(),
-            me,
-        }
-    }
-
-    /// Where this node itself stands.
-    pub fn my_index(&self) -> MemberIndex {
-        self.me
-    }
-
-    /// This node itself.
-    pub fn me(&self) -> &Member {
-        &self[self.me]
-    }
-
-    /// This node itself, to change.
-    pub fn me_mut(&mut self) -> &mut Member {
-        let me = self.me;
-        &mut self[me]
-    }
-
-    /// Whose slots I serve or copy: my master, or myself.
-    pub fn my_shard_master(&self) -> MemberIndex {
-        self.me().master().unwrap_or(self.me)
-    }
-
-    /// The node of this id.
-    pub fn find(&self, id: NodeId) -> Option<MemberIndex> {
-        let known = self.by_id.headed(id.head());
-        known
-            .map(|(_, index)| *index)
-            .find(|index| self[*index].id == id)
-    }
-
-    /// Takes in a node; none if its id is known already or the table is full.
-    pub fn add(&mut self, member: Member) -> Option<MemberIndex> {
-        if self.find(member.id).is_some() || self.order.len() >= MEMBERS_MAX {
-            return None;
-        }
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.table.push(None);
-            MemberIndex((self.table.len() - 1) as u16)
-        });
-        self.by_id.insert(member.id, index);
-        self.order.push(index);
-        self.table[usize::from(index.0)] = Some(member);
-        Some(index)
-    }
-
-    /// Forgets a node, and what others keep about it.
-    ///
-    /// # Panics
-    /// If it is this node itself.
-    pub fn remove(&mut self, index: MemberIndex) -> Option<Member> {
-        assert!(index != self.me, "a node cannot forget itself");
-        let member = self.table.get_mut(usize::from(index.0))?.take()?;
-        self.by_id.remove(member.id, index);
-        self.order.retain(|other| *other != index);
-        self.free.push(index);
-        for other in self.table.iter_mut().flatten() {
-            other.reports.retain(|report| report.by != index);
-            // RS-06.
-            if other.role == (Role::Replica { of: Some(index) }) {
-                other.role = Role::Replica { of: None };
-            }
-        }
-        Some(member)
-    }
-
-    /// Gives a node its real id (HS-11). The new id must be unknown so far.
-    pub fn rename(&mut self, index: MemberIndex, id: NodeId) {
-        assert!(self.find(id).is_none(), "{id} is known already");
-        let old = std::mem::replace(&mut self[index].id, id);
-        self.by_id.remove(old, index);
-        self.by_id.insert(id, index);
-    }
-
-    /// Number of known nodes, this one included (HS-18).
-    pub fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    /// Never: this node is always known.
-    pub fn is_empty(&self) -> bool {
-        self.order.is_empty()
-    }
-
-    /// All nodes, in the order in which they became known.
-    pub fn iter(&self) -> impl Iterator<Item = (MemberIndex, &Member)> {
-        self.order.iter().map(|index| (*index, &self[*index]))
-    }
-
-    /// Where all nodes stand, in the order in which they became known; the table may be changed
-    /// meanwhile.
-    pub(super) fn indexes(&self) -> Vec<MemberIndex> {
-        self.order.clone()
-    }
-
-    /// All nodes but this one.
-    pub fn others(&self) -> impl Iterator<Item = (MemberIndex, &Member)> {
-        self.iter().filter(|(index, _)| *index != self.me)
-    }
-
-    /// One of the known nodes.
-    pub fn random(&self, rng: &mut Rng) -> MemberIndex {
-        self.order[rng.below(self.order.len() as u64) as usize]
-    }
-
-    /// The replicas of a master.
-    pub fn replicas_of(&self, master: MemberIndex) -> impl Iterator<Item = (MemberIndex, &Member)> {
-        self.iter()
-            .filter(move |(_, member)| member.master() == Some(master))
-    }
-
-    /// Whether any master has a replica (UP-19).
-    pub fn masters_have_replicas(&self) -> bool {
-        self.iter().any(|(_, member)| member.master().is_some())
-    }
-}
-
-impl Index<MemberIndex> for Members {
-    type Output = Member;
-
-    fn index(&self, index: MemberIndex) -> &Member {
-        let member = self.table[usize::from(index.0)].as_ref();
-        member.expect("an index lives as long as its member is known")
-    }
-}
-
-impl IndexMut<MemberIndex> for Members {
-    fn index_mut(&mut self, index: MemberIndex) -> &mut Member {
-        let member = self.table[usize::from(index.0)].as_mut();
-        member.expect("an index lives as long as its member is known")
-    }
-}
+#[cfg(test)]
+mod tests;

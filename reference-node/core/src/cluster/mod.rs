@@ -22,6 +22,7 @@ mod handshake;
 mod heartbeat;
 mod help;
 mod links;
+mod lookup;
 mod manual_failover;
 pub mod members;
 pub mod nodes_conf;
@@ -91,8 +92,8 @@ pub struct Cluster {
     counters: views::Counters,
     clockwork: cron::Clockwork,
     drawn: gossip::Drawn,
-    /// The lines of nodes.conf as they were written last, by member.
-    kept_lines: Vec<Option<Arc<nodes_conf::saved::Line>>>,
+    /// The lines of nodes.conf as they were written last.
+    kept_lines: nodes_conf::saved::Lines,
     following: roles::Following,
     pending: Pending,
     profile: Profile,

@@ -214,6 +214,8 @@ impl Cluster {
                 slots: &header.slots,
             };
             self.weigh_claim(&claim, turn);
+            // Most nodes learn the same set: one copy of it serves them all.
+            self.shows_slots(sender, sender, header);
         }
         if is_news {
             self.answer_stale_claim(sender, header, turn);
@@ -223,13 +225,13 @@ impl Cluster {
     /// Whether the header shows the slots bound to the claimant. The set a master shows itself
     /// is kept where it is equal, so that the next one is known to be equal at a glance.
     fn shows_slots(&mut self, sender: MemberIndex, claimant: MemberIndex, header: &Header) -> bool {
-        let known = &mut self.members[claimant].slots;
+        let known = &self.members[claimant].slots;
         if Arc::ptr_eq(known, &header.slots) {
             return true;
         }
         let is_equal = **known == *header.slots;
         if is_equal && sender == claimant {
-            *known = Arc::clone(&header.slots);
+            self.members[claimant].slots = Arc::clone(&header.slots);
         }
         is_equal
     }

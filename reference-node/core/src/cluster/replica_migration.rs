@@ -3,8 +3,9 @@
 //! Clauses: RM-01 to RM-10.
 
 use super::Cluster;
-use super::members::{Health, Member, MemberIndex};
+use super::members::{Health, Mark, Member, MemberIndex};
 use super::turn::Turn;
+use crate::ids::NodeId;
 use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 use crate::rules::{Rule, first_objection};
@@ -93,17 +94,20 @@ impl Cluster {
         self.pending.save(Durability::Buffered);
     }
 
-    fn move_facts(&self, my_master: MemberIndex, target: MemberIndex, turn: &Turn) -> MoveFacts {
-        let working = self.working_replicas();
-        let most = working.iter().copied().max().unwrap_or(0);
-        let count_of = |master: MemberIndex| working[usize::from(master.number())];
-        let of_fullest = self.members.iter().filter(|(_, member)| {
-            member
-                .master()
-                .is_some_and(|master| count_of(master) == most)
-                && !member.is_failed()
-        });
-        let smallest = of_fullest.map(|(_, member)| member.id).min();
+    fn move_facts(
+        &mut self,
+        my_master: MemberIndex,
+        target: MemberIndex,
+        turn: &Turn,
+    ) -> MoveFacts {
+        let roll = self.members.roll();
+        let most = roll.working_replicas_max();
+        let my_master_has_most = roll.working_replicas(my_master) == most;
+        let is_smallest = match (my_master_has_most && most >= 2) || self.mutant.skips("RM-01") {
+            true => self.smallest_spare(most) == Some(self.my_id()),
+            // RM-01 objects before anybody asks.
+            false => false,
+        };
         let siblings = self.members.replicas_of(my_master);
         let healthy = siblings.filter(|(_, member)| is_healthy(member)).count() as u64;
         let spares_all = self.mutant.is(Mutant::LeavesNobody);
@@ -114,55 +118,45 @@ impl Cluster {
             healthy_siblings: if spares_all { u64::MAX } else { healthy },
             barrier: turn.config.cluster_migration_barrier,
             most_replicas: if spares_all { most.max(2) } else { most },
-            my_master_has_most: count_of(my_master) == most,
-            is_smallest: smallest == Some(self.my_id()),
+            my_master_has_most,
+            is_smallest,
             orphaned_for: orphaned_at.map(|at| turn.now.since(at)),
         }
     }
 
-    /// Number of non-FAIL replicas, by number of their master.
-    fn working_replicas(&self) -> Vec<usize> {
-        let greatest = self
-            .members
-            .iter()
-            .map(|(index, _)| usize::from(index.number()))
-            .max();
-        let mut counts = vec![0; greatest.unwrap_or(0) + 1];
-        for (_, member) in self
-            .members
-            .iter()
-            .filter(|(_, member)| !member.is_failed())
-        {
-            if let Some(master) = member.master() {
-                counts[usize::from(master.number())] += 1;
-            }
-        }
-        counts
+    /// RM-05: the least id among the non-FAIL replicas of the masters with most of them.
+    fn smallest_spare(&mut self, most: usize) -> Option<NodeId> {
+        let order = self.members.order().to_vec();
+        let roll = self.members.roll();
+        let is_of_fullest = |index: &MemberIndex| {
+            let master = roll.supported_by(*index);
+            master.is_some_and(|master| roll.working_replicas(master) == most)
+        };
+        let of_fullest: Vec<MemberIndex> = order.into_iter().filter(is_of_fullest).collect();
+        let ids = of_fullest.into_iter().map(|index| self.members[index].id);
+        ids.min()
     }
 
     /// RM-02, RM-06: the first orphaned master, and since when each is.
     fn track_orphans(&mut self, now: Millis) -> Option<MemberIndex> {
-        let working = self.working_replicas();
-        let orphans: Vec<MemberIndex> = self
-            .members
-            .iter()
-            // RM-09: a master that never had a replica is no target.
-            .filter(|(_, member)| member.has_voice() && member.is_migration_target)
-            .filter(|(index, member)| {
-                !member.is_failed() && working[usize::from(index.number())] == 0
-            })
-            .map(|(index, _)| index)
-            .collect();
-        let is_orphan = |(_, member): (_, &Member)| member.orphaned_at.is_some();
-        let was_one = self.members.iter().any(is_orphan);
-        if orphans.is_empty() && !was_one {
+        let roll = self.members.roll();
+        if roll.count(Mark::Target) == 0 && roll.count(Mark::Orphaned) == 0 {
             return None;
         }
-        for index in self.members.indexes() {
-            let since = self.members[index].orphaned_at.unwrap_or(now);
-            self.members[index].orphaned_at = orphans.contains(&index).then_some(since);
+        let mut first = None;
+        for place in 0..self.members.len() {
+            let index = self.members.order()[place];
+            let roll = self.members.roll();
+            // RM-09: a master that never had a replica is no target.
+            let is_orphan = roll.has(index, Mark::Target) && roll.working_replicas(index) == 0;
+            if is_orphan {
+                first = first.or(Some(index));
+            }
+            if is_orphan != roll.has(index, Mark::Orphaned) {
+                self.members[index].orphaned_at = is_orphan.then_some(now);
+            }
         }
-        orphans.first().copied()
+        first
     }
 }
 

@@ -13,6 +13,8 @@ use crate::ids::NodeId;
 use crate::slot::{SLOT_COUNT, Slot, SlotSet};
 
 const NOBODY: u16 = u16::MAX;
+/// About as many slots are looked up in the time that two sets of slots are compared in.
+const SLOTS_PER_LOOK: usize = 16;
 
 /// The slots, from this node's point of view.
 #[derive(Debug, Clone)]
@@ -87,15 +89,13 @@ impl SlotTable {
         if fresh.is_empty() {
             return;
         }
-        for index in members.indexes() {
+        for index in self.owners_of(members, &fresh) {
             let member = &mut members[index];
-            if member.slot_count > 0 && !member.slots.is_disjoint(&fresh) {
-                let rest = member.slots.difference(&fresh);
-                let taken = member.slots.len() - rest.len();
-                member.slots = Arc::new(rest);
-                member.slot_count -= taken;
-                self.assigned -= taken;
-            }
+            let rest = member.slots.difference(&fresh);
+            let taken = member.slots.len() - rest.len();
+            member.slots = Arc::new(rest);
+            member.slot_count -= taken;
+            self.assigned -= taken;
         }
         fresh.fill(&mut self.owners, owner.number());
         self.assigned += fresh.len();
@@ -113,11 +113,10 @@ impl SlotTable {
     pub fn alike(&self, members: &Members, slots: &SlotSet) -> Vec<SlotSet> {
         let mut rest = slots.clone();
         let mut parts = Vec::new();
-        for (_, member) in members.iter().filter(|(_, member)| member.slot_count > 0) {
-            if !rest.is_disjoint(&member.slots) {
-                parts.push(rest.intersection(&member.slots));
-                rest.remove_all(&member.slots);
-            }
+        for index in self.owners_of(members, slots) {
+            let owned = &members[index].slots;
+            parts.push(rest.intersection(owned));
+            rest.remove_all(owned);
         }
         parts.push(rest);
         let mut importing = SlotSet::default();
@@ -132,6 +131,28 @@ impl SlotTable {
         }
         parts.retain(|part| !part.is_empty());
         parts
+    }
+
+    /// Who owns slots of a set, in the order in which they became known.
+    pub fn owners_of(&self, members: &Members, slots: &SlotSet) -> Vec<MemberIndex> {
+        // A look at each slot, or at each owner: whichever is less.
+        if slots.len() > members.len() * SLOTS_PER_LOOK {
+            let owners = members
+                .iter()
+                .filter(|(_, member)| member.slot_count > 0 && !member.slots.is_disjoint(slots));
+            return owners.map(|(index, _)| index).collect();
+        }
+        let mut owners: Vec<MemberIndex> = Vec::new();
+        for owner in slots.iter().filter_map(|slot| self.owner(slot)) {
+            if owners.last() != Some(&owner) && !owners.contains(&owner) {
+                owners.push(owner);
+            }
+        }
+        if owners.len() > 1 {
+            let order = members.order().iter().copied();
+            return order.filter(|index| owners.contains(index)).collect();
+        }
+        owners
     }
 
     /// Takes a slot from its owner.

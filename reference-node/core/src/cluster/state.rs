@@ -4,7 +4,7 @@
 //! masters with slots, from which every quorum is taken. Clauses: ST-01 to ST-13.
 
 use super::Cluster;
-use super::members::Health;
+use super::members::Mark;
 use super::turn::Turn;
 use crate::mutants::Mutant;
 use crate::output::LogLevel;
@@ -141,29 +141,21 @@ impl Cluster {
     }
 
     /// ST-04: masters with slots, and those neither PFAIL nor FAIL.
-    fn count_masters(&self) -> Masters {
-        let with_slots = self.members.iter().filter(|(_, member)| member.has_voice());
-        let mut masters = Masters {
-            with_slots: 0,
-            reachable: 0,
-        };
-        for (_, member) in with_slots {
-            masters.with_slots += 1;
-            masters.reachable += usize::from(match member.health {
-                Health::Alive => true,
-                Health::Suspected => self.mutant.is(Mutant::SuspectsAreReachable),
-                Health::Failed { .. } => false,
-            });
+    fn count_masters(&mut self) -> Masters {
+        let roll = self.members.roll();
+        let with_slots = roll.count(Mark::Voice);
+        Masters {
+            with_slots,
+            reachable: match self.mutant.is(Mutant::SuspectsAreReachable) {
+                true => with_slots - roll.count(Mark::FailedVoice),
+                false => roll.count(Mark::LiveVoice),
+            },
         }
-        masters
     }
 
     /// ST-03: every slot has an owner that is not FAIL.
-    fn covers_all_slots(&self) -> bool {
-        let has_failed_owner = self
-            .members
-            .iter()
-            .any(|(_, member)| member.slot_count > 0 && member.is_failed());
+    fn covers_all_slots(&mut self) -> bool {
+        let has_failed_owner = self.members.count(Mark::FailedOwner) > 0;
         self.slots.assigned() == SLOT_COUNT && !has_failed_owner
     }
 }

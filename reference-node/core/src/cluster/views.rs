@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Cluster;
-use super::members::{Health, Member, MemberIndex};
-use super::nodes_conf::saved::{Line, Saved, SavedLine};
+use super::members::{Health, Mark, Member, MemberIndex};
+use super::nodes_conf::saved::{Line, Saved};
 use crate::bus::codec::kind_of;
 use crate::bus::packet::{Body, NodeFlags};
 use crate::ids::NodeId;
@@ -82,31 +82,26 @@ impl Cluster {
             last_vote_epoch <= current_epoch,
             "no vote is ahead of the clock: {last_vote_epoch:?}, {current_epoch:?}"
         );
-        let mut kept = std::mem::take(&mut self.kept_lines);
-        let mut lines = Vec::with_capacity(self.members.len());
-        for (index, member) in self.members.iter() {
-            // HS-18: handshakes are not saved.
-            if !member.is_known() {
-                continue;
-            }
-            let place = usize::from(index.number());
-            if place >= kept.len() {
-                kept.resize(place + 1, None);
-            }
+        self.members.roll();
+        // HS-18: handshakes are not saved.
+        let known = self.members.order().iter().copied();
+        let known = known.filter(|index| !self.members.has(*index, Mark::Stranger));
+        let order: Vec<MemberIndex> = known.collect();
+        let roll = self.members.roll();
+        let unsaved = order
+            .iter()
+            .copied()
+            .filter(|index| roll.is_unsaved(*index));
+        for index in unsaved.collect::<Vec<MemberIndex>>() {
             let line = self.line_of(index);
-            let kept = &mut kept[place];
-            if kept.as_deref() != Some(&line) {
-                *kept = Some(Arc::new(line));
-            }
-            lines.extend(kept.as_ref().map(|line| SavedLine {
-                line: Arc::clone(line),
-                ping_sent: member.ping_sent.unwrap_or_default(),
-                pong_received: member.pong_received.unwrap_or_default(),
-            }));
+            self.kept_lines.put(index, line);
         }
-        self.kept_lines = kept;
+        self.kept_lines.arrange(order);
+        self.members.saved();
         Saved {
-            lines,
+            lines: self.kept_lines.clone(),
+            pulses: self.members.roll().pulses().to_vec(),
+            open: self.open_slots(),
             current_epoch,
             last_vote_epoch,
         }
@@ -133,7 +128,11 @@ impl Cluster {
         let member = &self.members[index];
         let times = [member.ping_sent, member.pong_received];
         let times = times.map(Option::unwrap_or_default);
-        self.line_of(index).append(times, line);
+        let open = match index == self.members.my_index() {
+            true => self.open_slots(),
+            false => Vec::new(),
+        };
+        self.line_of(index).append(times, &open, line);
     }
 
     fn line_of(&self, index: MemberIndex) -> Line {
@@ -149,10 +148,6 @@ impl Cluster {
             config_epoch: self.members[member.master().unwrap_or(index)].config_epoch,
             is_connected: is_me || member.outbound.is_some(),
             slots: Arc::clone(&member.slots),
-            open: match is_me {
-                true => self.open_slots(),
-                false => Vec::new(),
-            },
         }
     }
 

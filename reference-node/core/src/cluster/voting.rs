@@ -155,15 +155,14 @@ impl Cluster {
 
     /// VO-06: an owner of a slot of the request, with a newer claim than the request's.
     fn newer_owner(&self, header: &Header) -> Option<MemberIndex> {
-        // Only owners with a newer epoch matter, and they are few: look at their sets.
-        let newer = self.members.iter().filter(|(_, member)| {
-            member.slot_count > 0 && member.config_epoch > header.config_epoch
-        });
-        let mut overlapping = newer.filter(|(_, member)| {
-            let claimed = member.slots.difference(&self.slots.unclaimed);
-            !claimed.intersection(&header.slots).is_empty()
-        });
-        overlapping.next().map(|(index, _)| index)
+        let owners = self.slots.owners_of(&self.members, &header.slots);
+        owners.into_iter().find(|index| {
+            let member = &self.members[*index];
+            member.config_epoch > header.config_epoch && {
+                let claimed = member.slots.difference(&self.slots.unclaimed);
+                !claimed.is_disjoint(&header.slots)
+            }
+        })
     }
 
     /// VO-07: the vote is on disk before it leaves.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::seal;
 use crate::bus::packet::NodeFlags;
-use crate::cluster::members::Address;
+use crate::cluster::members::{Address, MemberIndex, Pulse};
 use crate::cluster::views::append_flags;
 use crate::digits;
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
@@ -22,22 +22,60 @@ use crate::time::Millis;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saved {
     /// One for each known node.
-    pub lines: Vec<SavedLine>,
+    pub lines: Lines,
+    /// When pings left and pongs came, by place of the node.
+    pub pulses: Vec<Pulse>,
+    /// Open slots, on this node's own line: slot, arrow and peer, ascending (PS-05, SM-17).
+    pub open: Vec<OpenMark>,
     /// The logical clock.
     pub current_epoch: CurrentEpoch,
     /// The last epoch this node voted in.
     pub last_vote_epoch: CurrentEpoch,
 }
 
-/// A node's line with its times.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SavedLine {
-    /// All but the times.
-    pub line: Arc<Line>,
-    /// When the ping left that waits for its answer.
-    pub ping_sent: Millis,
-    /// When the last answer came.
-    pub pong_received: Millis,
+/// An open slot: slot, arrow and peer.
+pub type OpenMark = (Slot, &'static str, NodeId);
+
+/// The lines of all nodes, in chunks that versions share.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Lines {
+    /// By place of the node in the table; a place that nobody has any more keeps its last line.
+    chunks: Vec<Arc<[Option<Line>; CHUNK]>>,
+    /// The order of the lines in the file.
+    order: Arc<Vec<MemberIndex>>,
+}
+
+/// How many lines are copied when one of them changes.
+const CHUNK: usize = 32;
+
+impl Lines {
+    /// The line of a node from now on.
+    pub fn put(&mut self, index: MemberIndex, line: Line) {
+        let place = usize::from(index.number());
+        while place / CHUNK >= self.chunks.len() {
+            self.chunks.push(Arc::new([const { None }; CHUNK]));
+        }
+        let chunk = &mut self.chunks[place / CHUNK];
+        if chunk[place % CHUNK].as_ref() != Some(&line) {
+            Arc::make_mut(chunk)[place % CHUNK] = Some(line);
+        }
+    }
+
+    /// The nodes that have a line from now on.
+    pub fn arrange(&mut self, order: Vec<MemberIndex>) {
+        if *self.order != order {
+            self.order = Arc::new(order);
+        }
+    }
+
+    /// The lines in the order of the file.
+    fn iter(&self) -> impl Iterator<Item = (usize, &Line)> {
+        self.order.iter().filter_map(|index| {
+            let place = usize::from(index.number());
+            let line = self.chunks[place / CHUNK][place % CHUNK].as_ref()?;
+            Some((place, line))
+        })
+    }
 }
 
 /// What a line of nodes.conf and of CLUSTER NODES says, but for the times.
@@ -52,17 +90,18 @@ pub struct Line {
     pub config_epoch: ConfigEpoch,
     pub is_connected: bool,
     pub slots: Arc<SlotSet>,
-    /// On this node's own line: slot, arrow and peer, ascending (PS-05, SM-17).
-    pub open: Vec<(Slot, &'static str, NodeId)>,
 }
 
 impl Saved {
     /// The file's text (PS-02).
     pub fn text(&self) -> String {
-        let mut text = String::with_capacity(LINE_BYTES_USUAL * (self.lines.len() + 1));
-        for saved in &self.lines {
-            let times = [saved.ping_sent, saved.pong_received];
-            saved.line.append(times, &mut text);
+        let mut text = String::with_capacity(LINE_BYTES_USUAL * (self.lines.order.len() + 1));
+        for (place, line) in self.lines.iter() {
+            let open: &[OpenMark] = match line.flags.has(NodeFlags::MYSELF) {
+                true => &self.open,
+                false => &[],
+            };
+            line.append(self.pulses[place].times(), open, &mut text);
             text.push('\n');
         }
         let (current, vote) = (self.current_epoch.0, self.last_vote_epoch.0);
@@ -75,7 +114,7 @@ impl Saved {
 
 impl Line {
     /// Appends the line, without line feed; the times are those of ping and pong.
-    pub fn append(&self, times: [Millis; 2], text: &mut String) {
+    pub fn append(&self, times: [Millis; 2], open: &[OpenMark], text: &mut String) {
         text.push_str(self.id.as_str());
         text.push(' ');
         self.append_address(text);
@@ -94,7 +133,7 @@ impl Line {
             false => " disconnected",
         });
         append_slots(&self.slots, text);
-        for (slot, arrow, peer) in &self.open {
+        for (slot, arrow, peer) in open {
             let _ = write!(text, " [{}{arrow}{peer}]", slot.number());
         }
     }

@@ -66,7 +66,10 @@ fn a_link_that_brings_no_answer_is_made_anew() {
             member.ping_sent = pinged;
             member.data_received = Some(heard);
         });
-        rig.turn(0, |cluster, turn| cluster.refresh_links(turn));
+        rig.turn(0, |cluster, turn| {
+            let late = cluster.late(turn);
+            cluster.refresh_links(&late, turn)
+        });
         let member = rig.view(0, 1);
         assert_eq!(member.outbound.is_none(), is_closed);
         assert_eq!(member.ping_sent, pinged, "the ping keeps its time");
@@ -199,7 +202,10 @@ fn every_packet_is_a_sign_of_life() {
             member.ping_sent = Some(Millis(1000));
         });
         rig.say(1, 0, body, |header| header.offset = offset);
-        rig.turn(0, |cluster, turn| cluster.suspect_silent(turn));
+        rig.turn(0, |cluster, turn| {
+            let late = cluster.late(turn);
+            cluster.suspect_silent(&late, turn)
+        });
         let member = rig.view(0, 1);
         assert_eq!(
             (member.data_received, member.repl_offset),

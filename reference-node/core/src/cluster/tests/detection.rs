@@ -71,7 +71,10 @@ fn only_silence_after_a_ping_is_suspicious() {
             member.data_received = Some(heard);
         });
         rig.alter(0, 1, change);
-        rig.turn(0, |cluster, turn| cluster.suspect_silent(turn));
+        rig.turn(0, |cluster, turn| {
+            let late = cluster.late(turn);
+            cluster.suspect_silent(&late, turn)
+        });
         assert_eq!(
             rig.view(0, 1).health == Health::Suspected,
             expected,

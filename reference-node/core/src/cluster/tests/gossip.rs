@@ -179,7 +179,10 @@ fn whoever_was_silent_for_half_the_node_timeout_is_pinged() {
         rig.alter(0, 1, change);
         let before = rig.view(0, 1).ping_sent;
         rig.sent.clear();
-        rig.turn(0, |cluster, turn| cluster.ping_overdue(turn));
+        rig.turn(0, |cluster, turn| {
+            let late = cluster.late(turn);
+            cluster.ping_overdue(&late, turn)
+        });
         assert_eq!(!pinged(&rig, 0).is_empty(), expected, "{why}");
         let after = if expected { Some(rig.now) } else { before };
         assert_eq!(rig.view(0, 1).ping_sent, after, "{why}");
