@@ -69,24 +69,15 @@ pub fn measure(
     let mut steps = Vec::new();
     let mut world = SimWorld::strangers(&plan)?;
     let names: Vec<NodeName> = world.nodes().iter().map(|node| node.name.clone()).collect();
-    let first = world.nodes()[0].address;
 
     let mut clock = Clock::of(&world);
-    let (ip, port) = (first.ip().to_string(), first.port().to_string());
-    for name in &names[1..] {
-        world.tell(name, &["CLUSTER", "MEET", &ip, &port])?;
-    }
+    meet(&mut world, &names)?;
     world
         .pass_until(patience_ms, |world| world.is_acquainted(doubt))
         .context("not every node knows every other")?;
     steps.push(clock.step("every node knows every other", &world, done));
 
-    for (replica, name) in names[masters..].iter().enumerate() {
-        let master = world
-            .id_of(&names[replica % masters])
-            .context("a master is down")?;
-        world.tell(name, &["CLUSTER", "REPLICATE", &master])?;
-    }
+    attach(&mut world, &names, masters)?;
     world
         .pass_until(patience_ms, |world| world.agrees(doubt))
         .context("no agreement on the formed cluster")?;
@@ -122,6 +113,26 @@ pub fn measure(
         steps,
         memory_kb_max: getrusage(UsageWho::RUSAGE_SELF)?.max_rss(),
     })
+}
+
+/// Every node meets the first one, as `redis-cli --cluster create` has it; gossip does the rest.
+fn meet(world: &mut SimWorld, names: &[NodeName]) -> anyhow::Result<()> {
+    let first = world.nodes()[0].address;
+    let (ip, port) = (first.ip().to_string(), first.port().to_string());
+    for name in &names[1..] {
+        world.tell(name, &["CLUSTER", "MEET", &ip, &port])?;
+    }
+    Ok(())
+}
+
+/// Every node behind the masters becomes a replica of one.
+fn attach(world: &mut SimWorld, names: &[NodeName], masters: usize) -> anyhow::Result<()> {
+    for (replica, name) in names[masters..].iter().enumerate() {
+        let master = world.id_of(&names[replica % masters]);
+        let master = master.context("a master is down")?;
+        world.tell(name, &["CLUSTER", "REPLICATE", &master])?;
+    }
+    Ok(())
 }
 
 /// What was used up to the last step.

@@ -16,14 +16,18 @@ use crate::time::Millis;
 /// Who was drawn already, for one heartbeat after the other.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Drawn {
-    round: u64,
-    /// The last round in which each member was drawn.
-    rounds: Vec<u64>,
+    round: u16,
+    /// The last round in which each member was drawn; in few bytes, as each draw comes here.
+    rounds: Vec<u16>,
 }
 
 impl Drawn {
     fn begin(&mut self) {
-        self.round += 1;
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.rounds.fill(0);
+            self.round = 1;
+        }
     }
 
     /// Whether this one is drawn for the first time in this round.
@@ -55,16 +59,15 @@ impl Cluster {
             let is_receiver = Some(index) == to && self.profile == Profile::Reference;
             let is_told = !is_receiver && self.members.has(index, Mark::Tellable);
             if is_told && self.drawn.is_first(index) {
-                entries.push(entry_about(&self.members[index]));
+                entries.push(self.members.gossip(index));
             }
         }
         // GO-09, FD-19: every suspect, at once.
         if self.clockwork.suspects > 0 && !self.mutant.is(Mutant::SuspectsNotTold) {
             let suspects = self.members.marked(Mark::Suspect).into_iter();
-            let suspects = suspects.map(|index| &self.members[index]);
-            let counted = suspects.filter(|member| is_tellable(member));
-            let counted = counted.take(self.clockwork.suspects);
-            entries.extend(counted.map(entry_about));
+            let told = suspects.filter(|index| is_tellable(&self.members[*index]));
+            let counted = told.take(self.clockwork.suspects);
+            entries.extend(counted.map(|index| self.members.gossip(index)));
         }
         entries
     }
@@ -214,16 +217,21 @@ fn is_tellable(member: &Member) -> bool {
     member.is_known() && !member.is_without_address && member.address.ip.is_some()
 }
 
-fn entry_about(member: &Member) -> Gossip {
-    let seconds = |at: Option<Millis>| at.map_or(0, |at| (at.0 / 1000) as u32);
-    Gossip {
-        id: member.id,
-        ping_sent_s: seconds(member.ping_sent),
-        pong_received_s: seconds(member.pong_received),
-        ip: member.address.ip,
-        port: member.address.port,
-        bus_port: member.address.bus_port,
-        second_port: member.address.second_port,
-        flags: member.flags(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_can_be_drawn_once_in_each_round_however_many_there_are() {
+        let mut drawn = Drawn::default();
+        let (often, seldom) = (MemberIndex::from_number(3), MemberIndex::from_number(1));
+        for round in 0..150_000 {
+            drawn.begin();
+            assert!(drawn.is_first(often), "round {round}");
+            assert!(!drawn.is_first(often), "round {round}");
+            if round % 65_535 == 7 {
+                assert!(drawn.is_first(seldom), "round {round}");
+            }
+        }
     }
 }

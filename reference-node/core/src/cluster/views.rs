@@ -100,7 +100,7 @@ impl Cluster {
         self.members.saved();
         Saved {
             lines: self.kept_lines.clone(),
-            pulses: self.members.roll().pulses().to_vec(),
+            pulses: self.members.roll().pulses(),
             open: self.open_slots(),
             current_epoch,
             last_vote_epoch,

@@ -5,7 +5,9 @@
 //! record for that. So the table of nodes notes which records may have changed, and the roll takes
 //! these in before it is read: marks with their counts, who follows whom, and the times of pings.
 
-use super::{Health, Member, MemberIndex};
+use super::{Address, Health, Member, MemberIndex};
+use crate::bus::packet::{Gossip, NodeFlags};
+use crate::ids::NodeId;
 use crate::time::Millis;
 
 /// What is counted of the nodes.
@@ -65,7 +67,7 @@ impl Pulse {
 
     /// When the ping that is out was sent and the last pong came; 0 for never.
     pub fn times(self) -> [Millis; 2] {
-        [self.ping_sent, self.pong_received].map(|time| Millis(time.saturating_sub(1)))
+        [self.ping_sent, self.pong_received].map(unpacked)
     }
 
     /// The ping that is out, else the last pong.
@@ -81,16 +83,22 @@ fn packed(time: Option<Millis>) -> u64 {
     time.map_or(0, |at| at.0.saturating_add(1))
 }
 
-/// A place in the table where nobody stands: never late.
-const NOBODY: Pulse = Pulse {
-    ping_sent: u64::MAX,
-    pong_received: 0,
-};
-const NO_MASTER: u16 = u16::MAX;
+fn unpacked(time: u64) -> Millis {
+    Millis(time.saturating_sub(1))
+}
 
+const NO_MASTER: u16 = u16::MAX;
+/// The last contact with this node itself, or with nobody: never late.
+const NEVER_LATE: u64 = u64::MAX;
+
+/// What gossip needs to know of a node stands together: memory far away is what it waits for.
 #[derive(Debug, Clone, Copy)]
 struct Row {
+    id: NodeId,
+    pulse: Pulse,
     marks: u16,
+    flags: NodeFlags,
+    address: Address,
     master: u16,
     /// The record may say something else.
     is_changed: bool,
@@ -98,11 +106,31 @@ struct Row {
     is_unsaved: bool,
 }
 
+const BLANK: Row = Row {
+    id: NodeId::UNREADABLE,
+    pulse: Pulse {
+        ping_sent: 0,
+        pong_received: 0,
+    },
+    marks: 0,
+    flags: NodeFlags(0),
+    address: Address {
+        ip: None,
+        port: 0,
+        bus_port: 0,
+        second_port: 0,
+    },
+    master: NO_MASTER,
+    is_changed: false,
+    is_unsaved: false,
+};
+
 /// The nodes, by place in the table.
 #[derive(Debug, Clone, Default)]
 pub struct Roll {
     rows: Vec<Row>,
-    pulses: Vec<Pulse>,
+    /// The last contact with each, or an earlier one: those that matter are looked up.
+    contacts: Vec<u64>,
     /// Number of replicas that are not FAIL, by their master.
     working: Vec<u16>,
     counts: [u16; MARKS],
@@ -110,22 +138,28 @@ pub struct Roll {
 }
 
 impl Roll {
+    /// Notes a new node, or a new id; its record may have changed.
+    pub(super) fn name(&mut self, index: MemberIndex, id: NodeId) {
+        let place = usize::from(index.0);
+        if place >= self.rows.len() {
+            self.rows.resize(place + 1, BLANK);
+            self.contacts.resize(place + 1, NEVER_LATE);
+            self.working.resize(place + 1, 0);
+        }
+        self.rows[place].id = id;
+        self.note(index);
+    }
+
+    /// Who was named there last.
+    #[inline]
+    pub(super) fn id(&self, index: MemberIndex) -> &NodeId {
+        &self.rows[usize::from(index.0)].id
+    }
+
     /// Notes that the record of a node may have changed.
     #[inline]
     pub(super) fn note(&mut self, index: MemberIndex) {
-        let place = usize::from(index.0);
-        if place >= self.rows.len() {
-            let blank = Row {
-                marks: 0,
-                master: NO_MASTER,
-                is_changed: false,
-                is_unsaved: false,
-            };
-            self.rows.resize(place + 1, blank);
-            self.pulses.resize(place + 1, NOBODY);
-            self.working.resize(place + 1, 0);
-        }
-        let row = &mut self.rows[place];
+        let row = &mut self.rows[usize::from(index.0)];
         row.is_unsaved = true;
         if !row.is_changed {
             row.is_changed = true;
@@ -134,6 +168,7 @@ impl Roll {
     }
 
     /// A node that was noted and not taken in since.
+    #[inline]
     pub(super) fn next_changed(&mut self) -> Option<MemberIndex> {
         self.changed.pop()
     }
@@ -142,26 +177,25 @@ impl Roll {
     pub(super) fn take_in(&mut self, index: MemberIndex, member: Option<&Member>, is_me: bool) {
         let place = usize::from(index.0);
         let old = self.rows[place];
-        let marks = member.map_or(0, |member| marks_of(member, is_me));
-        let master = member.and_then(Member::master);
-        let master = master.map_or(NO_MASTER, |master| master.0);
-        self.pulses[place] = member.map_or(NOBODY, Pulse::of);
+        let new = member.map_or(BLANK, |member| row_of(member, is_me));
         self.rows[place] = Row {
-            marks,
-            master,
-            is_changed: false,
-            ..old
+            is_unsaved: old.is_unsaved,
+            ..new
         };
-        let mut different = old.marks ^ marks;
+        self.contacts[place] = match member {
+            Some(_) if !is_me => new.pulse.last_contact(),
+            Some(_) | None => NEVER_LATE,
+        };
+        let mut different = old.marks ^ new.marks;
         while different != 0 {
             let count = &mut self.counts[different.trailing_zeros() as usize];
-            match marks & different & different.wrapping_neg() {
+            match new.marks & different & different.wrapping_neg() {
                 0 => *count -= 1,
                 _ => *count += 1,
             }
             different &= different - 1;
         }
-        let (before, after) = (works_for(old.master, old.marks), works_for(master, marks));
+        let (before, after) = (works_for(&old), works_for(&new));
         if before != after {
             if let Some(count) = self.working.get_mut(usize::from(before)) {
                 *count -= 1;
@@ -196,9 +230,24 @@ impl Roll {
 
     /// The master a node works for: none if it is FAIL.
     pub fn supported_by(&self, index: MemberIndex) -> Option<MemberIndex> {
-        let row = &self.rows[usize::from(index.0)];
-        let master = works_for(row.master, row.marks);
+        let master = works_for(&self.rows[usize::from(index.0)]);
         (master != NO_MASTER).then_some(MemberIndex(master))
+    }
+
+    /// What gossip says about a node.
+    pub fn gossip(&self, index: MemberIndex) -> Gossip {
+        let row = &self.rows[usize::from(index.0)];
+        let [ping_sent, pong_received] = row.pulse.times();
+        Gossip {
+            id: row.id,
+            ping_sent_s: (ping_sent.0 / 1000) as u32,
+            pong_received_s: (pong_received.0 / 1000) as u32,
+            ip: row.address.ip,
+            port: row.address.port,
+            bus_port: row.address.bus_port,
+            second_port: row.address.second_port,
+            flags: row.flags,
+        }
     }
 
     /// Whether the line of a node in nodes.conf may have to be written anew; it shows its master.
@@ -216,46 +265,57 @@ impl Roll {
     }
 
     /// The times of all nodes, by place.
-    pub fn pulses(&self) -> &[Pulse] {
-        &self.pulses
+    pub fn pulses(&self) -> Vec<Pulse> {
+        self.rows.iter().map(|row| row.pulse).collect()
     }
 
-    /// When a node was last heard, as [`Member::pong_received`]; none if it has a ping to answer.
+    /// GO-10: notes when a node was heard, if it has no ping to answer and that is news.
     #[inline]
-    pub(super) fn heard(&self, index: MemberIndex) -> Option<Option<Millis>> {
-        let pulse = self.pulses[usize::from(index.0)];
-        let pong = pulse.pong_received.checked_sub(1).map(Millis);
-        (pulse.ping_sent == 0).then_some(pong)
-    }
-
-    /// A node was heard at that time.
-    #[inline]
-    pub(super) fn hear(&mut self, index: MemberIndex, at: Millis) {
-        self.pulses[usize::from(index.0)].pong_received = packed(Some(at));
+    pub(super) fn hear(&mut self, index: MemberIndex, at: Millis) -> bool {
+        let pulse = &mut self.rows[usize::from(index.0)].pulse;
+        let is_news = pulse.ping_sent == 0 && packed(Some(at)) > pulse.pong_received;
+        if is_news {
+            pulse.pong_received = packed(Some(at));
+        }
+        is_news
     }
 
     /// The ping of a node that is out, else its last pong; 0 for never.
     pub fn last_contact(&self, index: MemberIndex) -> Millis {
-        let packed = self.pulses[usize::from(index.0)].last_contact();
-        Millis(packed.saturating_sub(1))
+        unpacked(self.rows[usize::from(index.0)].pulse.last_contact())
     }
 
     /// The oldest of these of all nodes but this one; late ones show here.
-    pub fn oldest_contact(&self, me: MemberIndex) -> Millis {
-        let (before, after) = self.pulses.split_at(usize::from(me.0));
-        let oldest = |pulses: &[Pulse]| {
-            let contacts = pulses.iter().map(|pulse| pulse.last_contact());
-            contacts.fold(u64::MAX, u64::min)
-        };
-        Millis(oldest(before).min(oldest(&after[1..])).saturating_sub(1))
+    pub(super) fn oldest_contact(&mut self) -> Millis {
+        let mut oldest = u64::MAX;
+        for (place, contact) in self.contacts.iter_mut().enumerate() {
+            if *contact < oldest {
+                // News that came by gossip may have made it later.
+                *contact = self.rows[place].pulse.last_contact();
+                oldest = oldest.min(*contact);
+            }
+        }
+        unpacked(oldest)
     }
 }
 
-fn works_for(master: u16, marks: u16) -> u16 {
-    if marks & bit(Mark::Failed) == 0 {
-        master
-    } else {
-        NO_MASTER
+fn row_of(member: &Member, is_me: bool) -> Row {
+    Row {
+        id: member.id,
+        pulse: Pulse::of(member),
+        marks: marks_of(member, is_me),
+        flags: member.flags(),
+        address: member.address,
+        master: member.master().map_or(NO_MASTER, |master| master.0),
+        is_changed: false,
+        is_unsaved: false,
+    }
+}
+
+fn works_for(row: &Row) -> u16 {
+    match row.marks & bit(Mark::Failed) {
+        0 => row.master,
+        _ => NO_MASTER,
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::{Index, IndexMut};
 
 use super::roll::{Mark, Roll};
 use super::{MEMBERS_MAX, Member, MemberIndex, Role};
+use crate::bus::packet::Gossip;
 use crate::cluster::lookup::Lookup;
 use crate::ids::NodeId;
 use crate::rng::Rng;
@@ -36,8 +37,8 @@ impl Members {
             roll: Roll::default(),
         };
         members.by_id.insert(myself.id.head(), u32::from(me.0));
+        members.roll.name(me, myself.id);
         members.table.push(Some(myself));
-        members.roll.note(me);
         members
     }
 
@@ -67,7 +68,7 @@ impl Members {
         let headed = self.by_id.under(id.head());
         headed
             .map(|number| MemberIndex(number as u16))
-            .find(|index| self[*index].id == id)
+            .find(|index| *self.roll.id(*index) == id)
     }
 
     /// Takes in a node; none if its id is known already or the table is full.
@@ -81,8 +82,8 @@ impl Members {
         });
         self.by_id.insert(member.id.head(), u32::from(index.0));
         self.order.push(index);
+        self.roll.name(index, member.id);
         self.table[usize::from(index.0)] = Some(member);
-        self.roll.note(index);
         Some(index)
     }
 
@@ -118,6 +119,7 @@ impl Members {
         let old = std::mem::replace(&mut self[index].id, id);
         self.unlist(old, index);
         self.by_id.insert(id.head(), u32::from(index.0));
+        self.roll.name(index, id);
     }
 
     fn unlist(&mut self, id: NodeId, index: MemberIndex) {
@@ -153,11 +155,20 @@ impl Members {
 
     /// What is known about all at once, as of now.
     pub fn roll(&mut self) -> &Roll {
+        self.update();
+        &self.roll
+    }
+
+    fn update(&mut self) {
         while let Some(index) = self.roll.next_changed() {
             let member = self.table[usize::from(index.0)].as_ref();
             self.roll.take_in(index, member, index == self.me);
         }
-        &self.roll
+    }
+
+    /// What gossip says about a node, as of the last look at the roll.
+    pub fn gossip(&self, index: MemberIndex) -> Gossip {
+        self.roll.gossip(index)
     }
 
     /// Whether a node has a mark, and its record has not changed since the last look at the roll.
@@ -181,38 +192,33 @@ impl Members {
 
     /// Those others whose ping is out, or whose last pong came, longer ago than this.
     pub fn late(&mut self, now: Millis, than: Millis) -> Vec<MemberIndex> {
-        let me = self.me;
-        let roll = self.roll();
-        if now.since(roll.oldest_contact(me)) <= than {
+        self.update();
+        if now.since(self.roll.oldest_contact()) <= than {
             return Vec::new();
         }
-        let others = self.order.iter().copied().filter(|index| *index != me);
+        let others = self.order.iter().copied().filter(|index| *index != self.me);
         let is_late = |index: &MemberIndex| now.since(self.roll.last_contact(*index)) > than;
         others.filter(is_late).collect()
     }
 
     /// The oldest ping that is out, or pong, of all others that have an address.
     pub fn oldest_contact(&mut self) -> Millis {
-        let me = self.me;
-        let roll = self.roll();
-        if roll.count(Mark::Addressless) == 0 {
-            return roll.oldest_contact(me);
+        if self.count(Mark::Addressless) == 0 {
+            return self.roll.oldest_contact();
         }
-        let asked = self.order.iter().copied();
-        let asked = asked.filter(|index| *index != me && !self.roll.has(*index, Mark::Addressless));
+        let others = self.order.iter().copied().filter(|index| *index != self.me);
+        let asked = others.filter(|index| !self.roll.has(*index, Mark::Addressless));
         let oldest = asked.map(|index| self.roll.last_contact(index)).min();
         oldest.unwrap_or(Millis(u64::MAX))
     }
 
     /// GO-10 for a node that is well: it was heard by somebody. Tells whether that settles it.
+    #[inline]
     pub fn vouch(&mut self, index: MemberIndex, heard_at: Millis, now: Millis) -> bool {
         if !self.roll.has(index, Mark::Plain) {
             return false;
         }
-        let is_plausible = heard_at <= now + PLAUSIBLE_AHEAD;
-        let known = self.roll.heard(index);
-        if is_plausible && known.is_some_and(|known| Some(heard_at) > known) {
-            self.roll.hear(index, heard_at);
+        if heard_at <= now + PLAUSIBLE_AHEAD && self.roll.hear(index, heard_at) {
             let member = self.table[usize::from(index.0)].as_mut();
             let member = member.expect("a node with a mark is there");
             member.pong_received = Some(heard_at);

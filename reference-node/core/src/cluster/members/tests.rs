@@ -122,12 +122,10 @@ fn vouch(members: &mut Members, index: MemberIndex, at: Millis) {
     members.roll();
     let member = members[index].clone();
     members.roll();
-    let is_plain = index != members.my_index()
-        && member.health == Health::Alive
-        && member.reports.is_empty();
-    let is_news = member.ping_sent.is_none()
-        && at <= NOW + Millis(500)
-        && Some(at) > member.pong_received;
+    let is_plain =
+        index != members.my_index() && member.health == Health::Alive && member.reports.is_empty();
+    let is_news =
+        member.ping_sent.is_none() && at <= NOW + Millis(500) && Some(at) > member.pong_received;
     assert_eq!(members.vouch(index, at, NOW), is_plain);
     let expected = match is_plain && is_news {
         true => Some(at),
@@ -137,7 +135,10 @@ fn vouch(members: &mut Members, index: MemberIndex, at: Millis) {
 }
 
 fn contact(member: &Member) -> Millis {
-    member.ping_sent.or(member.pong_received).unwrap_or_default()
+    member
+        .ping_sent
+        .or(member.pong_received)
+        .unwrap_or_default()
 }
 
 fn check(members: &mut Members) {
@@ -159,7 +160,10 @@ fn check(members: &mut Members) {
         (Mark::Suspect, others(&is_suspect)),
         (Mark::Unwell, others(&|m| m.health != Health::Alive)),
         (Mark::Failed, count(&|m| m.is_failed())),
-        (Mark::FailedOwner, count(&|m| m.is_failed() && m.slot_count > 0)),
+        (
+            Mark::FailedOwner,
+            count(&|m| m.is_failed() && m.slot_count > 0),
+        ),
         (Mark::Follower, count(&|m| m.master().is_some())),
         (Mark::Voice, count(&|m| m.has_voice())),
         (Mark::Orphaned, count(&|m| m.orphaned_at.is_some())),
@@ -182,7 +186,9 @@ fn check(members: &mut Members) {
         .map(|(index, _)| *index)
         .collect();
     assert_eq!(members.late(NOW, Millis(2_500)), late);
-    let asked = all.iter().filter(|(index, member)| *index != me && !member.is_without_address);
+    let asked = all
+        .iter()
+        .filter(|(index, member)| *index != me && !member.is_without_address);
     let oldest = asked.map(|(_, member)| contact(member)).min();
     // Without anybody to ask, none is ever due.
     let never = Millis(u64::MAX - 1);

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::rig::Rig;
-use super::rig::probe::{as_is, telling};
+use super::rig::{Rig, probe::as_is, probe::telling};
 use crate::bus::packet::{Body, Gossip, Heartbeat, NodeFlags};
 use crate::cluster::members::{Health, Member, Role, Stage};
 use crate::ids::NodeId;
