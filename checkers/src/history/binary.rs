@@ -11,12 +11,16 @@
 //!
 //! All numbers are LEB128. An error names the event, counted from 1.
 
+mod known;
+
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 
+use self::known::Known;
+use super::compact::Collector;
 use super::event::{Event, EventKind, Function};
 use super::jsonl::fast::blank;
-use super::jsonl::{HistoryError, HistoryProblem, HistoryRules};
+use super::jsonl::{HistoryError, HistoryProblem, HistoryRules, check_value};
 use super::value::Value;
 use crate::lines::LineProblem;
 use crate::observation::NodeName;
@@ -191,13 +195,57 @@ impl<R: Read> BinaryReader<R> {
     }
 
     fn read_next(&mut self, event: &mut Event) -> Result<bool, HistoryProblem> {
-        if self.number == 0 {
-            let mut magic = [0; MAGIC.len()];
-            self.fill(&mut magic)?;
-            if magic != *MAGIC {
-                return Err(foreign("not a binary history that this build reads"));
-            }
+        let is_read = self.read_event(event)?;
+        if is_read {
+            self.rules.check(event)?;
         }
+        Ok(is_read)
+    }
+
+    /// Puts all operations into a collector, without the detour over events.
+    ///
+    /// # Errors
+    /// As [`BinaryReader::read`].
+    pub fn gather(mut self, collector: &mut Collector) -> Result<(), HistoryError> {
+        let collected = self.collect_all(collector);
+        let line = self.number;
+        collected.map_err(|problem| HistoryError { line, problem })
+    }
+
+    fn collect_all(&mut self, collector: &mut Collector) -> Result<(), HistoryProblem> {
+        let mut known = Known::default();
+        let mut event = blank();
+        loop {
+            while let Some((entry, length)) = known.entry(self.input.buffer(), self.last) {
+                self.input.consume(length);
+                self.number += 1;
+                self.last = (entry.index, entry.time);
+                collector.enter(entry)?;
+            }
+            // Names that are new, and what is rare; also where the buffer ends.
+            if !self.read_event(&mut event)? {
+                return Ok(());
+            }
+            check_value(&event)?;
+            collector.take(&event)?;
+            known.learn(&self.names, collector);
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), HistoryProblem> {
+        if self.number > 0 {
+            return Ok(());
+        }
+        let mut magic = [0; MAGIC.len()];
+        self.fill(&mut magic)?;
+        match magic == *MAGIC {
+            true => Ok(()),
+            false => Err(foreign("not a binary history that this build reads")),
+        }
+    }
+
+    fn read_event(&mut self, event: &mut Event) -> Result<bool, HistoryProblem> {
+        self.begin()?;
         self.number += 1;
         if self.input.fill_buf().map_err(LineProblem::Io)?.is_empty() {
             return Ok(false);
@@ -233,7 +281,6 @@ impl<R: Read> BinaryReader<R> {
             let replicas = self.leb()?.try_into();
             event.replicas = Some(replicas.map_err(|_| foreign("more than 2^32 replicas"))?);
         }
-        self.rules.check(event)?;
         Ok(true)
     }
 

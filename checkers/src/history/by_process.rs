@@ -1,7 +1,8 @@
 //! What is open for each process, found at once however large their numbers are.
 //!
 //! Processes are numbered from 0 and renewed after each unknown outcome, so numbers grow without
-//! end while few are open at a time. Buckets by number, a few entries each.
+//! end while few are open at a time. A table with linear probing: neighbours in number are
+//! neighbours in memory, and mostly nobody is in anybody's place.
 
 use super::event::Process;
 
@@ -9,73 +10,92 @@ use super::event::Process;
 #[derive(Debug)]
 pub struct ByProcess<T> {
     /// A power of two of them.
-    buckets: Vec<Vec<(Process, T)>>,
+    slots: Vec<Option<(Process, T)>>,
     length: usize,
 }
 
 impl<T> Default for ByProcess<T> {
     fn default() -> Self {
         ByProcess {
-            buckets: empty(BUCKETS_MIN),
+            slots: empty(SLOTS_MIN),
             length: 0,
         }
     }
 }
 
-fn empty<T>(count: usize) -> Vec<Vec<(Process, T)>> {
-    std::iter::repeat_with(Vec::new).take(count).collect()
+fn empty<T>(count: usize) -> Vec<Option<(Process, T)>> {
+    std::iter::repeat_with(|| None).take(count).collect()
 }
 
 impl<T> ByProcess<T> {
-    fn bucket(&mut self, process: Process) -> &mut Vec<(Process, T)> {
-        let at = process as usize & (self.buckets.len() - 1);
-        &mut self.buckets[at]
+    fn home(&self, process: Process) -> usize {
+        process as usize & (self.slots.len() - 1)
+    }
+
+    /// Where the process is, or the free slot where it would be.
+    fn find(&self, process: Process) -> usize {
+        let mut at = self.home(process);
+        while self.slots[at]
+            .as_ref()
+            .is_some_and(|slot| slot.0 != process)
+        {
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+        at
     }
 
     /// Enters something; gives back what was there.
     pub fn insert(&mut self, process: Process, entry: T) -> Option<T> {
-        let bucket = self.bucket(process);
-        if let Some(known) = bucket.iter_mut().find(|known| known.0 == process) {
-            return Some(std::mem::replace(&mut known.1, entry));
+        let at = self.find(process);
+        let before = self.slots[at].replace((process, entry));
+        if before.is_none() {
+            self.length += 1;
+            if self.length * 2 > self.slots.len() {
+                self.grow();
+            }
         }
-        bucket.push((process, entry));
-        self.length += 1;
-        if self.length > self.buckets.len() * ENTRIES_MAX {
-            self.grow();
-        }
-        None
+        before.map(|(_, entry)| entry)
     }
 
     /// Takes something out.
     pub fn remove(&mut self, process: Process) -> Option<T> {
-        let bucket = self.bucket(process);
-        let at = bucket.iter().position(|known| known.0 == process)?;
-        let (_, entry) = bucket.swap_remove(at);
+        let mut hole = self.find(process);
+        let (_, entry) = self.slots[hole].take()?;
         self.length -= 1;
+        // Whoever was pushed past the hole moves up, so that nobody is cut off.
+        let mask = self.slots.len() - 1;
+        let mut at = (hole + 1) & mask;
+        while let Some((other, _)) = &self.slots[at] {
+            let home = self.home(*other);
+            if at.wrapping_sub(home) & mask >= at.wrapping_sub(hole) & mask {
+                self.slots.swap(at, hole);
+                hole = at;
+            }
+            at = (at + 1) & mask;
+        }
         Some(entry)
     }
 
     /// Everything, in no particular order.
     pub fn drain(&mut self) -> Vec<T> {
         self.length = 0;
-        let entries = self.buckets.iter_mut().flat_map(std::mem::take);
+        let entries = self.slots.iter_mut().filter_map(Option::take);
         entries.map(|(_, entry)| entry).collect()
     }
 
     fn grow(&mut self) {
-        let larger = empty(self.buckets.len() * 2);
-        for (process, entry) in std::mem::replace(&mut self.buckets, larger)
+        let larger = empty(self.slots.len() * 2);
+        for slot in std::mem::replace(&mut self.slots, larger)
             .into_iter()
             .flatten()
         {
-            self.bucket(process).push((process, entry));
+            let at = self.find(slot.0);
+            self.slots[at] = Some(slot);
         }
     }
 }
 
-const BUCKETS_MIN: usize = 1024;
-/// Entries of a bucket, on average, before there are more buckets.
-const ENTRIES_MAX: usize = 2;
+const SLOTS_MIN: usize = 1024;
 
 #[cfg(test)]
 mod tests {

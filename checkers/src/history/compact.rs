@@ -4,9 +4,11 @@
 //! operation under its key. Small integers live in their [`Atom`]; other values are kept once.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::by_process::ByProcess;
 use super::event::{Event, EventKind, Function, Key, Process};
+use super::jsonl::{HistoryProblem, follows, name_of};
 use super::operation::{Outcome, short};
 use super::value::Value;
 use crate::table::{IndexTable, Mix};
@@ -141,6 +143,54 @@ impl Log {
         }
     }
 
+    /// Lets every register begin with this value: as if somebody had written it before all else.
+    /// Registers within transactions are meant as well.
+    pub fn begin_with(&mut self, value: &Value) {
+        let argument = self.atoms.atom(value);
+        let known: BTreeSet<Key> = self.keys.iter().cloned().collect();
+        for name in self.registers().difference(&known) {
+            self.keys.push(name.clone());
+            self.ops.push(Vec::new());
+        }
+        for (number, ops) in self.ops.iter_mut().enumerate() {
+            // What is over at 0 is before all that begins at 1.
+            for op in ops.iter_mut() {
+                op.invoked = op.invoked.saturating_add(1);
+                op.completed = op.completed.saturating_add(1);
+            }
+            let first = Op {
+                invoked: 0,
+                completed: 0,
+                argument,
+                result: argument,
+                index: BEFORE_ALL,
+                process: 0,
+                key: KeyId(number as u32),
+                f: Function::Write,
+                outcome: Outcome::Ok,
+            };
+            ops.insert(0, first);
+        }
+    }
+
+    /// The keys that transactions name.
+    fn registers(&self) -> BTreeSet<Key> {
+        let mut names = BTreeSet::new();
+        for op in self.ops.iter().flatten().filter(|op| op.f == Function::Txn) {
+            let Value::List(micros) = &*self.atoms.value(op.argument) else {
+                continue;
+            };
+            for micro in micros {
+                if let Value::List(parts) = micro
+                    && let Some(Value::Text(name)) = parts.get(1)
+                {
+                    names.insert(name.clone());
+                }
+            }
+        }
+        names
+    }
+
     /// One line for people.
     pub fn told(&self, op: &Op) -> String {
         let key = &self.keys[op.key.0 as usize];
@@ -156,7 +206,11 @@ impl Log {
             (Outcome::Unknown, true) => "-> unknown".into(),
             (Outcome::Unknown, false) => format!("{argument} -> unknown"),
         };
-        format!("{}{space}{key} {tail} (op {})", op.f.name(), op.index)
+        let place = match op.index {
+            BEFORE_ALL => "before the first".into(),
+            index => format!("op {index}"),
+        };
+        format!("{}{space}{key} {tail} ({place})", op.f.name())
     }
 
     /// Number of operations.
@@ -170,6 +224,25 @@ impl Log {
     }
 }
 
+/// An event whose names and values are known by number.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// Its position.
+    pub index: u64,
+    /// When, ns.
+    pub time: u64,
+    /// Who.
+    pub process: Process,
+    /// Invocation or which completion.
+    pub kind: EventKind,
+    /// What.
+    pub f: Function,
+    /// On which key; none if it does not say.
+    pub key: Option<KeyId>,
+    /// Argument or result.
+    pub value: Atom,
+}
+
 /// Joins events into a [`Log`].
 #[derive(Debug, Default)]
 pub struct Collector {
@@ -178,47 +251,102 @@ pub struct Collector {
     /// The key of the invocation before: the next one is often on the same.
     latest: u32,
     open: ByProcess<Op>,
+    /// All operations, in order of completion.
+    flat: Vec<Op>,
+    last: Option<(u64, u64)>,
 }
 
 impl Collector {
     /// Takes in the next event. Events that break the rules of histories are left out: the reader
     /// reports them.
     pub fn observe(&mut self, event: &Event) {
-        // Replicas may lag behind, so what they answer is held against no order (RP-04).
-        if event.f == Function::ReplicaRead {
-            return;
-        }
+        let _ = self.take(event);
+    }
+
+    /// The same, and holds it against the rules of histories.
+    ///
+    /// # Errors
+    /// As [`Collector::enter`].
+    pub fn take(&mut self, event: &Event) -> Result<(), HistoryProblem> {
         let value = self.log.atoms.atom(&event.value);
-        if event.kind == EventKind::Invoke {
-            let key = self.key(event.key.as_deref().unwrap_or_default());
+        let key = event.key.as_deref().map(|key| self.key(key));
+        self.enter(Entry {
+            index: event.index,
+            time: event.time,
+            process: event.process,
+            kind: event.kind,
+            f: event.f,
+            key,
+            value,
+        })
+    }
+
+    /// Whether there was an event.
+    pub fn has_begun(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Takes in the next event, and holds it against the rules that every history obeys.
+    ///
+    /// # Errors
+    /// The first rule that it breaks; then it is not taken.
+    pub fn enter(&mut self, entry: Entry) -> Result<(), HistoryProblem> {
+        self.last = Some(follows(self.last, entry.index, entry.time)?);
+        let Entry { process, kind, .. } = entry;
+        if kind == EventKind::Invoke {
+            let key = match entry.key {
+                Some(key) => key,
+                None => self.key(""),
+            };
             let op = Op {
-                invoked: event.time,
+                invoked: entry.time,
                 completed: u64::MAX,
-                argument: value,
+                argument: entry.value,
                 result: Atom::NIL,
-                index: event.index,
-                process: event.process,
+                index: entry.index,
+                process,
                 key,
-                f: event.f,
+                f: entry.f,
                 outcome: Outcome::Unknown,
             };
-            if let Some(before) = self.open.insert(event.process, op) {
+            if let Some(before) = self.open.insert(process, op) {
+                let open = before.index;
                 self.file(before);
+                return Err(HistoryProblem::AlreadyOpen { process, open });
             }
-            return;
+            return Ok(());
         }
-        let Some(mut op) = self.open.remove(event.process) else {
-            return;
+        let Some(mut op) = self.open.remove(process) else {
+            return Err(HistoryProblem::NotInvoked { process });
         };
-        (op.outcome, op.completed) = match event.kind {
-            EventKind::Ok => (Outcome::Ok, event.time),
-            EventKind::Fail => (Outcome::Fail, event.time),
+        // A completion may leave out the key: the invocation has it.
+        if op.f != entry.f || entry.key.is_some_and(|key| key != op.key) {
+            let name = |f, key: Option<KeyId>| {
+                let key = key.map(|key| &self.log.keys[key.0 as usize]);
+                name_of(f, key.filter(|key| !key.is_empty()))
+            };
+            return Err(HistoryProblem::OtherOperation {
+                process,
+                open: op.index,
+                invoked: name(op.f, Some(op.key)),
+                got: name(entry.f, entry.key),
+            });
+        }
+        (op.outcome, op.completed) = match kind {
+            EventKind::Ok => (Outcome::Ok, entry.time),
+            EventKind::Fail => (Outcome::Fail, entry.time),
             EventKind::Invoke | EventKind::Info => (Outcome::Unknown, u64::MAX),
         };
         if op.outcome == Outcome::Ok {
-            op.result = value;
+            op.result = entry.value;
         }
         self.file(op);
+        Ok(())
+    }
+
+    /// The atom of a value.
+    pub fn atom(&mut self, value: &Value) -> Atom {
+        self.log.atoms.atom(value)
     }
 
     /// The log; what is still open is of unknown outcome.
@@ -226,30 +354,46 @@ impl Collector {
         let mut open = self.open.drain();
         open.sort_by_key(|op| op.index);
         open.into_iter().for_each(|op| self.file(op));
+        let mut counts = vec![0; self.log.keys.len()];
+        for op in &self.flat {
+            counts[op.key.0 as usize] += 1;
+        }
+        if counts.len() == 1 {
+            self.log.ops = vec![self.flat];
+            return self.log;
+        }
+        // Each key gets just as much as it needs: many that grow side by side would be copied
+        // over and over.
+        self.log.ops = counts.into_iter().map(Vec::with_capacity).collect();
+        for op in self.flat {
+            self.log.ops[op.key.0 as usize].push(op);
+        }
         self.log
     }
 
     fn file(&mut self, op: Op) {
-        self.log.ops[op.key.0 as usize].push(op);
+        // Replicas may lag behind, so what they answer is held against no order (RP-04).
+        if op.f != Function::ReplicaRead {
+            self.flat.push(op);
+        }
     }
 
-    fn key(&mut self, name: &str) -> KeyId {
+    /// The key of this name.
+    pub fn key(&mut self, name: &str) -> KeyId {
         let keys = &self.log.keys;
-        if keys
-            .get(self.latest as usize)
-            .is_some_and(|key| &**key == name)
-        {
-            return KeyId(self.latest);
+        let is_it = |at: u32| keys.get(at as usize).is_some_and(|key| &**key == name);
+        if !is_it(self.latest) {
+            let hash = Mix::of(name);
+            self.latest = self.table.find(hash, is_it).unwrap_or_else(|| {
+                let position = self.log.keys.len() as u32;
+                self.log.keys.push(name.into());
+                self.table.insert(hash, position);
+                position
+            });
         }
-        let hash = Mix::of(name);
-        if let Some(known) = self.table.find(hash, |at| &*keys[at as usize] == name) {
-            self.latest = known;
-            return KeyId(known);
-        }
-        let position = keys.len() as u32;
-        self.log.keys.push(name.into());
-        self.log.ops.push(Vec::new());
-        self.table.insert(hash, position);
-        KeyId(position)
+        KeyId(self.latest)
     }
 }
+
+/// Index of what was there before the first operation.
+const BEFORE_ALL: u64 = u64::MAX;

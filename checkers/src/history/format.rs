@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::binary::{BinaryReader, MAGIC};
+use super::compact::{Collector, Log};
 use super::edn::{EdnReader, Keys};
 use super::event::Event;
 use super::jsonl::fast::blank;
@@ -59,6 +60,25 @@ pub fn read<'a>(format: Format, keys: Keys, input: impl Read + 'a) -> Events<'a>
         Format::Edn => Box::new(EdnReader::new(input, keys)),
         Format::Porcupine => Box::new(LogReader::new(input)),
     }
+}
+
+/// The operations of a history in this form, by key: the fastest way to what judges of objects
+/// need.
+///
+/// # Errors
+/// As the events of [`read`].
+pub fn collect(format: Format, keys: Keys, input: impl Read) -> Result<Log, HistoryError> {
+    let mut collector = Collector::default();
+    match format {
+        Format::Jsonl => HistoryReader::new(input).gather(&mut collector)?,
+        Format::Binary => BinaryReader::new(input).gather(&mut collector)?,
+        Format::Edn | Format::Porcupine => {
+            for event in read(format, keys, input) {
+                collector.observe(&event?);
+            }
+        }
+    }
+    Ok(collector.finish())
 }
 
 /// Hands on the events of a history in this form, one after the other in one place: the fastest

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use self::fast::{FastLines, blank};
 use super::by_process::ByProcess;
+use super::compact::Collector;
 use super::event::{Event, EventKind, Function, Key, Process};
 use crate::lines::{LineProblem, Lines, write_line};
 
@@ -102,7 +103,7 @@ impl HistoryRules {
     /// # Errors
     /// The first rule that it breaks.
     pub fn check(&mut self, event: &Event) -> Result<(), HistoryProblem> {
-        self.check_order(event)?;
+        self.last = Some(follows(self.last, event.index, event.time)?);
         check_value(event)?;
         let process = event.process;
         match event.kind {
@@ -129,35 +130,39 @@ impl HistoryRules {
         }
         Ok(())
     }
+}
 
-    fn check_order(&mut self, event: &Event) -> Result<(), HistoryProblem> {
-        if let Some((index, time)) = self.last {
-            if event.index <= index {
-                return Err(HistoryProblem::IndexNotGrowing {
-                    previous: index,
-                    got: event.index,
-                });
-            }
-            if event.time < time {
-                return Err(HistoryProblem::TimeGoesBack {
-                    previous: time,
-                    got: event.time,
-                });
-            }
-        }
-        self.last = Some((event.index, event.time));
-        Ok(())
+/// Index and time of an event, if they go on from those of the one before.
+///
+/// # Errors
+/// The rule that they break.
+pub fn follows(
+    last: Option<(u64, u64)>,
+    index: u64,
+    time: u64,
+) -> Result<(u64, u64), HistoryProblem> {
+    match last {
+        Some((previous, _)) if index <= previous => Err(HistoryProblem::IndexNotGrowing {
+            previous,
+            got: index,
+        }),
+        Some((_, previous)) if time < previous => Err(HistoryProblem::TimeGoesBack {
+            previous,
+            got: time,
+        }),
+        Some(_) | None => Ok((index, time)),
     }
 }
 
-fn name_of(f: Function, key: Option<&Key>) -> String {
+/// An operation as problems name it.
+pub fn name_of(f: Function, key: Option<&Key>) -> String {
     match key {
         Some(key) => format!("{f:?} of {key}"),
         None => format!("{f:?}"),
     }
 }
 
-fn check_value(event: &Event) -> Result<(), HistoryProblem> {
+pub(super) fn check_value(event: &Event) -> Result<(), HistoryProblem> {
     use super::Value;
     let is_pair = matches!(&event.value, Value::List(items) if items.len() == 2);
     match (event.f, event.kind) {
@@ -208,28 +213,55 @@ impl<R: Read> HistoryReader<R> {
         read.map_err(|problem| HistoryError { line, problem })
     }
 
+    /// Puts all operations into a collector, without the detour over events.
+    ///
+    /// # Errors
+    /// As [`HistoryReader::read`].
+    pub fn gather(mut self, collector: &mut Collector) -> Result<(), HistoryError> {
+        let collected = self.collect_all(collector);
+        let line = self.lines.number();
+        collected.map_err(|problem| HistoryError { line, problem })
+    }
+
+    fn collect_all(&mut self, collector: &mut Collector) -> Result<(), HistoryProblem> {
+        while let Some(line) = self.lines.next_line()? {
+            if let Some(entry) = fast::entry(line, collector) {
+                collector.enter(entry)?;
+            } else if let Some(event) = general(line, collector.has_begun())? {
+                check_value(&event)?;
+                collector.take(&event)?;
+            }
+        }
+        Ok(())
+    }
+
     fn read_next(&mut self, event: &mut Event) -> Result<bool, HistoryProblem> {
         loop {
             let Some(line) = self.lines.next_line()? else {
                 return Ok(false);
             };
-            if self.fast.read(line, event).is_some() {
-                self.rules.check(event)?;
-                return Ok(true);
-            }
-            if let Ok(header) = serde_json::from_slice::<Header>(line) {
-                if header.format != HISTORY_FORMAT {
-                    return Err(HistoryProblem::Format(header.format));
+            if self.fast.read(line, event).is_none() {
+                match general(line, self.rules.last.is_some())? {
+                    Some(read) => *event = read,
+                    None => continue,
                 }
-                if self.rules.last.is_some() {
-                    return Err(HistoryProblem::HeaderNotFirst);
-                }
-                continue;
             }
-            *event = serde_json::from_slice::<Event>(line).map_err(LineProblem::from)?;
             self.rules.check(event)?;
             return Ok(true);
         }
+    }
+}
+
+/// The event of a line of any form; none if it is the header.
+fn general(line: &[u8], has_begun: bool) -> Result<Option<Event>, HistoryProblem> {
+    let Ok(header) = serde_json::from_slice::<Header>(line) else {
+        let event = serde_json::from_slice(line).map_err(LineProblem::from)?;
+        return Ok(Some(event));
+    };
+    match header.format {
+        HISTORY_FORMAT if has_begun => Err(HistoryProblem::HeaderNotFirst),
+        HISTORY_FORMAT => Ok(None),
+        other => Err(HistoryProblem::Format(other)),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What judges read from files: histories, and every other stream of a recording.
 
+use slotquake_checkers::history::edn::{self, Keys};
+use slotquake_checkers::history::format::{Format, collect, each, read};
 use slotquake_checkers::history::jsonl::{HistoryReader, HistoryWriter};
 use slotquake_checkers::observation::{Fault, Lifecycle, Packet, View};
 use slotquake_checkers::recording::{read_history, read_setting, read_stream, write_stream};
@@ -7,6 +9,7 @@ use slotquake_checkers::recording::{read_history, read_setting, read_stream, wri
 /// The same bytes as each of the streams.
 pub(super) fn lines(input: &[u8]) {
     history(input);
+    forms(input);
     let _setting = read_setting(input).map(|setting| format!("{setting:?}"));
     round_trip::<Packet>(input);
     round_trip::<View>(input);
@@ -23,6 +26,31 @@ fn history(input: &[u8]) {
     let written = writer.finish().expect("memory");
     let again = read_history(written.as_slice()).expect("a judge reads what it writes");
     assert_eq!(events, again, "written and read again");
+}
+
+/// Whatever form the bytes have: those that are read one by one are read alike all together.
+fn forms(input: &[u8]) {
+    for form in [
+        Format::Jsonl,
+        Format::Binary,
+        Format::Edn,
+        Format::Porcupine,
+    ] {
+        let read: Result<Vec<_>, _> = read(form, Keys::InValues, input).collect();
+        let mut count = 0;
+        let each = each(form, Keys::Apart, input, |_| count += 1);
+        let collected = collect(form, Keys::Apart, input);
+        assert_eq!(
+            each.map_err(|error| error.to_string()),
+            collected.map(drop).map_err(|error| error.to_string())
+        );
+        if let (Format::Edn, Ok(events)) = (form, read) {
+            let mut written = Vec::new();
+            for event in &events {
+                edn::write(&mut written, event).expect("memory");
+            }
+        }
+    }
 }
 
 fn round_trip<T>(input: &[u8])

@@ -3,6 +3,8 @@
 //! The committed corpus began with these, with payloads and files of real servers of three
 //! versions, and with what a coverage-guided fuzzer made of them.
 
+use slotquake_checkers::history::binary::BinaryWriter;
+use slotquake_checkers::history::edn;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -75,7 +77,19 @@ fn histories() -> Vec<Vec<u8>> {
         found.append(&mut shared.borrow_mut());
         files.push((name, found));
     }
-    files.into_iter().map(|(_, bytes)| bytes).collect()
+    let mut seeds: Vec<Vec<u8>> = files.into_iter().map(|(_, bytes)| bytes).collect();
+    let mut binary = BinaryWriter::new(Vec::new()).expect("memory");
+    let mut text = Vec::new();
+    for event in &sample.events[..12] {
+        binary.write(event).expect("memory");
+        edn::write(&mut text, event).expect("memory");
+    }
+    seeds.extend([binary.finish().expect("memory"), text]);
+    seeds.push(
+        b"INFO  jepsen.util - 0\t:invoke\t:cas\t[0 1]\nINFO  jepsen.util - 0\t:ok\t:cas\t[0 1]\n"
+            .to_vec(),
+    );
+    seeds
 }
 
 /// Keeps what is written to the one file of interest.

@@ -1,9 +1,12 @@
 //! Jepsen's own histories, in and out: maps of `:type`, `:f`, `:value`, `:process`, one a line or
 //! all in one vector.
 //!
-//! `:index` and `:time` may be missing: the place in the history stands for them. Events of the
-//! nemesis and of other processes that have no number are left out. Values of `independent` tests
-//! are `[key value]`, which cannot be told from a list: [`Keys::InValues`] says so.
+//! The order of the events is what counts, as it does for Jepsen's own checkers: `:index` and
+//! `:time` may be missing, and a time before that of the event before is taken as just after it
+//! (threads that write a history down overtake each other). Events of the nemesis are left out; a
+//! history without `:process` is that of one process, and without `:f` one of transactions. Values
+//! of `independent` tests are `[key value]`, which cannot be told from a list: [`Keys::InValues`]
+//! says so.
 
 mod syntax;
 
@@ -37,6 +40,8 @@ pub struct EdnReader<R> {
     table: IndexTable,
     taken: u64,
     last_time: u64,
+    /// The time of the event before is not its own.
+    is_pushed: bool,
     is_over: bool,
 }
 
@@ -51,6 +56,7 @@ impl<R: Read> EdnReader<R> {
             table: IndexTable::default(),
             taken: 0,
             last_time: 0,
+            is_pushed: false,
             is_over: false,
         }
     }
@@ -71,18 +77,29 @@ impl<R: Read> EdnReader<R> {
     }
 
     fn event(&mut self, entries: &[(Form, Form)]) -> Result<Option<Event>, HistoryProblem> {
-        let field = |name: &str| {
+        let given = |name: &str| {
             let mut named = entries.iter();
             let found = named.find(|(key, _)| matches!(key, Form::Keyword(key) if key == name));
-            found.map_or(&Form::Nil, |(_, value)| value)
+            found.map(|(_, value)| value)
         };
-        let Form::Int(process) = field("process") else {
-            return Ok(None);
+        let field = |name: &str| given(name).unwrap_or(&Form::Nil);
+        let process = match given("process") {
+            None => 0,
+            Some(Form::Int(process)) => *process,
+            Some(_) => return Ok(None),
         };
         let mut event = blank();
-        event.process = u32::try_from(*process).map_err(|_| bad(":process is too large"))?;
+        event.process = u32::try_from(process).map_err(|_| bad(":process is too large"))?;
         event.index = natural(field("index"), self.taken)?;
-        event.time = natural(field("time"), self.last_time + 1)?;
+        let next = self.last_time.checked_add(1);
+        let next = next.ok_or_else(|| bad(":time is too large"))?;
+        event.time = natural(field("time"), next)?;
+        // Once pushed on, it goes on so until a time is ahead again.
+        self.is_pushed =
+            event.time < self.last_time || (self.is_pushed && event.time == self.last_time);
+        if self.is_pushed {
+            event.time = next;
+        }
         event.kind = match word(field("type")) {
             "invoke" => EventKind::Invoke,
             "ok" => EventKind::Ok,
@@ -94,8 +111,11 @@ impl<R: Read> EdnReader<R> {
                 )));
             }
         };
-        event.f = function(word(field("f")))
-            .ok_or_else(|| bad(&format!(":f is {:?}, which nobody knows", word(field("f")))))?;
+        event.f = match given("f") {
+            None | Some(Form::Nil) => Function::Txn,
+            Some(name) => function(word(name))
+                .ok_or_else(|| bad(&format!(":f is {:?}, which nobody knows", word(name))))?,
+        };
         let mut value = value_of(field("value"));
         let mut key = field("key").clone();
         if let (Keys::InValues, Form::Items(pair)) = (self.keys, field("value"))
@@ -108,7 +128,13 @@ impl<R: Read> EdnReader<R> {
             key => Some(self.name(&key)),
         };
         event.value = value;
-        self.taken = event.index + 1;
+        if event.f == Function::Txn {
+            shorten_kinds(&mut event.value);
+        }
+        self.taken = event
+            .index
+            .checked_add(1)
+            .ok_or_else(|| bad(":index is too large"))?;
         self.last_time = event.time;
         Ok(Some(event))
     }
@@ -146,6 +172,24 @@ impl<R: Read> Iterator for EdnReader<R> {
     }
 }
 
+/// Micro-operations by the names that histories have for them elsewhere.
+fn shorten_kinds(transaction: &mut Value) {
+    let Value::List(micros) = transaction else {
+        return;
+    };
+    for micro in micros {
+        if let Value::List(parts) = micro
+            && let Some(Value::Text(kind)) = parts.first_mut()
+        {
+            match &**kind {
+                "read" => *kind = "r".into(),
+                "write" => *kind = "w".into(),
+                _ => {}
+            }
+        }
+    }
+}
+
 /// Functions by the names that Jepsen's tests give them.
 pub fn function(name: &str) -> Option<Function> {
     Function::of_name(name.as_bytes()).or(match name {
@@ -166,7 +210,8 @@ fn word(form: &Form) -> &str {
 
 fn natural(form: &Form, otherwise: u64) -> Result<u64, HistoryProblem> {
     match form {
-        Form::Nil => Ok(otherwise),
+        // Jepsen's own mark of what is missing is -1.
+        Form::Nil | Form::Int(-1) => Ok(otherwise),
         Form::Int(number) => {
             u64::try_from(*number).map_err(|_| bad(":index and :time cannot be negative"))
         }

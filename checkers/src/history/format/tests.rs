@@ -49,6 +49,112 @@ fn binary_and_edn_give_back_what_they_took() {
     assert_eq!(events(Format::Edn, Keys::InValues, &text), expected);
 }
 
+fn collected(format: Format, bytes: &[u8]) -> String {
+    match collect(format, Keys::Apart, bytes) {
+        Ok(log) => told(&log),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn observed(format: Format, bytes: &[u8]) -> String {
+    let mut collector = Collector::default();
+    let read = each(format, Keys::Apart, bytes, |event| collector.observe(event));
+    match read {
+        Ok(()) => told(&collector.finish()),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Keys without operations are those of other names.
+fn told(log: &Log) -> String {
+    let mut told = String::new();
+    let of_keys = log.keys.iter().zip(&log.ops);
+    for (key, ops) in of_keys.filter(|(_, ops)| !ops.is_empty()) {
+        told += &format!("{key}\n");
+        for op in ops {
+            let (argument, result) = (log.atoms.value(op.argument), log.atoms.value(op.result));
+            let times = (op.invoked, op.completed, op.index, op.process);
+            told += &format!(
+                "{times:?} {:?} {argument:?} {result:?} {:?}\n",
+                op.f, op.outcome
+            );
+        }
+    }
+    told
+}
+
+/// More events than a reader has at hand at once, of all forms, on many keys.
+fn many() -> Vec<Event> {
+    let mut all = Vec::new();
+    for number in 0..30_000_u64 {
+        let mut event = super::blank();
+        let process = (number % 7) as u32;
+        event.process = process + 7 * (number / 3000) as u32;
+        event.f = Function::ALL[(number % 18) as usize];
+        event.key = (number % 5 > 0).then(|| format!("key {}", number % 311).into());
+        event.value = match number % 6 {
+            0 => Value::Text(format!("text {}", number % 100).into()),
+            1 => Value::Int(i64::MIN + number as i64),
+            2 => Value::Int(-(number as i64)),
+            _ => Value::Int(number as i64),
+        };
+        if matches!(event.f, Function::Cas | Function::Txn) {
+            event.value = Value::List(vec![event.value.clone(), Value::Nil]);
+        }
+        event.node = (number % 4 == 0).then(|| crate::observation::NodeName("n1".into()));
+        event.replicas = (number % 9 == 0).then_some(2);
+        event.final_read = number % 1000 == 0;
+        for kind in [EventKind::Invoke, EventKind::Ok] {
+            event.index = all.len() as u64;
+            event.time = all.len() as u64 * 1_000_003;
+            event.kind = match (kind, number % 11) {
+                (EventKind::Ok, 3) => EventKind::Fail,
+                (EventKind::Ok, 4) => EventKind::Info,
+                (kind, _) => kind,
+            };
+            all.push(event.clone());
+        }
+    }
+    all
+}
+
+#[test]
+fn operations_are_the_same_with_and_without_events_between() {
+    let many = many();
+    let binary = binary(&many);
+    let mut jsonl = crate::history::jsonl::HistoryWriter::new(Vec::new()).expect("memory");
+    many.iter()
+        .for_each(|event| jsonl.write(event).expect("memory"));
+    let jsonl = jsonl.finish().expect("memory");
+    let expected = observed(Format::Jsonl, &jsonl);
+    assert!(expected.lines().count() > 28_000);
+    for (format, bytes) in [(Format::Jsonl, &jsonl), (Format::Binary, &binary)] {
+        // Whole, they would fill many screens.
+        assert!(collected(format, bytes) == expected, "{format:?}");
+        assert!(observed(format, bytes) == expected, "{format:?}");
+    }
+}
+
+#[test]
+fn damage_is_refused_alike_with_and_without_events_between() {
+    let good = events(Format::Jsonl, Keys::Apart, JSON.as_bytes());
+    for (format, bytes) in [
+        (Format::Jsonl, JSON.as_bytes().to_vec()),
+        (Format::Binary, binary(&good)),
+    ] {
+        for place in 0..bytes.len() {
+            for byte in [0, 1, b'9', b'"', b'e', 0x7f, 0x80, 0xff] {
+                let mut bytes = bytes.clone();
+                bytes[place] = byte;
+                let (one, other) = (collected(format, &bytes), observed(format, &bytes));
+                assert_eq!(one, other, "{byte} at {place} of {format:?}");
+            }
+            let bytes = &bytes[..place];
+            assert_eq!(collected(format, bytes), observed(format, bytes), "{place}");
+        }
+    }
+}
+
 #[test]
 fn reads_the_vectors_and_records_that_jepsen_writes() {
     let text = "[#jepsen.history.Op{:index 0, :time 3, :type :invoke, :process 0, :f :w,\n\
@@ -59,6 +165,33 @@ fn reads_the_vectors_and_records_that_jepsen_writes() {
     assert_eq!(read.len(), 2);
     assert_eq!((read[1].kind, read[1].f), (EventKind::Ok, Function::Write));
     assert_eq!((read[1].index, read[1].time), (1, 4));
+}
+
+#[test]
+fn what_stands_later_in_an_edn_history_is_later() {
+    let text = "{:type :invoke, :process 0, :f :w, :value 4, :time 90}\n\
+                {:type :ok, :process 0, :f :w, :value 4, :time 80}\n\
+                {:type :invoke, :process 0, :f :w, :value 5, :time 91}\n";
+    let read = events(Format::Edn, Keys::Apart, text.as_bytes());
+    let times: Vec<u64> = read.iter().map(|event| event.time).collect();
+    assert_eq!(times, [90, 91, 92]);
+}
+
+#[test]
+fn reads_transactions_without_process_and_function() {
+    let text = "{:index 0 :type :invoke :value [[:write :x 1] [:read :x nil]]}\n\
+                {:index 1 :type :ok :value [[:write :x 1] [:read :x 1]]}\n";
+    let read = events(Format::Edn, Keys::Apart, text.as_bytes());
+    assert_eq!((read[1].process, read[1].f), (0, Function::Txn));
+    let micro = |kind: &str| {
+        let parts = [
+            Value::Text(kind.into()),
+            Value::Text("x".into()),
+            Value::Int(1),
+        ];
+        Value::List(parts.to_vec())
+    };
+    assert_eq!(read[1].value, Value::List(vec![micro("w"), micro("r")]));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::history::compact::{Atom, Collector, Entry};
 use crate::history::{Event, EventKind, Function, Key, Value};
 use crate::observation::NodeName;
 use crate::table::{IndexTable, Mix};
@@ -21,7 +22,9 @@ impl FastLines {
     pub fn read(&mut self, line: &[u8], event: &mut Event) -> Option<()> {
         let mut rest = Cursor { bytes: line };
         let (mut seen, mut is_over) = (HEAD, false);
-        if rest.head(event).is_some() {
+        if let Some(head) = rest.head() {
+            (event.index, event.time, event.process) = (head.index, head.time, head.process);
+            (event.kind, event.f) = (head.kind, head.f);
             is_over = rest.is_last()?;
         } else {
             seen = 0;
@@ -112,6 +115,53 @@ impl FastLines {
     }
 }
 
+/// The event of this line with names and values by number, if the line has the usual form.
+pub fn entry(line: &[u8], collector: &mut Collector) -> Option<Entry> {
+    let mut rest = Cursor { bytes: line };
+    let mut event = rest.head()?;
+    let mut seen = HEAD;
+    while !rest.is_last()? {
+        let field = rest.string()?;
+        rest.expect(b':')?;
+        let bit = match field {
+            b"key" => {
+                let name = std::str::from_utf8(rest.string()?).ok()?;
+                event.key = Some(collector.key(name));
+                KEY
+            }
+            b"value" => {
+                event.value = rest.atom(&event, collector)?;
+                VALUE
+            }
+            b"node" => {
+                std::str::from_utf8(rest.string()?).ok()?;
+                NODE
+            }
+            b"error" => {
+                std::str::from_utf8(rest.string()?).ok()?;
+                ERROR
+            }
+            b"replicas" => {
+                u32::try_from(rest.number()?).ok()?;
+                REPLICAS
+            }
+            _ => return None,
+        };
+        if seen & bit != 0 {
+            return None;
+        }
+        seen |= bit;
+    }
+    let is_needed = event.kind == EventKind::Invoke && takes_a_list_or_more(event.f);
+    let is_whole = rest.bytes.trim_ascii().is_empty() && (seen & VALUE != 0 || !is_needed);
+    is_whole.then_some(event)
+}
+
+/// Whether an invocation must have a value of a certain form.
+fn takes_a_list_or_more(f: Function) -> bool {
+    matches!(f, Function::Cas | Function::Txn | Function::Add)
+}
+
 fn kind(name: &[u8]) -> Option<EventKind> {
     Some(match name {
         b"invoke" => EventKind::Invoke,
@@ -168,18 +218,41 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// The first five fields, in the order and without the spaces in which they are written.
-    fn head(&mut self, event: &mut Event) -> Option<()> {
+    fn head(&mut self) -> Option<Entry> {
         self.literal(b"{\"index\":")?;
-        event.index = self.number()?;
+        let index = self.number()?;
         self.literal(b",\"time\":")?;
-        event.time = self.number()?;
+        let time = self.number()?;
         self.literal(b",\"process\":")?;
-        event.process = self.number()?.try_into().ok()?;
+        let process = self.number()?.try_into().ok()?;
         self.literal(b",\"type\":")?;
-        event.kind = kind(self.string()?)?;
+        let kind = kind(self.string()?)?;
         self.literal(b",\"f\":")?;
-        event.f = Function::of_name(self.string()?)?;
-        Some(())
+        Some(Entry {
+            index,
+            time,
+            process,
+            kind,
+            f: Function::of_name(self.string()?)?,
+            key: None,
+            value: Atom::NIL,
+        })
+    }
+
+    /// A value by number, if it is one that the operation may have.
+    fn atom(&mut self, event: &Entry, collector: &mut Collector) -> Option<Atom> {
+        let value = match self.peek()? {
+            b'0'..=b'9' => Value::Int(self.number()?.try_into().ok()?),
+            _ => self.value(0)?,
+        };
+        let is_invoked = event.kind == EventKind::Invoke;
+        let fits = match (event.f, &value) {
+            (Function::Cas, Value::List(pair)) => pair.len() == 2,
+            (Function::Txn, Value::List(_)) => true,
+            (Function::Add, value) => *value != Value::Nil,
+            (f, _) => !takes_a_list_or_more(f),
+        };
+        (fits || !is_invoked).then(|| collector.atom(&value))
     }
 
     fn literal(&mut self, literal: &[u8]) -> Option<()> {
@@ -231,21 +304,22 @@ impl<'a> Cursor<'a> {
         Some(string)
     }
 
+    /// A natural number of few digits; others are for the general parser.
     fn number(&mut self) -> Option<u64> {
         self.peek()?;
-        let mut number = 0u64;
+        let mut number = 0;
         let mut digits = 0;
-        while let Some((digit, rest)) = self.bytes.split_first()
-            && digit.is_ascii_digit()
-        {
-            number = number
-                .checked_mul(10)?
-                .checked_add(u64::from(digit - b'0'))?;
+        for byte in self.bytes.iter().take(DIGITS_MAX + 1) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            number = number * 10 + u64::from(digit);
             digits += 1;
-            self.bytes = rest;
         }
+        self.bytes = &self.bytes[digits..];
         let is_over = !matches!(self.bytes.first(), Some(b'.' | b'e' | b'E'));
-        (digits > 0 && is_over).then_some(number)
+        (digits > 0 && digits <= DIGITS_MAX && is_over).then_some(number)
     }
 
     fn value(&mut self, depth: usize) -> Option<Value> {
@@ -299,6 +373,8 @@ const REPLICAS: u32 = 512;
 /// What an event cannot do without, and what [`Cursor::head`] reads.
 const REQUIRED: u32 = INDEX | TIME | PROCESS | KIND | FUNCTION;
 const HEAD: u32 = REQUIRED;
+/// Digits that fit into 64 bits whatever they are, with one to spare.
+const DIGITS_MAX: usize = 18;
 /// Levels of lists read here.
 const DEPTH_MAX: usize = 8;
 /// Names kept; a history of more keys pays for each.
