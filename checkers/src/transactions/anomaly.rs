@@ -143,24 +143,23 @@ impl AnomalyKind {
         use ConsistencyModel as M;
         use CycleKind as C;
         match self {
-            AnomalyKind::Internal | AnomalyKind::FutureRead => &[M::ReadAtomic],
+            AnomalyKind::Internal => &[M::ReadAtomic],
             AnomalyKind::GarbageRead
             | AnomalyKind::DuplicateElements
             | AnomalyKind::CyclicVersions => &[M::ReadUncommitted],
-            AnomalyKind::IncompatibleOrder
+            AnomalyKind::FutureRead
+            | AnomalyKind::IncompatibleOrder
             | AnomalyKind::G1a
             | AnomalyKind::G1b
             | AnomalyKind::DirtyUpdate => &[M::ReadCommitted],
-            AnomalyKind::LostUpdate => &[M::ParallelSnapshotIsolation, M::RepeatableRead],
+            AnomalyKind::LostUpdate => &[M::CursorStability, M::UpdateAtomic],
             AnomalyKind::Cycle(C::G0, Order::Data) => &[M::ReadUncommitted],
             AnomalyKind::Cycle(C::G0, Order::Process) => &[M::StrongSessionReadUncommitted],
             AnomalyKind::Cycle(C::G0, Order::Realtime) => &[M::StrongReadUncommitted],
             AnomalyKind::Cycle(C::G1c, Order::Data) => &[M::ReadCommitted],
             AnomalyKind::Cycle(C::G1c, Order::Process) => &[M::StrongSessionReadCommitted],
             AnomalyKind::Cycle(C::G1c, Order::Realtime) => &[M::StrongReadCommitted],
-            AnomalyKind::Cycle(C::GSingle, Order::Data) => {
-                &[M::ParallelSnapshotIsolation, M::RepeatableRead]
-            }
+            AnomalyKind::Cycle(C::GSingle, Order::Data) => &[M::ConsistentView, M::RepeatableRead],
             AnomalyKind::Cycle(C::GNonadjacent, Order::Data) => {
                 &[M::SnapshotIsolation, M::RepeatableRead]
             }

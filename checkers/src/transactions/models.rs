@@ -12,14 +12,34 @@ pub enum ConsistencyModel {
     ReadUncommitted,
     /// PL-2.
     ReadCommitted,
+    /// PL-CS: no lost updates.
+    CursorStability,
+    /// PL-2L: what was seen of a transaction stays seen.
+    MonotonicView,
+    /// PL-MSR: each read is from a snapshot, none older than the one before.
+    MonotonicSnapshotRead,
+    /// Once part of a transaction was seen, all of it is.
+    MonotonicAtomicView,
+    /// PL-2+: no read skew.
+    ConsistentView,
+    /// PL-FCV: reads of a snapshot no older than the beginning.
+    ForwardConsistentView,
     /// Transactions are seen whole or not at all.
     ReadAtomic,
+    /// The same, and no lost updates.
+    UpdateAtomic,
+    /// The same, and whatever a transaction saw is seen before it.
+    Causal,
+    /// The same, and all see what was written in one order.
+    Prefix,
     /// Snapshots that need not be the latest everywhere: long forks, no lost updates.
     ParallelSnapshotIsolation,
     /// PL-2.99.
     RepeatableRead,
     /// Reads from a snapshot, first committer wins.
     SnapshotIsolation,
+    /// PL-3U: what writes is serializable, and each reader agrees with it.
+    UpdateSerializable,
     /// PL-3.
     Serializable,
     /// PL-1 in the order of each process.
@@ -44,13 +64,23 @@ use ConsistencyModel as M;
 
 impl ConsistencyModel {
     /// All of them.
-    pub const ALL: [ConsistencyModel; 15] = [
+    pub const ALL: [ConsistencyModel; 25] = [
         M::ReadUncommitted,
         M::ReadCommitted,
+        M::CursorStability,
+        M::MonotonicView,
+        M::MonotonicSnapshotRead,
+        M::MonotonicAtomicView,
+        M::ConsistentView,
+        M::ForwardConsistentView,
         M::ReadAtomic,
+        M::UpdateAtomic,
+        M::Causal,
+        M::Prefix,
         M::ParallelSnapshotIsolation,
         M::RepeatableRead,
         M::SnapshotIsolation,
+        M::UpdateSerializable,
         M::Serializable,
         M::StrongSessionReadUncommitted,
         M::StrongSessionReadCommitted,
@@ -67,10 +97,20 @@ impl ConsistencyModel {
         match self {
             M::ReadUncommitted => "read-uncommitted",
             M::ReadCommitted => "read-committed",
+            M::CursorStability => "cursor-stability",
+            M::MonotonicView => "monotonic-view",
+            M::MonotonicSnapshotRead => "monotonic-snapshot-read",
+            M::MonotonicAtomicView => "monotonic-atomic-view",
+            M::ConsistentView => "consistent-view",
+            M::ForwardConsistentView => "forward-consistent-view",
             M::ReadAtomic => "read-atomic",
+            M::UpdateAtomic => "update-atomic",
+            M::Causal => "causal-cerone",
+            M::Prefix => "prefix",
             M::ParallelSnapshotIsolation => "parallel-snapshot-isolation",
             M::RepeatableRead => "repeatable-read",
             M::SnapshotIsolation => "snapshot-isolation",
+            M::UpdateSerializable => "update-serializable",
             M::Serializable => "serializable",
             M::StrongSessionReadUncommitted => "strong-session-read-uncommitted",
             M::StrongSessionReadCommitted => "strong-session-read-committed",
@@ -83,8 +123,13 @@ impl ConsistencyModel {
         }
     }
 
-    /// The model of this name.
+    /// The model of this name, or of another name that it goes by.
     pub fn of_name(name: &str) -> Option<ConsistencyModel> {
+        let name = match name {
+            "strong-serializable" => "strict-serializable",
+            "conflict-serializable" => "serializable",
+            name => name,
+        };
         M::ALL.into_iter().find(|model| model.name() == name)
     }
 
@@ -93,10 +138,30 @@ impl ConsistencyModel {
         match self {
             M::ReadUncommitted => &[],
             M::ReadCommitted => &[M::ReadUncommitted],
-            M::ReadAtomic | M::RepeatableRead => &[M::ReadCommitted],
-            M::ParallelSnapshotIsolation => &[M::ReadAtomic],
-            M::SnapshotIsolation => &[M::ParallelSnapshotIsolation],
-            M::Serializable => &[M::RepeatableRead, M::SnapshotIsolation],
+            M::CursorStability
+            | M::MonotonicView
+            | M::MonotonicSnapshotRead
+            | M::MonotonicAtomicView => &[M::ReadCommitted],
+            M::ConsistentView => &[M::CursorStability, M::MonotonicView],
+            M::ForwardConsistentView => &[M::ConsistentView],
+            M::ReadAtomic => &[M::MonotonicAtomicView],
+            M::UpdateAtomic | M::Causal => &[M::ReadAtomic],
+            M::Prefix => &[M::Causal],
+            M::RepeatableRead => &[M::CursorStability, M::MonotonicAtomicView],
+            // Its cycles have two anti-dependencies or more.
+            M::ParallelSnapshotIsolation => &[M::Causal, M::UpdateAtomic, M::ConsistentView],
+            M::SnapshotIsolation => &[
+                M::ParallelSnapshotIsolation,
+                M::Prefix,
+                M::ForwardConsistentView,
+                M::MonotonicSnapshotRead,
+            ],
+            M::UpdateSerializable => &[M::ForwardConsistentView],
+            M::Serializable => &[
+                M::RepeatableRead,
+                M::SnapshotIsolation,
+                M::UpdateSerializable,
+            ],
             M::StrongSessionReadUncommitted => &[M::ReadUncommitted],
             M::StrongSessionReadCommitted => &[M::StrongSessionReadUncommitted, M::ReadCommitted],
             M::StrongSessionSnapshotIsolation => {

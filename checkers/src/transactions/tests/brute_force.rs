@@ -4,6 +4,7 @@
 //! (all committed, each list read at the end), no anomaly must mean that one does.
 
 use super::story::judged;
+use crate::history::Outcome;
 use crate::transactions::anomaly::Order;
 use crate::transactions::{AnomalyKind, Dialect, TxnReport};
 
@@ -13,6 +14,7 @@ struct Small {
     begin: u64,
     end: u64,
     micros: Vec<Micro>,
+    outcome: Outcome,
 }
 
 #[derive(Debug, Clone)]
@@ -70,8 +72,21 @@ fn history(dialect: Dialect, dice: &mut Dice) -> Vec<Small> {
             }
             micros.push(Micro::Write(key, value));
         }
-        states.push(next);
-        all.push(Small { begin, end, micros });
+        // Of some nobody knows whether they happened, and some did not.
+        let (outcome, has_effect) = match dice.below(10) {
+            0 => (Outcome::Unknown, dice.below(2) == 0),
+            1 => (Outcome::Fail, false),
+            _ => (Outcome::Ok, true),
+        };
+        if has_effect {
+            states.push(next);
+        }
+        all.push(Small {
+            begin,
+            end,
+            micros,
+            outcome,
+        });
     }
     // Reading everything at the end determines the order of all writes.
     let last = &states[states.len() - 1];
@@ -80,13 +95,19 @@ fn history(dialect: Dialect, dice: &mut Dice) -> Vec<Small> {
         begin: 100,
         end: 101,
         micros: micros.collect(),
+        outcome: Outcome::Ok,
     });
     all
 }
 
 fn lines(history: &[Small]) -> Vec<String> {
     let line = |(process, txn): (usize, &Small)| {
-        let mut line = format!("p{process} {} {} ok", txn.begin, txn.end);
+        let outcome = match txn.outcome {
+            Outcome::Ok => "ok",
+            Outcome::Fail => "fail",
+            Outcome::Unknown => "info",
+        };
+        let mut line = format!("p{process} {} {} {outcome}", txn.begin, txn.end);
         for micro in &txn.micros {
             let told = match micro {
                 Micro::Write(key, value) => format!(" {{}}{}:{value}", ["x", "y"][*key]),
@@ -115,20 +136,23 @@ fn place(
     placed: u32,
     state: &[Vec<u32>; KEYS],
 ) -> bool {
-    if placed.count_ones() as usize == history.len() {
+    let is_open = |other: usize| placed & (1 << other) == 0;
+    let is_due = |other: usize| is_open(other) && history[other].outcome == Outcome::Ok;
+    if !(0..history.len()).any(is_due) {
         return true;
     }
     (0..history.len()).any(|next| {
-        let is_open = |other: usize| placed & (1 << other) == 0;
         let must_wait = (0..history.len()).any(|other| {
-            is_open(other) && other != next && history[other].end <= history[next].begin
+            is_due(other) && other != next && history[other].end <= history[next].begin
         });
-        if !is_open(next) || (order == Order::Realtime && must_wait) {
+        let is_part = is_open(next) && history[next].outcome != Outcome::Fail;
+        if !is_part || (order == Order::Realtime && must_wait) {
             return false;
         }
+        let is_known = history[next].outcome == Outcome::Ok;
         let mut after = state.clone();
         let fits = history[next].micros.iter().all(|micro| match micro {
-            Micro::Read(key, seen) => after[*key] == *seen,
+            Micro::Read(key, seen) => !is_known || after[*key] == *seen,
             Micro::Write(key, value) => {
                 if dialect == Dialect::RwRegister {
                     after[*key].clear();
@@ -199,11 +223,19 @@ fn compare(dialect: Dialect, seeds: std::ops::Range<u64>) -> (u64, u64) {
 #[test]
 fn agrees_with_every_order_of_small_histories_of_lists() {
     let (explained, refuted) = compare(Dialect::ListAppend, 0..30_000);
-    assert!(explained > 5000 && refuted > 3000, "{explained} {refuted}");
+    assert!(explained > 5000 && refuted > 2000, "{explained} {refuted}");
 }
 
 #[test]
 fn accuses_no_small_history_of_registers_wrongly() {
     let (explained, refuted) = compare(Dialect::RwRegister, 0..30_000);
-    assert!(explained > 5000 && refuted > 3000, "{explained} {refuted}");
+    assert!(explained > 5000 && refuted > 2000, "{explained} {refuted}");
+}
+
+/// `cargo test --release -p slotquake-checkers a_million -- --ignored`
+#[test]
+#[ignore = "takes minutes"]
+fn a_million_small_histories_of_transactions_are_judged_right() {
+    compare(Dialect::ListAppend, 0..500_000);
+    compare(Dialect::RwRegister, 0..500_000);
 }
