@@ -58,6 +58,52 @@ fn a_stale_read_is_told_and_drawn() {
     );
 }
 
+#[test]
+fn a_register_may_begin_with_a_value_or_with_any() {
+    let files = Files::new();
+    let text =
+        "{:process 0, :type :invoke, :f :read}\n{:process 0, :type :ok, :f :read, :value 5}\n";
+    let history = files.write("five.edn", text);
+    for (initial, status) in [("nil", 1), ("5", 0), ("any", 0), ("6", 1)] {
+        let arguments = [
+            "check",
+            &history,
+            "--model",
+            "register",
+            "--initial",
+            initial,
+        ];
+        let ended = files.call(&arguments);
+        assert_eq!(ended.status, status, "{initial}: {ended:?}");
+    }
+    let arguments = ["check", &history, "--model", "set", "--initial", "5"];
+    assert_eq!(files.call(&arguments).status, 2);
+}
+
+/// A long history goes down to what is wrong with its end.
+#[test]
+fn the_smallest_witness_says_whatever_was_before() {
+    let files = Files::new();
+    let mut text = String::new();
+    let mut step = |process: u32, f: &str, asked: &str, told: &str| {
+        text += &format!("{{:process {process}, :type :invoke, :f :{f}, :value {asked}}}\n");
+        text += &format!("{{:process {process}, :type :ok, :f :{f}, :value {told}}}\n");
+    };
+    for _ in 0..50 {
+        step(0, "write", "1", "1");
+        step(0, "cas", "[1 2]", "[1 2]");
+    }
+    step(0, "write", "3", "3");
+    step(1, "read", "nil", "1");
+    let history = files.write("long.edn", &text);
+    let ended = files.call(&["check", &history, "--model", "cas-register"]);
+    assert_eq!(ended.status, 1, "{ended:?}");
+    let told = "2 operations show it, whatever was before";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    let told = "write 3 (op 200): then the state is 3";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+}
+
 /// Transactions one after the other, each of a process of its own.
 fn transactions(of: &[&str]) -> String {
     let event = |at: usize, process: usize, kind: &str, value: &str| {
@@ -168,13 +214,13 @@ fn bad_histories_end_with_2_the_line_and_the_reason() {
             "line 2: index 3 follows index 3",
         ),
         (
-            "{:time 9, :process 0, :type :invoke, :f :read}\n\
-             {:time 8, :process 0, :type :ok, :f :read}",
+            "{\"index\":0,\"time\":9,\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}\n\
+             {\"index\":1,\"time\":8,\"process\":0,\"type\":\"ok\",\"f\":\"read\"}",
             "line 2: time 8 is before 9",
         ),
     ];
     for (text, reason) in cases {
-        let history = files.write("bad.edn", text);
+        let history = files.write("bad", text);
         let ended = files.call(&["check", &history, "--model", "register"]);
         assert_eq!(ended.status, 2, "{ended:?}");
         assert!(ended.stderr.contains(reason), "{}", ended.stderr);

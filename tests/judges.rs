@@ -24,13 +24,20 @@ fn objects(judge: &dyn ObjectJudge, log: &Log) -> Vec<Vec<Op>> {
     }
 }
 
+/// Those who ask for an order.
+fn ordered() -> Vec<&'static dyn ObjectJudge> {
+    let judges = JUDGES.iter().copied();
+    judges.filter(|judge| judge.name() != "bank").collect()
+}
+
 #[test]
 fn every_judge_agrees_with_trying_all_orders() {
     let mut rng = Rng::new(11);
+    let judges = ordered();
     let (mut held, mut broken) = ([0u64; 16], [0u64; 16]);
     for case in 0..cases() {
-        let number = (case % JUDGES.len() as u64) as usize;
-        let judge = JUDGES[number];
+        let number = (case % judges.len() as u64) as usize;
+        let judge = judges[number];
         let drafts = small::draw(judge.name(), 7, &mut rng);
         let log = log(&drafts);
         for ops in objects(judge, &log) {
@@ -59,7 +66,7 @@ fn every_judge_agrees_with_trying_all_orders() {
             }) += 1;
         }
     }
-    for (number, judge) in JUDGES.iter().enumerate() {
+    for (number, judge) in judges.iter().enumerate() {
         let (held, broken) = (held[number], broken[number]);
         println!("{}: {held} held, {broken} did not", judge.name());
         let (enough, name) = (cases() / 1000, judge.name());

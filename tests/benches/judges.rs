@@ -1,10 +1,16 @@
 //! What the judges of objects cost: CPU seconds and peak memory on histories drawn from seeds.
 //!
-//! `cargo bench -p slotquake-tests --bench judges [-- PART-OF-A-NAME]...`; docs/benchmarks.md has
-//! results. *Loading* is from bytes in memory to operations by key, *checking* from there to the
-//! verdict; memory is what the allocator held at most above what was held before.
+//! `cargo bench -p slotquake-tests --bench judges [-- PART-OF-A-NAME]... [--peer PROGRAM]`;
+//! docs/benchmarks.md has results. *Loading* is from bytes in memory to operations by key,
+//! *checking* from there to the verdict; memory is what the allocator held at most above what was
+//! held before.
+//!
+//! A peer is another judge, held against the same histories: `PROGRAM MODEL FILE SECONDS` reads
+//! JSON lines and prints `held`, `violated` or `undecided`, the CPU seconds it took to check, and
+//! its peak memory in MB.
 
 use std::io::Write;
+use std::process::Command;
 
 use peak_alloc::PeakAlloc;
 use slotquake_checkers::consistency::linear::judges::{ObjectJudge, judge_of};
@@ -12,9 +18,9 @@ use slotquake_checkers::consistency::linear::ruling::Ruling;
 use slotquake_checkers::consistency::linear::{Budget, Decision};
 use slotquake_checkers::history::Event;
 use slotquake_checkers::history::binary::BinaryWriter;
-use slotquake_checkers::history::compact::{Collector, Log};
+use slotquake_checkers::history::compact::Log;
 use slotquake_checkers::history::edn::Keys;
-use slotquake_checkers::history::format::{Format, each};
+use slotquake_checkers::history::format::{Format, collect};
 use slotquake_checkers::history::jsonl::HistoryWriter;
 use slotquake_tests::histories::large::{
     Shape, registers, with_phantom, with_stale_read, with_wrong_reads,
@@ -217,18 +223,53 @@ const CASES: &[Case] = &[
 ];
 
 fn main() {
-    // Cargo itself passes --bench.
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|word| word != "--bench")
-        .collect();
+    let (mut wanted, mut peer) = (Vec::new(), None);
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            // Cargo itself passes it.
+            "--bench" => {}
+            "--peer" => peer = words.next(),
+            _ => wanted.push(word),
+        }
+    }
     println!("check s  load s   MB  verdict     case");
     for (name, model, way, draw) in CASES {
         if wanted.is_empty() || wanted.iter().any(|word| name.contains(word.as_str())) {
             let judge = judge_of(model).expect("a known model");
-            measure(name, judge, *way, &draw());
+            let events = draw();
+            measure(name, judge, *way, &events);
+            if let Some(peer) = &peer {
+                compare(peer, model, &events);
+            }
         }
     }
+}
+
+/// What a peer says of the same history.
+fn compare(peer: &str, model: &str, events: &[Event]) {
+    let mut file = tempfile::NamedTempFile::new().expect("a file of one's own");
+    file.write_all(&json_lines(events)).expect("room for it");
+    let called = Command::new(peer)
+        .args([model.as_ref(), file.path().as_os_str()])
+        .arg(PEER_SECONDS_MAX)
+        .output();
+    let told = match called {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).trim().to_string()
+        }
+        Ok(output) => format!("ended with {}", output.status),
+        Err(error) => format!("cannot be run: {error}"),
+    };
+    println!("        peer: {told}");
+}
+
+fn json_lines(events: &[Event]) -> Vec<u8> {
+    let mut jsonl = HistoryWriter::new(Vec::new()).expect("memory");
+    events
+        .iter()
+        .for_each(|event| jsonl.write(event).expect("memory"));
+    jsonl.finish().expect("memory")
 }
 
 fn measure(name: &str, judge: &dyn ObjectJudge, way: Way, events: &[Event]) {
@@ -237,11 +278,7 @@ fn measure(name: &str, judge: &dyn ObjectJudge, way: Way, events: &[Event]) {
         .iter()
         .for_each(|event| binary.write(event).expect("memory"));
     let binary = binary.finish().expect("memory");
-    let mut jsonl = HistoryWriter::new(Vec::new()).expect("memory");
-    events
-        .iter()
-        .for_each(|event| jsonl.write(event).expect("memory"));
-    let jsonl = jsonl.finish().expect("memory");
+    let jsonl = json_lines(events);
     let before = HEAP.current_usage();
     HEAP.reset_peak_usage();
     let (log, by_jsonl) = timed(|| load(Format::Jsonl, &jsonl));
@@ -261,9 +298,7 @@ fn measure(name: &str, judge: &dyn ObjectJudge, way: Way, events: &[Event]) {
 }
 
 fn load(format: Format, bytes: &[u8]) -> Log {
-    let mut collector = Collector::default();
-    each(format, Keys::Apart, bytes, |event| collector.observe(event)).expect("a good history");
-    collector.finish()
+    collect(format, Keys::Apart, bytes).expect("a good history")
 }
 
 fn decide(judge: &dyn ObjectJudge, way: Way, log: &Log) -> &'static str {
@@ -310,3 +345,6 @@ fn cpu_seconds() -> f64 {
         .and_then(|word| word.parse::<f64>().ok());
     nanoseconds.expect("CPU time in the first field") / 1e9
 }
+
+/// How long a peer may take.
+const PEER_SECONDS_MAX: &str = "60";

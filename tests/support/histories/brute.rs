@@ -1,7 +1,7 @@
 //! Tries every order: slow, plain, and independent of everything it is held against.
 
 use slotquake_checkers::consistency::linear::models::{
-    AppendList, Counter, GrowSet, MultiRegister, Mutex, Queue, Register, Stack,
+    AppendList, AppendText, Counter, GrowSet, MultiRegister, Mutex, Queue, Register, Stack,
 };
 use slotquake_checkers::consistency::linear::{Call, Model};
 use slotquake_checkers::history::compact::{Log, Op};
@@ -13,6 +13,7 @@ pub fn is_linearizable(name: &str, log: &Log, ops: &[Op]) -> bool {
         "register" | "cas-register" => decide(&Register, log, ops),
         "multi-register" => decide(&MultiRegister, log, ops),
         "mutex" => decide(&Mutex, log, ops),
+        "string" => decide(&AppendText, log, ops),
         "list" => decide(&AppendList, log, ops),
         "set" => decide(&GrowSet, log, ops),
         "counter" => decide(&Counter, log, ops),

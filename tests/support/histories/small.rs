@@ -58,6 +58,8 @@ fn call(name: &str, value: i64, values: i64, draft: &mut Draft, rng: &mut Rng) {
         "multi-register" => (Function::Txn, transaction(value, rng)),
         "mutex" if is_read => (Function::Acquire, Value::Nil),
         "mutex" => (Function::Release, Value::Nil),
+        "string" if !is_read && below(rng, 3) == 0 => (Function::Write, Value::Int(value)),
+        "string" if !is_read => (Function::Append, Value::Int(value)),
         "list" if !is_read => (Function::Append, Value::Int(value)),
         "set" if !is_read => (Function::Add, Value::Int(value)),
         "counter" if !is_read && below(rng, 2) == 0 => (Function::Increment, Value::Int(value - 1)),
@@ -129,6 +131,14 @@ impl Held {
     fn step(&mut self, name: &str, draft: &mut Draft) -> bool {
         match (draft.f, &draft.argument) {
             (Function::Write, value) => self.value = value.clone(),
+            (Function::Append, value) if name == "string" => {
+                let text = |value: &Value| match value {
+                    Value::Int(number) => number.to_string(),
+                    Value::Text(text) => text.to_string(),
+                    Value::Nil | Value::List(_) => String::new(),
+                };
+                self.value = Value::Text((text(&self.value) + &text(value)).into());
+            }
             (Function::Cas, Value::List(pair)) if pair[0] == self.value => {
                 self.value = pair[1].clone();
             }

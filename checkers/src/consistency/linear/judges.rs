@@ -2,12 +2,16 @@
 
 use super::budget::Budget;
 use super::fast::{counter_bounds, list_layers, queue_order, set_layers};
-use super::model::{Call, Model};
-use super::models::{AppendList, Counter, GrowSet, MultiRegister, Mutex, Queue, Register, Stack};
+use super::model::{Call, Model, Shape};
+use super::models::{
+    AppendList, AppendText, Counter, GrowSet, MultiRegister, Mutex, Queue, Register, Stack,
+};
 use super::ruling::{self, Ruling};
 use super::search::{Decision, Initial, decide};
+use super::totals::BankTotals;
 use crate::history::compact::{Log, Op};
 use crate::history::operation::Outcome;
+use crate::history::{Function, Value};
 
 /// Whether keys are objects of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +33,22 @@ pub trait ObjectJudge: Sync {
     /// Whether keys are objects of their own.
     fn scope(&self) -> Scope;
 
+    /// Whether it has registers, which may be said to begin with a value.
+    fn has_writes(&self) -> bool;
+
     /// Decides, by the fastest way there is.
     fn rule(&self, log: &Log, ops: &[Op], budget: Budget<'_>) -> Ruling;
+
+    /// Decides whether there is any state that the history can begin in; none for objects of
+    /// which that cannot be asked.
+    fn rule_from_anything(&self, log: &Log, ops: &[Op], budget: Budget<'_>) -> Option<Ruling>;
 
     /// Decides by the general search alone.
     fn search(&self, log: &Log, ops: &[Op], budget: Budget<'_>) -> Decision;
 
     /// The state after each of these operations, one after the other, for people; ends early where
     /// one is impossible.
-    fn states(&self, log: &Log, order: &[Op]) -> Vec<String>;
+    fn states(&self, log: &Log, initial: Initial, order: &[Op]) -> Vec<String>;
 }
 
 /// A way that decides without a search, where it applies.
@@ -64,17 +75,36 @@ impl<M: Model + Sync> ObjectJudge for Object<M> {
         self.scope
     }
 
+    fn has_writes(&self) -> bool {
+        let call = Call {
+            f: Function::Write,
+            key: "",
+            argument: &Value::Int(0),
+            result: None,
+        };
+        self.model.step(&self.model.initial(), &call).is_some()
+    }
+
     fn rule(&self, log: &Log, ops: &[Op], budget: Budget<'_>) -> Ruling {
         let fast = (self.fast)(log, ops);
         fast.unwrap_or_else(|| ruling::search(&self.model, log, ops, budget))
+    }
+
+    fn rule_from_anything(&self, log: &Log, ops: &[Op], budget: Budget<'_>) -> Option<Ruling> {
+        self.model
+            .is_definite()
+            .then(|| Ruling::of_decision(decide(&self.model, Initial::Unknown, log, ops, budget)))
     }
 
     fn search(&self, log: &Log, ops: &[Op], budget: Budget<'_>) -> Decision {
         decide(&self.model, Initial::Known, log, ops, budget)
     }
 
-    fn states(&self, log: &Log, order: &[Op]) -> Vec<String> {
-        let mut state = self.model.initial();
+    fn states(&self, log: &Log, initial: Initial, order: &[Op]) -> Vec<String> {
+        let mut state = match initial {
+            Initial::Known => Some(self.model.initial()),
+            Initial::Unknown => None,
+        };
         let mut told = Vec::new();
         for op in order {
             let result = log.atoms.value(op.result);
@@ -84,11 +114,20 @@ impl<M: Model + Sync> ObjectJudge for Object<M> {
                 argument: &log.atoms.value(op.argument),
                 result: (op.outcome == Outcome::Ok).then_some(&*result),
             };
-            let Some(after) = self.model.step(&state, &call) else {
+            let after = match &state {
+                Some(state) => self.model.step(state, &call),
+                None => match self.model.shape(&call) {
+                    Shape::Observes(left) | Shape::Overwrites(left) | Shape::Moves(_, left) => {
+                        Some(left)
+                    }
+                    Shape::Resets | Shape::Updates | Shape::Reads | Shape::Changes => None,
+                },
+            };
+            let Some(after) = after else {
                 break;
             };
             told.push(self.model.told(&after));
-            state = after;
+            state = Some(after);
         }
         told
     }
@@ -115,6 +154,13 @@ pub const JUDGES: &[&dyn ObjectJudge] = &[
         help: "transactions that read and write several registers",
         scope: Scope::Whole,
         model: MultiRegister,
+        fast: |_, _| None,
+    },
+    &Object {
+        name: "string",
+        help: "set a text, append to it and get it",
+        scope: Scope::Key,
+        model: AppendText,
         fast: |_, _| None,
     },
     &Object {
@@ -159,6 +205,7 @@ pub const JUDGES: &[&dyn ObjectJudge] = &[
         model: Stack,
         fast: |_, _| None,
     },
+    &BankTotals,
 ];
 
 /// The judge of this name.

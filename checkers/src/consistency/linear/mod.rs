@@ -8,6 +8,7 @@
 pub mod budget;
 pub mod fast;
 pub mod judges;
+mod longest;
 pub mod model;
 pub mod models;
 pub mod picture;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod ruling;
 pub mod search;
 pub mod shrink;
+pub mod totals;
 pub mod zones;
 
 pub use budget::{Budget, Spent};

@@ -65,6 +65,17 @@ pub trait Model {
         }
     }
 
+    /// Bytes that a state holds elsewhere, roughly: the search counts them.
+    fn held_bytes(&self, _state: &Self::State) -> usize {
+        0
+    }
+
+    /// Whether each call observes, overwrites or moves a state, or is impossible: then a history
+    /// can be judged from the middle on, whatever was before.
+    fn is_definite(&self) -> bool {
+        false
+    }
+
     /// A state for people.
     fn told(&self, state: &Self::State) -> String {
         format!("{state:?}")
@@ -80,6 +91,11 @@ pub enum Shape<S> {
     Overwrites(S),
     /// Possible in the first state only, and leaves the second: a compare and set.
     Moves(S, S),
+    /// Possible in every state, and leaves the same one after each, which is not told: the setting
+    /// of a text, where other calls depend on states in ways of their own.
+    Resets,
+    /// Possible in every state; what it leaves depends on that: an append.
+    Updates,
     /// Never changes the state; in which states it is possible, `step` tells.
     Reads,
     /// Anything else.

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 
 use super::report::{Finding, Line};
 
-/// The picture of one finding.
-pub fn svg(finding: &Finding) -> String {
+/// The picture of one finding; its title leads into the report at that moment, if there is one.
+pub fn svg(finding: &Finding, report: Option<&str>) -> String {
     let mut ranks: Vec<u64> = finding
         .witness
         .iter()
@@ -24,6 +24,16 @@ pub fn svg(finding: &Finding) -> String {
     let width = LEFT + (ranks.len() + 1) * STEP;
     let bottom = TOP + processes.len() * ROW;
     let height = bottom + (finding.order.len() + 2) * TEXT;
+    let (link, link_end) = match report {
+        Some(report) => {
+            let moment = moment(&finding.witness[finding.stuck]);
+            (
+                format!("<a href=\"{}#t={moment}\">", escaped(report)),
+                "</a>",
+            )
+        }
+        None => (String::new(), ""),
+    };
     let mut out = String::new();
     // Writing to a string cannot fail.
     let _ = write!(
@@ -31,7 +41,7 @@ pub fn svg(finding: &Finding) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
-         <text x=\"8\" y=\"20\" font-weight=\"bold\">{}</text>\n",
+         {link}<text x=\"8\" y=\"20\" font-weight=\"bold\">{}</text>{link_end}\n",
         escaped(&finding.message)
     );
     for (row, process) in processes.iter().enumerate() {
@@ -72,6 +82,18 @@ pub fn svg(finding: &Finding) -> String {
     out
 }
 
+/// From when to when the film of a report should show what cannot be placed, in seconds.
+fn moment(stuck: &Line) -> String {
+    let end = stuck.completed.unwrap_or(stuck.invoked);
+    let margin = ((end - stuck.invoked) / 5).max(MARGIN_NS);
+    let seconds = |time: u64| time as f64 / 1e9;
+    let (from, to) = (
+        stuck.invoked.saturating_sub(margin),
+        end.saturating_add(margin),
+    );
+    format!("{:.3}-{:.3}", seconds(from), seconds(to))
+}
+
 fn colour(line: &Line, is_stuck: bool) -> &'static str {
     match (is_stuck, line.completed) {
         (true, _) => "#ff8a80",
@@ -91,3 +113,5 @@ const TOP: usize = 34;
 const ROW: usize = 34;
 const STEP: usize = 110;
 const TEXT: usize = 18;
+/// Least time shown before and after.
+const MARGIN_NS: u64 = 100_000_000;

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::budget::Budget;
 use super::judges::{ObjectJudge, Scope};
+use super::longest::longest_order;
 use super::ruling::{Broken, Ruling};
-use super::search::Decision;
+use super::search::Initial;
 use super::shrink::smallest;
 use crate::history::compact::{Log, Op};
 use crate::history::operation::Outcome;
@@ -27,6 +28,8 @@ pub struct Finding {
     pub stuck: usize,
     /// An order of as many as possible: positions in `witness`, each with the state after it.
     pub order: Vec<(usize, String)>,
+    /// Whether the witness shows it whatever the object held before.
+    pub is_from_anything: bool,
 }
 
 /// One operation of a witness.
@@ -61,8 +64,9 @@ pub struct Report {
     pub undecided: Vec<String>,
 }
 
-/// Judges every object of the log.
-pub fn judge(judge: &dyn ObjectJudge, log: &Log, budget: Budget<'_>) -> Report {
+/// Judges every object of the log. Objects that may begin with anything must be of a definite
+/// model; nothing is decided of others.
+pub fn judge(judge: &dyn ObjectJudge, log: &Log, initial: Initial, budget: Budget<'_>) -> Report {
     let mut report = Report {
         verdict: Word::Undecided,
         model: judge.name(),
@@ -76,8 +80,8 @@ pub fn judge(judge: &dyn ObjectJudge, log: &Log, budget: Budget<'_>) -> Report {
         Scope::Key => log
             .ops
             .iter()
-            .for_each(|ops| report.enter(judge, log, ops, budget)),
-        Scope::Whole => report.enter(judge, log, &log.ops.concat(), budget),
+            .for_each(|ops| report.enter(judge, log, ops, initial, budget)),
+        Scope::Whole => report.enter(judge, log, &log.ops.concat(), initial, budget),
     }
     report.verdict = match (report.findings.is_empty(), report.undecided.is_empty()) {
         (false, _) => Word::Violated,
@@ -88,16 +92,36 @@ pub fn judge(judge: &dyn ObjectJudge, log: &Log, budget: Budget<'_>) -> Report {
 }
 
 impl Report {
-    fn enter(&mut self, judge: &dyn ObjectJudge, log: &Log, ops: &[Op], budget: Budget<'_>) {
+    fn enter(
+        &mut self,
+        judge: &dyn ObjectJudge,
+        log: &Log,
+        ops: &[Op],
+        initial: Initial,
+        budget: Budget<'_>,
+    ) {
         self.objects += 1;
         let acknowledged = ops.iter().filter(|op| op.outcome == Outcome::Ok);
         self.examined += acknowledged.count() as u64;
-        match judge.rule(log, ops, budget) {
+        let ruling = match initial {
+            Initial::Known => judge.rule(log, ops, budget),
+            Initial::Unknown => match judge.rule_from_anything(log, ops, budget) {
+                Some(ruling) => ruling,
+                None => {
+                    let name = judge.name();
+                    self.undecided.push(format!(
+                        "a {name} that begins with anything cannot be judged"
+                    ));
+                    return;
+                }
+            },
+        };
+        match ruling {
             Ruling::Holds => {}
             Ruling::Broken(_) if self.findings.len() == FINDINGS_MAX => self.unlisted += 1,
             Ruling::Broken(broken) => {
                 self.findings
-                    .push(finding(judge, log, ops, &broken, budget));
+                    .push(finding(judge, log, ops, &broken, initial, budget));
             }
             Ruling::Undecided { spent, at, open } => {
                 let due = &ops[at];
@@ -150,8 +174,16 @@ impl Finding {
     /// The finding for people.
     pub fn told(&self) -> String {
         let mut out = format!("{}\n", self.message);
-        let _ = writeln!(out, "  {} operations show it:", self.witness.len());
-        for (at, line) in self.witness.iter().enumerate() {
+        let before = match self.is_from_anything {
+            true => ", whatever was before",
+            false => "",
+        };
+        let _ = writeln!(out, "  {} operations show it{before}:", self.witness.len());
+        let hidden = self.witness.len().saturating_sub(LINES_MAX);
+        if hidden > 0 {
+            let _ = writeln!(out, "    … {hidden} more before these");
+        }
+        for (at, line) in self.witness.iter().enumerate().skip(hidden) {
             let mark = if at == self.stuck {
                 "  <- cannot be placed"
             } else {
@@ -168,7 +200,11 @@ impl Finding {
         if !self.order.is_empty() {
             let _ = writeln!(out, "  the longest order before it:");
         }
-        for (at, state) in &self.order {
+        let hidden = self.order.len().saturating_sub(LINES_MAX);
+        if hidden > 0 {
+            let _ = writeln!(out, "    … {hidden} more before these");
+        }
+        for (at, state) in self.order.iter().skip(hidden) {
             let _ = writeln!(
                 out,
                 "    {}: then the state is {state}",
@@ -185,17 +221,16 @@ fn finding(
     log: &Log,
     ops: &[Op],
     broken: &Broken,
+    initial: Initial,
     budget: Budget<'_>,
 ) -> Finding {
-    let mut witness: Vec<Op> = match broken.witness.is_empty() {
-        true => smallest(judge, log, ops, budget),
-        false => broken.witness.iter().map(|at| ops[*at]).collect(),
+    let (mut witness, initial) = match broken.witness.is_empty() {
+        true => smallest(judge, log, ops, initial, budget),
+        false => (broken.witness.iter().map(|at| ops[*at]).collect(), initial),
     };
     witness.sort_by_key(|op| (op.invoked, op.index));
-    let mut stuck = witness
-        .iter()
-        .position(|op| op.index == ops[broken.stuck].index);
-    let mut order = Vec::new();
+    let culprit = ops[broken.stuck].index;
+    let mut stuck = witness.iter().position(|op| op.index == culprit);
     if broken.witness.is_empty() {
         // The witness ends where it first became impossible.
         let acknowledged = witness.iter().enumerate();
@@ -204,21 +239,18 @@ fn finding(
             .max_by_key(|(_, op)| op.completed)
             .map(|(at, _)| at);
     }
-    if let Decision::NotLinearizable { prefix, .. } = judge.search(log, &witness, budget) {
-        let placed: Vec<Op> = prefix.iter().map(|at| witness[*at]).collect();
-        order = prefix.into_iter().zip(judge.states(log, &placed)).collect();
-    }
     let stuck = stuck.unwrap_or_default();
+    let order = longest_order(judge, log, initial, &witness, stuck);
     let culprit = log.told(&witness[stuck]);
     let key = log.keys[witness[stuck].key.0 as usize].to_string();
-    let why = match broken.why.is_empty() {
-        true => {
-            let last = order
-                .last()
-                .map_or("as it began", |(_, state)| state.as_str());
-            format!("Wherever the others go, it does not fit; at best the state is {last}.")
+    let why = match (broken.why.is_empty(), order.last()) {
+        (false, _) => broken.why.clone(),
+        (true, None) => "Wherever the others go, it does not fit.".into(),
+        (true, Some((_, state))) => {
+            format!(
+                "Wherever the others go, it does not fit; after the last of them it is {state}."
+            )
         }
-        false => broken.why.clone(),
     };
     Finding {
         message: format!("{culprit} fits no order. {why}"),
@@ -226,6 +258,7 @@ fn finding(
         witness: witness.iter().map(|op| line(log, op)).collect(),
         stuck,
         order,
+        is_from_anything: initial == Initial::Unknown,
     }
 }
 
@@ -240,3 +273,5 @@ fn line(log: &Log, op: &Op) -> Line {
 
 /// Broken objects that are told; finding a witness for each of thousands helps nobody.
 const FINDINGS_MAX: usize = 20;
+/// Operations of a witness, and steps of an order, that are told; `--json` has all.
+const LINES_MAX: usize = 40;

@@ -45,7 +45,6 @@ impl Ruling {
             Decision::NotLinearizable {
                 stuck,
                 is_unfounded,
-                prefix: _,
             } => Ruling::Broken(Broken {
                 stuck,
                 witness: if is_unfounded {

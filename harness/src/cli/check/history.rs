@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use slotquake_checkers::history::Event;
 use slotquake_checkers::history::binary::BinaryWriter;
+use slotquake_checkers::history::compact::Log;
 use slotquake_checkers::history::edn::{self, Keys};
 use slotquake_checkers::history::format::{self, Format};
 use slotquake_checkers::history::jsonl::HistoryWriter;
+use slotquake_checkers::recording::HISTORY;
 
 use super::super::console;
 use super::super::exit::{Exit, Failure};
@@ -54,7 +56,7 @@ struct Opened {
     input: Box<dyn Read>,
 }
 
-/// Opens a history; `-` is stdin.
+/// Opens a history, or that of a recording; `-` is stdin.
 ///
 /// # Errors
 /// Which file and why; the events tell the line.
@@ -67,22 +69,20 @@ pub fn open(path: &Path, options: &HistoryOptions) -> Result<Events, Failure> {
     })))
 }
 
-/// Hands on the events of a history one by one; `-` is stdin.
+/// The operations of a history, by key; `-` is stdin.
 ///
 /// # Errors
 /// Which file and why, and the line.
-pub fn each(
-    path: &Path,
-    options: &HistoryOptions,
-    take: impl FnMut(&Event),
-) -> Result<(), Failure> {
+pub fn collect(path: &Path, options: &HistoryOptions) -> Result<Log, Failure> {
     let opened = Opened::new(path, options)?;
-    let read = format::each(opened.format, opened.keys, opened.input, take);
-    read.map_err(|error| Failure::bad_input(format!("{}: {error}", opened.name)))
+    let log = format::collect(opened.format, opened.keys, opened.input);
+    log.map_err(|error| Failure::bad_input(format!("{}: {error}", opened.name)))
 }
 
 impl Opened {
     fn new(path: &Path, options: &HistoryOptions) -> Result<Opened, Failure> {
+        let within = path.is_dir().then(|| path.join(HISTORY));
+        let path = within.as_deref().unwrap_or(path);
         let unreadable =
             |error| Failure::bad_input(format!("{} cannot be read: {error}", path.display()));
         let mut input: Box<dyn Read> = match path.as_os_str() == "-" {

@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use slotquake_checkers::consistency::linear::judges::{JUDGES, judge_of};
-use slotquake_checkers::consistency::linear::{Budget, picture, report};
-use slotquake_checkers::history::compact::Collector;
+use slotquake_checkers::consistency::linear::judges::{JUDGES, ObjectJudge, judge_of};
+use slotquake_checkers::consistency::linear::{Budget, Initial, picture, report};
+use slotquake_checkers::history::Value;
+use slotquake_checkers::history::compact::Log;
+use slotquake_checkers::transactions::Beginning;
 use slotquake_checkers::verdict::Word;
 
 use super::super::console::{self, Form};
 use super::super::duration::parse_ms;
 use super::super::exit::{Exit, Failure};
-use super::history::{HistoryOptions, each};
+use super::history::{HistoryOptions, collect};
 use super::{json_line, transactions, write};
 
 /// What to hold a history against, and for how long.
@@ -30,6 +32,15 @@ pub struct ObjectOptions {
         requires = "model"
     )]
     consistency: String,
+    /// What registers, lists and keys hold before the history begins: a number, a text, or `any`
+    /// (without it nothing)
+    #[arg(
+        long,
+        value_name = "VALUE",
+        requires = "model",
+        allow_negative_numbers = true
+    )]
+    initial: Option<String>,
     /// Draw the smallest witness
     #[arg(long, value_name = "FILE", requires = "model")]
     svg: Option<PathBuf>,
@@ -65,6 +76,7 @@ pub fn run(
             history,
             dialect,
             consistency: &options.consistency,
+            beginning: beginning(options.initial.as_deref())?,
             svg: options.svg.as_deref(),
             form,
         });
@@ -77,9 +89,8 @@ pub fn run(
             names.join(", ")
         ))
     })?;
-    let mut collector = Collector::default();
-    each(path, history, |event| collector.observe(event))?;
-    let log = collector.finish();
+    let mut log = collect(path, history)?;
+    let initial = begin(&mut log, judge, options.initial.as_deref())?;
     let begun = Instant::now();
     let allowed = Duration::from_millis(options.budget_time);
     let is_over = move || begun.elapsed() >= allowed;
@@ -88,9 +99,9 @@ pub fn run(
         bytes_max: options.budget_memory.saturating_mul(1 << 20),
         is_over: Some(&is_over),
     };
-    let report = report::judge(judge, &log, budget);
+    let report = report::judge(judge, &log, initial, budget);
     if let (Some(file), Some(finding)) = (&options.svg, report.findings.first()) {
-        write(file, &picture::svg(finding))?;
+        write(file, &picture::svg(finding, report_of(path).as_deref()))?;
     }
     console::words(form, &report.told());
     if form == Form::Json {
@@ -101,6 +112,56 @@ pub fn run(
         Word::Violated => Exit::Violated,
         Word::Undecided => Exit::Undecided,
     })
+}
+
+/// The report of the run that a history is from, if it is from one that has a report.
+fn report_of(path: &Path) -> Option<String> {
+    let folder = if path.is_dir() { path } else { path.parent()? };
+    let report = folder.join("report.html").canonicalize().ok()?;
+    Some(report.display().to_string())
+}
+
+/// What transactions may find at first.
+fn beginning(initial: Option<&str>) -> Result<Beginning, Failure> {
+    match initial {
+        None | Some("nil") => Ok(Beginning::Empty),
+        Some("any") => Ok(Beginning::Unknown),
+        Some(_) => Err(Failure::bad_input(
+            "transactions begin with nothing, or with --initial any".to_string(),
+        )),
+    }
+}
+
+/// Lets the objects of a log begin as they should.
+fn begin(
+    log: &mut Log,
+    judge: &dyn ObjectJudge,
+    initial: Option<&str>,
+) -> Result<Initial, Failure> {
+    let name = judge.name();
+    match initial {
+        None | Some("nil") => Ok(Initial::Known),
+        Some("any")
+            if judge
+                .rule_from_anything(log, &[], Budget::steps(1))
+                .is_some() =>
+        {
+            Ok(Initial::Unknown)
+        }
+        Some("any") => Err(Failure::bad_input(format!(
+            "a {name} that begins with anything cannot be judged"
+        ))),
+        Some(value) if judge.has_writes() => {
+            log.begin_with(&match value.parse() {
+                Ok(number) => Value::Int(number),
+                Err(_) => Value::Text(value.into()),
+            });
+            Ok(Initial::Known)
+        }
+        Some(_) => Err(Failure::bad_input(format!(
+            "a {name} cannot be said to begin with a value"
+        ))),
+    }
 }
 
 fn model_help() -> String {

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-use slotquake_checkers::recording::HISTORY;
 use slotquake_checkers::transactions::judgement::report;
 use slotquake_checkers::transactions::report::{Anomaly, Case, ToldTxn};
 use slotquake_checkers::transactions::{
@@ -28,6 +27,8 @@ pub struct Task<'a> {
     pub dialect: Dialect,
     /// The model that is demanded, by name.
     pub consistency: &'a str,
+    /// What keys may hold at first.
+    pub beginning: Beginning,
     /// Where to draw the shortest case.
     pub svg: Option<&'a Path>,
     /// What stdout is for.
@@ -55,7 +56,7 @@ pub fn run(task: &Task<'_>) -> Result<Exit, Failure> {
     let transactions = read(task)?;
     let demand = Demand {
         model,
-        beginning: Beginning::Empty,
+        beginning: task.beginning,
     };
     let report = report(transactions, demand);
     if let (Some(file), Some((anomaly, case))) = (task.svg, report.shortest()) {
@@ -81,12 +82,8 @@ fn demanded(name: &str) -> Result<ConsistencyModel, Failure> {
 
 fn read(task: &Task<'_>) -> Result<Transactions, Failure> {
     let named = |problem| Failure::bad_input(format!("{}: {problem}", task.path.display()));
-    let path = match task.path.is_dir() {
-        true => task.path.join(HISTORY),
-        false => task.path.to_path_buf(),
-    };
     let mut transactions = Transactions::new(task.dialect);
-    for event in open(&path, task.history)? {
+    for event in open(task.path, task.history)? {
         transactions.observe(&event?).map_err(named)?;
     }
     transactions.finish().map_err(named)?;

@@ -15,7 +15,7 @@ use crate::history::compact::Op;
 use crate::history::operation::Outcome;
 
 /// Refuted by these operations.
-fn broken(ops: &[Op], mut witness: Vec<usize>, why: String) -> Ruling {
+pub(super) fn broken(ops: &[Op], mut witness: Vec<usize>, why: String) -> Ruling {
     witness.sort_unstable();
     witness.dedup();
     let acknowledged = witness.iter().filter(|at| ops[**at].outcome == Outcome::Ok);

@@ -23,6 +23,9 @@ struct Link {
 }
 
 impl Chain {
+    /// What one element takes, with the counts beside it.
+    pub const LINK_BYTES: usize = size_of::<Link>() + 2 * size_of::<usize>();
+
     /// The list with one more element.
     pub fn and(&self, value: Value) -> Chain {
         let hash = Mix::of(&(self.hash_of_all(), &value));

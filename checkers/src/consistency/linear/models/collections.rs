@@ -26,6 +26,10 @@ impl Model for AppendList {
             (_, _) => None,
         }
     }
+
+    fn held_bytes(&self, _state: &Chain) -> usize {
+        Chain::LINK_BYTES
+    }
 }
 
 /// A set that elements are added to, read as a whole in any order.
@@ -55,6 +59,11 @@ impl Model for GrowSet {
             (Function::Read, None) => Some(state.clone()),
             (_, _) => None,
         }
+    }
+
+    fn held_bytes(&self, state: &BTreeSet<Value>) -> usize {
+        // Nodes of trees are two thirds full.
+        state.len() * size_of::<Value>() * 3 / 2 + NODE_BYTES
     }
 }
 
@@ -98,6 +107,10 @@ impl Model for Queue {
         }
         Some(after)
     }
+
+    fn held_bytes(&self, state: &VecDeque<Value>) -> usize {
+        state.capacity() * size_of::<Value>()
+    }
 }
 
 /// Last in, first out. An empty stack gives nil.
@@ -122,4 +135,11 @@ impl Model for Stack {
         let fits = call.result.is_none_or(|taken| *taken == top);
         fits.then_some(rest)
     }
+
+    fn held_bytes(&self, _state: &Chain) -> usize {
+        Chain::LINK_BYTES
+    }
 }
+
+/// What a tree takes besides its elements.
+const NODE_BYTES: usize = 64;

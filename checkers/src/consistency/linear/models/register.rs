@@ -23,7 +23,7 @@ impl Model for Register {
             Shape::Overwrites(value) => Some(value),
             Shape::Moves(from, to) => is(&from).then_some(to),
             Shape::Reads => Some(state.clone()),
-            Shape::Changes => None,
+            Shape::Resets | Shape::Updates | Shape::Changes => None,
         }
     }
 
@@ -37,6 +37,10 @@ impl Model for Register {
             }
             (_, _, _) => Shape::Changes,
         }
+    }
+
+    fn is_definite(&self) -> bool {
+        true
     }
 
     fn told(&self, state: &Value) -> String {
@@ -83,6 +87,11 @@ impl Model for MultiRegister {
             }
         }
         Some(after)
+    }
+
+    fn held_bytes(&self, state: &Self::State) -> usize {
+        // Nodes of trees have room for eleven pairs, and are rarely full.
+        (state.len() + 11) * 2 * size_of::<Value>()
     }
 }
 

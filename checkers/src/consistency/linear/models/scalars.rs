@@ -52,7 +52,12 @@ impl Model for Mutex {
     fn step(&self, state: &Lock, call: &Call<'_>) -> Option<Lock> {
         match self.shape(call) {
             Shape::Moves(from, to) => (*state == from).then_some(to),
-            Shape::Observes(_) | Shape::Overwrites(_) | Shape::Reads | Shape::Changes => None,
+            Shape::Observes(_)
+            | Shape::Overwrites(_)
+            | Shape::Resets
+            | Shape::Updates
+            | Shape::Reads
+            | Shape::Changes => None,
         }
     }
 
@@ -64,5 +69,9 @@ impl Model for Mutex {
             true => Shape::Moves(Lock::Held, Lock::Free),
             false => Shape::Changes,
         }
+    }
+
+    fn is_definite(&self) -> bool {
+        true
     }
 }

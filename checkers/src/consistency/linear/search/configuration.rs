@@ -182,7 +182,8 @@ impl Configuration {
 
     /// Whether somebody may still observe what this write leaves.
     fn is_wanted(&self, course: &Course, form: Form) -> bool {
-        form.leaves().is_some_and(|left| {
+        // Where no state is told, there is no telling who observes it.
+        form.leaves().is_none_or(|left| {
             self.observers[left as usize] > 0 || course.last_need[left as usize] == u32::MAX
         })
     }
@@ -233,7 +234,7 @@ impl Configuration {
         self.plain.remove(slot);
         self.readers.remove(slot);
         match form {
-            Form::Overwrites(_) => self.plain.add(slot),
+            Form::Overwrites(_) | Form::Resets | Form::Updates => self.plain.add(slot),
             Form::Observes(_) | Form::Reads => self.readers.add(slot),
             Form::Moves(_, _) | Form::Changes => {}
         }
@@ -278,7 +279,7 @@ impl Configuration {
         if after != before && self.is_lost(before) {
             return false;
         }
-        let is_write = matches!(form, Form::Overwrites(_));
+        let is_write = form.is_write();
         if is_write {
             self.hide_writes();
         }

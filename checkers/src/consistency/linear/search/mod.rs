@@ -5,8 +5,8 @@
 //! answer:
 //! - a read that fits the state is taken at once: it is in nobody's way;
 //! - of equal operations the one that is due first is taken, one of unknown outcome last;
-//! - a write hides all other open writes: right before it they may have happened unseen, so they
-//!   need not be taken any more, and still may until they are due;
+//! - a write hides all other open writes and appends: right before it they may have happened
+//!   unseen, so they need not be taken any more, and still may until they are due;
 //! - what was taken early must be seen by somebody before the next write;
 //! - a state that open operations need and nobody can bring back is not left;
 //! - an operation of unknown outcome is dropped when nobody can need its effect any more;
@@ -23,7 +23,7 @@ pub mod states;
 use self::configuration::{Configuration, Pick, Reached, Undo};
 use self::course::{Course, TaskId};
 use self::memo::Memo;
-use self::states::{ClassId, Form, StateId, States, UNKNOWN};
+use self::states::{ClassId, StateId, States, UNKNOWN};
 use super::budget::{Budget, Spent};
 use super::model::Model;
 use crate::history::compact::{Log, Op};
@@ -33,8 +33,7 @@ use crate::history::compact::{Log, Op};
 pub enum Initial {
     /// As the model says.
     Known,
-    /// Whatever the first to observe it saw; only for models whose calls all have a definite
-    /// shape.
+    /// Whatever the first to observe it saw; only for models that are definite.
     Unknown,
 }
 
@@ -49,8 +48,6 @@ pub enum Decision {
         stuck: usize,
         /// Whether it observed what nobody can have brought about by then.
         is_unfounded: bool,
-        /// The longest order that was found before it.
-        prefix: Vec<usize>,
     },
     /// Not known.
     Undecided {
@@ -77,7 +74,6 @@ pub fn decide<M: Model>(
         return Decision::NotLinearizable {
             stuck,
             is_unfounded: true,
-            prefix: Vec::new(),
         };
     }
     let initial = match initial {
@@ -153,7 +149,6 @@ struct Deepest {
     position: usize,
     forced: TaskId,
     open: usize,
-    prefix: Vec<usize>,
 }
 
 struct Search<'a, M: Model> {
@@ -269,7 +264,7 @@ impl<M: Model> Search<'_, M> {
                 let task = &self.course.tasks[task as usize];
                 (task.class, task.due)
             };
-            if self.now.is_unseen && matches!(self.states.form(class), Form::Overwrites(_)) {
+            if self.now.is_unseen && self.states.form(class).is_write() {
                 continue;
             }
             let Some(after) = self.states.step(state, class) else {
@@ -291,13 +286,13 @@ impl<M: Model> Search<'_, M> {
         }
         for class in &self.now.open {
             let form = self.states.form(*class);
-            let is_hidden = self.now.is_unseen && matches!(form, Form::Overwrites(_));
+            let is_hidden = self.now.is_unseen && form.is_write();
             let is_taken_first = self.stamps[*class as usize].0 == self.stamp;
             if is_hidden || is_taken_first || !self.now.is_left(*class) {
                 continue;
             }
             if let Some(after) = self.states.step(state, *class)
-                && (after != state || matches!(form, Form::Overwrites(_)))
+                && (after != state || form.is_write())
             {
                 self.candidates.push(Candidate {
                     pick: Pick::Optional(*class),
@@ -329,60 +324,15 @@ impl<M: Model> Search<'_, M> {
     }
 
     fn note_deepest(&mut self, forced: TaskId) {
-        let is_deeper = self.deepest.position < self.now.position || self.frames.is_empty();
         self.deepest.position = self.now.position;
         self.deepest.forced = forced;
         self.deepest.open = self.now.undone().count();
-        // A long order is of no use to people, and would cost its length at each step.
-        if self.course.marks.len() <= PREFIX_MARKS_MAX && is_deeper {
-            self.deepest.prefix = self.order();
-        }
-    }
-
-    /// What was taken so far, in order; a hidden write stands right before what hides it.
-    fn order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = Vec::new();
-        let mut last_write = 0;
-        let mut used: Vec<ClassId> = Vec::new();
-        for undo in &self.now.trail {
-            match *undo {
-                Undo::Done(task) => {
-                    let task = self.course.tasks[task as usize];
-                    if matches!(self.states.form(task.class), Form::Overwrites(_)) {
-                        last_write = order.len();
-                    }
-                    order.push(task.at as usize);
-                }
-                Undo::Use(class) => {
-                    if matches!(self.states.form(class), Form::Overwrites(_)) {
-                        last_write = order.len();
-                    }
-                    let before = used.iter().filter(|other| **other == class).count();
-                    used.push(class);
-                    let mut same = self.course.optional.iter().filter(|op| op.0 == class);
-                    order.extend(same.nth(before).map(|(_, at)| *at as usize));
-                }
-                Undo::DueSpare(task) => {
-                    order.insert(last_write, self.course.tasks[task as usize].at as usize);
-                    last_write += 1;
-                }
-                Undo::Begin(_)
-                | Undo::DueDone(_)
-                | Undo::Spare(_, _)
-                | Undo::Offer(_)
-                | Undo::Closed(_)
-                | Undo::Forgotten(_)
-                | Undo::State(_, _) => {}
-            }
-        }
-        order
     }
 
     fn refuted(self) -> Decision {
         Decision::NotLinearizable {
             stuck: self.course.tasks[self.deepest.forced as usize].at as usize,
             is_unfounded: false,
-            prefix: self.deepest.prefix,
         }
     }
 
@@ -412,5 +362,3 @@ fn rank<M: Model>(states: &mut States<'_, M>, after: StateId, wanted: ClassId, b
 
 /// Steps between two looks at memory and clock.
 const LOOK_EVERY: u64 = 1024;
-/// Longest history whose order is kept.
-const PREFIX_MARKS_MAX: usize = 2000;

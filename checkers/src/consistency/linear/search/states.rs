@@ -26,6 +26,10 @@ pub enum Form {
     Overwrites(StateId),
     /// Possible in one state, leaves another.
     Moves(StateId, StateId),
+    /// Possible always, and leaves one state.
+    Resets,
+    /// Possible always.
+    Updates,
     /// Never changes the state.
     Reads,
     /// Anything.
@@ -37,7 +41,9 @@ impl Form {
     pub fn needs(self) -> Option<StateId> {
         match self {
             Form::Observes(state) | Form::Moves(state, _) => Some(state),
-            Form::Overwrites(_) | Form::Reads | Form::Changes => None,
+            Form::Overwrites(_) | Form::Resets | Form::Updates | Form::Reads | Form::Changes => {
+                None
+            }
         }
     }
 
@@ -45,8 +51,18 @@ impl Form {
     pub fn leaves(self) -> Option<StateId> {
         match self {
             Form::Overwrites(state) | Form::Moves(_, state) => Some(state),
-            Form::Observes(_) | Form::Reads | Form::Changes => None,
+            Form::Observes(_) | Form::Resets | Form::Updates | Form::Reads | Form::Changes => None,
         }
+    }
+
+    /// Whether what was before makes no difference to what it leaves: a write.
+    pub fn is_write(self) -> bool {
+        matches!(self, Form::Overwrites(_) | Form::Resets)
+    }
+
+    /// Whether it may have happened unseen right before a write.
+    pub fn can_be_hidden(self) -> bool {
+        self.is_write() || self == Form::Updates
     }
 
     /// Whether it leaves every state as it is.
@@ -68,6 +84,8 @@ pub struct States<'a, M: Model> {
     model: &'a M,
     log: &'a Log,
     states: Vec<M::State>,
+    /// Bytes that the states hold elsewhere.
+    held_bytes: usize,
     state_table: IndexTable,
     kinds: Vec<Kind>,
     kind_table: IndexTable,
@@ -84,6 +102,7 @@ impl<'a, M: Model> States<'a, M> {
             model,
             log,
             states: Vec::new(),
+            held_bytes: 0,
             state_table: IndexTable::default(),
             kinds: Vec::new(),
             kind_table: IndexTable::default(),
@@ -110,10 +129,11 @@ impl<'a, M: Model> States<'a, M> {
         self.forms[class as usize]
     }
 
-    /// Bytes it holds, roughly: what states hold elsewhere is not seen.
+    /// Bytes it holds, roughly.
     pub fn bytes(&self) -> usize {
-        let state = size_of::<M::State>() + STATE_BYTES;
-        self.states.len() * state
+        self.states.capacity() * size_of::<M::State>()
+            + self.held_bytes
+            + self.state_table.bytes()
             + self.steps.capacity() * size_of::<(StateId, ClassId, StateId)>()
             + self.step_table.bytes()
     }
@@ -155,7 +175,12 @@ impl<'a, M: Model> States<'a, M> {
             Form::Observes(needed) => fits(needed).map(|()| needed),
             Form::Overwrites(left) => Some(left),
             Form::Moves(needed, left) => fits(needed).map(|()| left),
-            Form::Reads | Form::Changes => self.modelled(state, class),
+            Form::Reads if state == UNKNOWN => Some(UNKNOWN),
+            // Of a definite model this is a call that is never possible.
+            Form::Resets | Form::Updates | Form::Changes if state == UNKNOWN => None,
+            Form::Resets | Form::Updates | Form::Reads | Form::Changes => {
+                self.modelled(state, class)
+            }
         }
     }
 
@@ -196,6 +221,8 @@ impl<'a, M: Model> States<'a, M> {
             Shape::Overwrites(state) => Form::Overwrites(self.state(state)),
             Shape::Moves(from, to) => Form::Moves(self.state(from), self.state(to)),
             Shape::Reads => Form::Reads,
+            Shape::Resets => Form::Resets,
+            Shape::Updates => Form::Updates,
             Shape::Changes => Form::Changes,
         }
     }
@@ -207,12 +234,10 @@ impl<'a, M: Model> States<'a, M> {
             .find(hash, |at| self.states[at as usize] == state);
         known.unwrap_or_else(|| {
             let id = self.states.len() as StateId;
+            self.held_bytes += self.model.held_bytes(&state);
             self.states.push(state);
             self.state_table.insert(hash, id);
             id
         })
     }
 }
-
-/// What a state is taken to hold elsewhere.
-const STATE_BYTES: usize = 64;
