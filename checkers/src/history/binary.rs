@@ -20,7 +20,7 @@ use self::known::Known;
 use super::compact::Collector;
 use super::event::{Event, EventKind, Function};
 use super::jsonl::fast::blank;
-use super::jsonl::{HistoryError, HistoryProblem, HistoryRules, check_value};
+use super::jsonl::{HistoryError, HistoryProblem, HistoryRules};
 use super::value::Value;
 use crate::lines::LineProblem;
 use crate::observation::NodeName;
@@ -226,7 +226,6 @@ impl<R: Read> BinaryReader<R> {
             if !self.read_event(&mut event)? {
                 return Ok(());
             }
-            check_value(&event)?;
             collector.take(&event)?;
             known.learn(&self.names, collector);
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::by_process::ByProcess;
 use super::event::{Event, EventKind, Function, Key, Process};
-use super::jsonl::{HistoryProblem, follows, name_of};
+use super::jsonl::{HistoryProblem, check_value, follows, name_of};
 use super::operation::{Outcome, short};
 use super::value::Value;
 use crate::table::{IndexTable, Mix};
@@ -268,6 +268,8 @@ impl Collector {
     /// # Errors
     /// As [`Collector::enter`].
     pub fn take(&mut self, event: &Event) -> Result<(), HistoryProblem> {
+        follows(self.last, event.index, event.time)?;
+        check_value(event)?;
         let value = self.log.atoms.atom(&event.value);
         let key = event.key.as_deref().map(|key| self.key(key));
         self.enter(Entry {

@@ -228,7 +228,6 @@ impl<R: Read> HistoryReader<R> {
             if let Some(entry) = fast::entry(line, collector) {
                 collector.enter(entry)?;
             } else if let Some(event) = general(line, collector.has_begun())? {
-                check_value(&event)?;
                 collector.take(&event)?;
             }
         }

@@ -69,6 +69,13 @@ pub fn svg(finding: &Finding, report: Option<&str>) -> String {
             escaped(&line.told)
         );
     }
+    tell_order(&mut out, finding, bottom);
+    out.push_str("</svg>\n");
+    out
+}
+
+/// The longest order, below the bars.
+fn tell_order(out: &mut String, finding: &Finding, bottom: usize) {
     for (place, (at, state)) in finding.order.iter().enumerate() {
         let y = bottom + (place + 1) * TEXT;
         let told = escaped(&finding.witness[*at].told);
@@ -78,8 +85,6 @@ pub fn svg(finding: &Finding, report: Option<&str>) -> String {
             "<text x=\"8\" y=\"{y}\">{number}. {told}, then the state is {state}</text>"
         );
     }
-    out.push_str("</svg>\n");
-    out
 }
 
 /// From when to when the film of a report should show what cannot be placed, in seconds.

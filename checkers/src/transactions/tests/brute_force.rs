@@ -231,11 +231,3 @@ fn accuses_no_small_history_of_registers_wrongly() {
     let (explained, refuted) = compare(Dialect::RwRegister, 0..30_000);
     assert!(explained > 5000 && refuted > 2000, "{explained} {refuted}");
 }
-
-/// `cargo test --release -p slotquake-checkers a_million -- --ignored`
-#[test]
-#[ignore = "takes minutes"]
-fn a_million_small_histories_of_transactions_are_judged_right() {
-    compare(Dialect::ListAppend, 0..500_000);
-    compare(Dialect::RwRegister, 0..500_000);
-}
