@@ -163,6 +163,9 @@ pub enum Need {
     /// As [`Need::WhenItHappens`], and only where no operator acted on the cluster but to fail
     /// over: other acts are free of the rules for a while (R8), and it is not said for how long.
     WhenUnattended,
+    /// As [`Need::WhenItHappens`], and only where no operator moved slots by hand or changed who is
+    /// a member. Failovers in all forms and new epochs by order do not matter, nor do clocks.
+    WhenSlotsStay,
 }
 
 /// What a checker reads.

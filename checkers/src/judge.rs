@@ -188,9 +188,13 @@ impl Judge {
                 Need::WhenUnattended if self.scene.is_attended() => {
                     Verdict::undecided(0, "an operator acted on the cluster (R8)")
                 }
-                Need::Essential | Need::WhenItHappens | Need::WhenUnattended => {
-                    checker.finish(setting, &self.scene)
+                Need::WhenSlotsStay if self.scene.are_slots_moved() => {
+                    Verdict::undecided(0, "an operator moved slots or changed the members (R8)")
                 }
+                Need::Essential
+                | Need::WhenItHappens
+                | Need::WhenUnattended
+                | Need::WhenSlotsStay => checker.finish(setting, &self.scene),
             };
             figures.extend(checker.figures());
             let counts = entry.need == Need::Essential
@@ -244,8 +248,8 @@ impl Judge {
             }
             (_, _) if !is_idle && coverage.ok_ops == 0 => "not one operation succeeded",
             (Scope::Run, installed) if installed > 0 && !self.coverage.did_bite(coverage) => {
-                "the faults did not bite: no election, no failed, unknown, redirected or stalled \
-                 operation"
+                "the faults did not bite: no failure told, no election, no failed, unknown, \
+                 redirected or stalled operation"
             }
             (Scope::Run | Scope::BareHistory, _) => return None,
         };

@@ -12,9 +12,10 @@ use crate::invariants::{
     attempts_are_spaced, catches_up_first, clocks_follow, collisions_are_resolved, comes_back_late,
     config_epoch_never_above_current, config_epoch_never_decreases, current_epoch_never_decreases,
     data_is_young_enough, election_epoch_is_unique, elections_wait, failure_is_kept,
-    failure_is_told, failure_needs_quorum, full_recovery, importers_serve_who_asks,
-    keys_stay_with_owners, minority_stops_writing, offsets_settle, one_master_per_slot_and_epoch,
-    one_vote_per_epoch, orphans_get_replicas, promotion_has_majority, promotion_takes_every_slot,
+    failure_is_told, failure_needs_quorum, forgotten_stay_away, full_recovery,
+    importers_serve_who_asks, keys_stay_with_owners, minority_stops_writing, offsets_settle,
+    one_master_per_slot_and_epoch, one_vote_per_epoch, orphans_get_replicas,
+    promotion_has_majority, promotion_takes_every_slot, promotions_are_told,
     redirections_name_the_owner, redirections_name_the_slot, replicas_move_with_care,
     replicas_own_nothing, restarts_keep_state, roles_settle, serves_own_slots, slot_maps_agree,
     stale_claims_are_answered, state_follows_view, stops_serving_when_down, suspects_are_told,
@@ -53,6 +54,7 @@ pub const CHECKERS: &[Entry] = &[
     elections_wait::ENTRY,
     data_is_young_enough::ENTRY,
     promotion_takes_every_slot::ENTRY,
+    promotions_are_told::ENTRY,
     catches_up_first::ENTRY,
     writes_wait_for_failover::ENTRY,
     suspicion_needs_silence::ENTRY,
@@ -80,6 +82,7 @@ pub const CHECKERS: &[Entry] = &[
     replicas_move_with_care::ENTRY,
     orphans_get_replicas::ENTRY,
     restarts_keep_state::ENTRY,
+    forgotten_stay_away::ENTRY,
 ];
 
 /// The checkers that judge this clause, or go by this name.

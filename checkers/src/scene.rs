@@ -27,6 +27,7 @@ pub struct Scene {
     operation: Option<Operation>,
     open: Vec<Operation>,
     is_attended: bool,
+    are_slots_moved: bool,
     /// Faults by number: begin and end, ns.
     faults: BTreeMap<u32, (u64, u64)>,
 }
@@ -62,6 +63,8 @@ impl Scene {
         };
         let is_done = !matches!(fault.phase, FaultPhase::Skipped(_));
         self.is_attended |= is_act && is_done;
+        let moves_slots = fault.kind.is_administrative() && !fault.kind.keeps_slots();
+        self.are_slots_moved |= moves_slots && is_done;
     }
 
     fn note_fault(&mut self, fault: &Fault) {
@@ -87,6 +90,11 @@ impl Scene {
     /// Whether an operator acted on the cluster, other than by a manual failover (R8).
     pub fn is_attended(&self) -> bool {
         self.is_attended
+    }
+
+    /// Whether an operator moved slots by hand, or changed who is a member (R8).
+    pub fn are_slots_moved(&self) -> bool {
+        self.are_slots_moved
     }
 
     /// The run is over: operations still open stay so.

@@ -30,15 +30,14 @@ pub struct Stray {
     value_last: i64,
 }
 
-impl Stray {
-    fn key_of(position: u64, generation: u64) -> Key {
-        format!("y{position}-{generation}").into()
-    }
+/// The key of this position, from 0 to 3, in this generation, from 0.
+pub fn key(position: u64, generation: u64) -> Key {
+    format!("y{position}-{generation}").into()
 }
 
 impl Workload for Stray {
     fn next(&mut self, _process: Process, rng: &mut Rng) -> Op {
-        let key = Stray::key_of(rng.below(KEYS), self.issued / OPS_PER_GENERATION);
+        let key = key(rng.below(KEYS), self.issued / OPS_PER_GENERATION);
         self.issued += 1;
         let aim = match rng.below(4) {
             0 => {
@@ -58,7 +57,7 @@ impl Workload for Stray {
     fn final_reads(&self) -> Vec<Op> {
         let generations = self.issued.div_ceil(OPS_PER_GENERATION);
         let keys = (0..generations)
-            .flat_map(|generation| (0..KEYS).map(move |key| Stray::key_of(key, generation)));
+            .flat_map(|generation| (0..KEYS).map(move |position| key(position, generation)));
         keys.map(|key| Op::read(key, Shape::Register).at_the_end())
             .collect()
     }

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::checker::Happening;
 use crate::history::{Event, EventKind, Function, Process};
 use crate::observation::bounds::MILLISECOND;
-use crate::observation::{Bounds, Damage, Fault, FaultPhase, Lifecycle, LifecycleKind, Setting};
+use crate::observation::{
+    Bounds, Damage, Fault, FaultPhase, Lifecycle, LifecycleKind, PacketKind, Setting,
+};
 use crate::scene::Scene;
 
 /// The counts of one run.
@@ -68,6 +70,8 @@ pub struct CoverageCounter {
     fault_ids: BTreeSet<u32>,
     /// Operations after the first fault that failed, stayed unknown or were redirected.
     disturbed_ops: u64,
+    /// FAIL messages after the first fault.
+    failures_told: u64,
 }
 
 impl CoverageCounter {
@@ -75,7 +79,11 @@ impl CoverageCounter {
     pub fn observe(&mut self, happening: Happening<'_>) {
         match happening {
             Happening::Op(event) => self.observe_event(event),
-            Happening::Packet(_) => self.counts.packets += 1,
+            Happening::Packet(packet) => {
+                self.counts.packets += 1;
+                let is_bitten = packet.kind == PacketKind::Fail && self.counts.faults_installed > 0;
+                self.failures_told += u64::from(is_bitten);
+            }
             Happening::View(_) => self.counts.views += 1,
             Happening::Fault(fault) => self.observe_fault(fault),
             Happening::Lifecycle(lifecycle) => self.observe_lifecycle(lifecycle),
@@ -175,7 +183,7 @@ impl CoverageCounter {
     /// Whether anybody noticed the faults. An act of an operator was noticed by who said OK to it.
     pub fn did_bite(&self, coverage: &Coverage) -> bool {
         let noticed = coverage.elections + coverage.failovers + coverage.stalled_ops;
-        noticed + self.disturbed_ops > 0 || !coverage.acts.is_empty()
+        noticed + self.disturbed_ops + self.failures_told > 0 || !coverage.acts.is_empty()
     }
 }
 

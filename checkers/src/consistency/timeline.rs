@@ -65,6 +65,22 @@ impl Cut {
                 .any(|(from, to)| from == node || to == node)
     }
 
+    /// Whether a path between these two is cut, in either direction.
+    pub fn is_between(&self, one: &NodeName, other: &NodeName) -> bool {
+        let mut pairs = self.pairs.iter();
+        pairs.any(|(from, to)| (from, to) == (one, other) || (from, to) == (other, one))
+    }
+
+    /// From how many others this node is cut, in either direction.
+    pub fn peers(&self, node: &NodeName) -> usize {
+        let outbound = self.pairs.iter().filter(|(from, _)| from == node);
+        let inbound = self.pairs.iter().filter(|(_, to)| to == node);
+        let peers = outbound
+            .map(|(_, to)| to)
+            .chain(inbound.map(|(from, _)| from));
+        peers.collect::<BTreeSet<&NodeName>>().len()
+    }
+
     /// Whether some peer could still send to the node what the node could not answer.
     pub fn is_one_way(&self, node: &NodeName) -> bool {
         let mirrored = |pair: &(NodeName, NodeName)| {

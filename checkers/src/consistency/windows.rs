@@ -72,6 +72,7 @@ pub struct Windows<'a> {
     timeline: &'a Timeline,
     bounds: Bounds,
     packets_lost: u64,
+    node_count: usize,
 }
 
 impl<'a> Windows<'a> {
@@ -81,6 +82,7 @@ impl<'a> Windows<'a> {
             timeline,
             bounds: Bounds::of(setting),
             packets_lost: setting.bus_packets_lost,
+            node_count: setting.nodes.len(),
         }
     }
 
@@ -105,6 +107,9 @@ impl<'a> Windows<'a> {
             write.completed >= cut.begun && write.completed <= self.isolation_end(cut, node)
         };
         if cuts().any(is_isolated) {
+            return Some(Window::Isolation);
+        }
+        if cuts().any(|cut| self.is_apart_from_heir(cut, node, slot, write)) {
             return Some(Window::Isolation);
         }
         // HI-08: commands of the backlog, until the first cron after SIGCONT.
@@ -235,6 +240,24 @@ impl<'a> Windows<'a> {
             .map(|pause| pause.1.saturating_sub(pause.0))
             .fold(0, u64::saturating_add);
         cut.installed.saturating_add(bound).saturating_add(paused)
+    }
+
+    /// HI-05: who is cut from its successor, but not from half of the nodes, hears of it from
+    /// others: as late as after a heal.
+    fn is_apart_from_heir(&self, cut: &Cut, node: &NodeName, slot: u16, write: &Operation) -> bool {
+        let is_in_force = cut.begun <= write.completed && write.invoked <= cut.healed;
+        if !is_in_force || 2 * cut.peers(node) >= self.node_count {
+            return false;
+        }
+        let taken = self.takeovers_of(slot).map(|(takeover, _)| takeover);
+        let mut lately = taken.filter(|takeover| {
+            let told = takeover.time.saturating_add(self.bounds.maps_equal());
+            takeover.time <= write.completed && write.invoked <= told
+        });
+        lately.any(|takeover| {
+            let heir = self.timeline.ownership.name(&takeover.to);
+            heir.is_some_and(|heir| cut.is_between(node, heir))
+        })
     }
 
     fn is_deposed(&self, node: &NodeName, slot: u16, time: u64) -> bool {

@@ -1,15 +1,17 @@
 //! UP-12: who claims slots that another master owns at a larger configEpoch is told so.
 //!
-//! Judged where nothing can be in the way: the stale claim is a PONG on the owner's own link to its
-//! sender, over which the UPDATE goes back in the same turn. The owner's claim is that of its last
-//! header before.
+//! Judged where nothing can be in the way: the stale claim is a PONG on the hearer's own link to its
+//! sender, over which the UPDATE goes back in the same turn. The hearer is the owner, by its last
+//! header before, or somebody whom the owner's claim had reached.
 
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
+use super::heard_claims::{HeardClaims, OldClaim};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
-use crate::observation::{Bounds, NodeName, Packet, PacketKind, Setting};
+use crate::observation::ownership::Claim;
+use crate::observation::{Bounds, NodeId, NodeName, Packet, PacketKind, Setting, SlotSet};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
 
@@ -18,12 +20,13 @@ pub const ENTRY: Entry = Entry {
     id: "UP-12",
     title: "stale claims are answered with an UPDATE",
     clauses: &["UP-12"],
-    need: Need::WhenUnattended,
+    need: Need::WhenSlotsStay,
     evidence: Evidence::Cluster,
     help: "A master that was away still claims what another one owns by now. Whoever hears such \
            a claim and knows of a larger configEpoch answers it with an UPDATE about the owner. \
-           Judged of owners that got the claim as the answer to their own PING: their link to \
-           the sender was open, so the UPDATE must leave at once.",
+           Judged of owners, and of others whom the owner's claim had reached, that got the \
+           stale one as the answer to their own PING: their link to the sender was open, so the \
+           UPDATE must leave at once.",
     make: || Box::new(StaleClaimsAreAnswered::default()),
 };
 
@@ -31,6 +34,7 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct StaleClaimsAreAnswered {
     debts: Vec<Debt>,
+    heard: HeardClaims,
     /// When each node last sent an UPDATE to another, ns.
     updates: BTreeMap<(NodeName, NodeName), Vec<u64>>,
 }
@@ -44,6 +48,7 @@ impl Checker for StaleClaimsAreAnswered {
         let Happening::Packet(packet) = happening else {
             return;
         };
+        self.heard.observe(packet, scene);
         if packet.kind == PacketKind::Update {
             let ends = (packet.from.clone(), packet.to.clone());
             self.updates.entry(ends).or_default().push(packet.time);
@@ -60,23 +65,24 @@ impl Checker for StaleClaimsAreAnswered {
             let mut nodes = setting.nodes.iter();
             let is_answer = nodes.any(|node| node.name == debt.by && node.bus_port == debt.port);
             let until = debt.delivered + bounds.reading;
-            if !is_answer || !is_there(scene, &debt.owner, debt.sent, until) {
+            let is_known = debt.known_for > bounds.reading;
+            if !is_answer || !is_known || !is_there(scene, &debt.hearer, debt.since, until) {
                 continue;
             }
             tally.examined += 1;
-            let ends = (debt.owner.clone(), debt.by.clone());
+            let ends = (debt.hearer.clone(), debt.by.clone());
             let sent = self.updates.get(&ends);
             let mut sent = sent.into_iter().flatten();
             if sent.any(|at| (debt.sent..=until).contains(at)) {
                 continue;
             }
             let what = format!(
-                "owns slots at configEpoch {} which {} claims at {}, and does not tell it",
-                debt.owned_at, debt.by, debt.claimed_at
+                "hears {} claim slots at configEpoch {} which {} has at {}, and does not tell it",
+                debt.by, debt.claimed_at, debt.owner, debt.owned_at
             );
             tally
                 .findings
-                .push(finding("UP-12", debt.delivered, &debt.owner, what));
+                .push(finding("UP-12", debt.delivered, &debt.hearer, what));
         }
         let nothing = "nobody made a stale claim";
         tally.conclude(setting, Completeness::Proving, nothing)
@@ -88,21 +94,49 @@ impl StaleClaimsAreAnswered {
         let (header, Some(delivered)) = (&packet.header, packet.delivered) else {
             return;
         };
-        let Some(owned) = scene.ownership().holding(&packet.to) else {
+        let debt = |owner: String, owned_at: u64, known: Option<u64>| Debt {
+            sent: packet.time,
+            delivered,
+            by: packet.from.clone(),
+            port: packet.source.port(),
+            hearer: packet.to.clone(),
+            owner,
+            owned_at,
+            since: known.unwrap_or(packet.time),
+            known_for: known.map_or(u64::MAX, |known| delivered - known),
+            claimed_at: header.config_epoch,
+        };
+        let owned = scene.ownership().holding(&packet.to);
+        let is_newer = |owned: &&Claim| {
+            owned.config_epoch > header.config_epoch && owned.slots.intersects(&header.slots)
+        };
+        if let Some(owned) = owned.filter(is_newer) {
+            let found = debt(packet.to.to_string(), owned.config_epoch, None);
+            self.debts.push(found);
+            return;
+        }
+        // Whose last claim still stands owes nobody an answer: nearly always.
+        let own = scene.ownership().holding(&packet.from);
+        if own.is_some_and(|own| own.slots == header.slots) {
+            return;
+        }
+        let since = scene.incarnations().life(&packet.to).since;
+        let old = OldClaim {
+            config_epoch: header.config_epoch,
+            slots: &header.slots,
+        };
+        let claim = self.heard.newer(&packet.to, (since, delivered), old);
+        let Some((claim, view)) = claim.zip(scene.view_of(&packet.to)) else {
             return;
         };
-        let is_stale =
-            owned.config_epoch > header.config_epoch && owned.slots.intersects(&header.slots);
-        if is_stale {
-            self.debts.push(Debt {
-                sent: packet.time,
-                delivered,
-                by: packet.from.clone(),
-                port: packet.source.port(),
-                owner: packet.to.clone(),
-                owned_at: owned.config_epoch,
-                claimed_at: header.config_epoch,
-            });
+        let is_member = |id: &NodeId| {
+            let entry = view.entry(id);
+            entry.is_some_and(|entry| !entry.has_flag("handshake"))
+        };
+        if is_member(&claim.owner) && is_member(&header.sender) {
+            let owner = claim.owner.to_string();
+            let found = debt(owner, claim.config_epoch, Some(claim.delivered));
+            self.debts.push(found);
         }
     }
 }
@@ -115,14 +149,19 @@ fn is_there(scene: &Scene, node: &NodeName, from: u64, to: u64) -> bool {
     !was_down && !is_paused_within(scene, node, from, to)
 }
 
-/// A stale claim that reached the owner.
+/// A stale claim that reached somebody who knew better.
 #[derive(Debug)]
 struct Debt {
     sent: u64,
     delivered: u64,
     by: NodeName,
     port: u16,
-    owner: NodeName,
+    hearer: NodeName,
+    owner: String,
     owned_at: u64,
+    /// From when on the hearer must have run.
+    since: u64,
+    /// How long it knew of the owner, ns.
+    known_for: u64,
     claimed_at: u64,
 }

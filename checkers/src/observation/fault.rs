@@ -153,6 +153,12 @@ impl FaultKind {
         self.is_manual_failover() || self == FaultKind::BumpEpoch
     }
 
+    /// Whether it is an act that moves no slot but to an elected or appointed successor, and leaves
+    /// everybody a member.
+    pub fn keeps_slots(self) -> bool {
+        self.is_over_when_done() || self == FaultKind::Replicate
+    }
+
     /// Whether it promotes a replica that need not have all that its master has.
     pub fn ignores_the_master(self) -> bool {
         matches!(self, FaultKind::ForcedFailover | FaultKind::Takeover)

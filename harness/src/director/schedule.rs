@@ -1,12 +1,13 @@
 //! Which fault comes next, and when: drawn ([`Schedule`]), or read from the plan ([`Script`]).
 //!
 //! Kinds come out of a bag: each of them once in random order before any of them again, so that a
-//! short run sees all of them. Each kind has a random stream of its own.
+//! short run sees all of them. Each kind has a random stream of its own. The first strike of plain
+//! damage takes a master for long enough that it must be replaced, so that no run is without a bite.
 
 use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::rng::Rng;
 
-use crate::nemesis::{self, Nemesis, Picture, Skip, Strike};
+use crate::nemesis::{self, Nemesis, Picture, Share, Skip, Strike};
 use crate::plan::{Plan, ScriptedStrike};
 
 /// Where the faults of a run come from.
@@ -77,6 +78,8 @@ pub struct Schedule {
     bag: Vec<usize>,
     rng: Rng,
     interval_ms: u64,
+    /// Whether plain damage was drawn before.
+    has_bitten: bool,
 }
 
 #[derive(Debug)]
@@ -107,6 +110,7 @@ impl Schedule {
             bag: Vec::new(),
             rng: Rng::named(seed, "schedule"),
             interval_ms,
+            has_bitten: false,
         }
     }
 
@@ -127,8 +131,14 @@ impl Schedule {
         let mut first_skip = None;
         for position in (0..self.bag.len()).rev() {
             let kind = &mut self.kinds[self.bag[position]];
-            match (kind.nemesis.plan)(picture, &mut kind.rng) {
+            let is_plain = kind.nemesis.share == Share::Usual;
+            let planned = match is_plain && !self.has_bitten {
+                true => kind.plan_a_bite(picture),
+                false => (kind.nemesis.plan)(picture, &mut kind.rng),
+            };
+            match planned {
                 Ok(strike) => {
+                    self.has_bitten |= is_plain;
                     let kind = kind.nemesis.kind;
                     self.bag.remove(position);
                     return Ok(Drawn { kind, strike });
@@ -146,6 +156,74 @@ impl Schedule {
         while !rest.is_empty() {
             let position = self.rng.below(rest.len() as u64) as usize;
             self.bag.push(rest.swap_remove(position));
+        }
+    }
+}
+
+impl Kind {
+    /// A strike that takes a master until it is replaced, if one can be spared and the dice give
+    /// it before long.
+    fn plan_a_bite(&mut self, picture: &Picture) -> Result<Strike, Skip> {
+        let masters = picture.strikable_masters();
+        let bites = |strike: &Strike| {
+            let mut targets = strike.targets.iter();
+            strike.duration_ms >= picture.failover_ms()
+                && targets.any(|target| masters.iter().any(|master| master.name == *target))
+        };
+        let mut planned = (self.nemesis.plan)(picture, &mut self.rng)?;
+        for _ in 0..BITE_TRIES {
+            if bites(&planned) || masters.is_empty() {
+                break;
+            }
+            planned = (self.nemesis.plan)(picture, &mut self.rng)?;
+        }
+        Ok(planned)
+    }
+}
+
+/// Strikes drawn until one takes a master for long: nine of ten take masters.
+const BITE_TRIES: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use slotquake_checkers::observation::NodeName;
+
+    use super::*;
+    use crate::nemesis::{Condition, NodePicture, Role};
+
+    /// Three shards of two; all settled.
+    fn healthy() -> Picture {
+        let node = |number: usize| NodePicture {
+            name: NodeName::numbered(number),
+            role: match number {
+                1..=3 => Role::Master {
+                    slots: format!("{number}"),
+                },
+                _ => Role::Replica {
+                    of: NodeName::numbered(number - 3),
+                },
+            },
+            condition: Condition::Settled,
+        };
+        Picture {
+            nodes: (1..=6).map(node).collect(),
+            node_timeout_ms: 1000,
+            busy_slots: Vec::new(),
+        }
+    }
+
+    /// Seeds 2022 and 2530 struck replicas, or for too short, and nobody noticed.
+    #[test]
+    fn the_first_plain_damage_takes_a_master_until_it_is_replaced() {
+        let picture = healthy();
+        for seed in 0..300 {
+            let kinds = [FaultKind::Kill, FaultKind::Pause, FaultKind::Partition];
+            let kind = kinds[seed as usize % 3];
+            let mut schedule = Schedule::new(seed, &[kind], 1000);
+            let first = schedule.draw(&picture).expect("all is well").strike;
+            let is_master = |name: &NodeName| picture.masters().any(|node| node.name == *name);
+            assert!(first.targets.iter().any(is_master), "{seed}: {first:?}");
+            assert!(first.duration_ms >= picture.failover_ms(), "{first:?}");
         }
     }
 }

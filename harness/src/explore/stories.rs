@@ -8,11 +8,18 @@
 //! Pure. Nodes are named as a script names them: `n1` to `nM` are the masters, then come the first
 //! replicas, then the second ones.
 
-use slotquake_checkers::observation::{FaultKind, NodeName};
+mod clocks;
+mod moments;
+mod paths;
+mod shards;
+mod stage;
+
+use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::rng::Rng;
 
-use crate::nemesis::{Strike, order::Order};
-use crate::plan::{Plan, ScriptedStrike};
+use crate::nemesis::order::Order;
+use crate::plan::Plan;
+use stage::{Stage, both_ways};
 
 /// Every story, and how it is told.
 const STORIES: &[fn(&mut Stage)] = &[
@@ -24,27 +31,23 @@ const STORIES: &[fn(&mut Stage)] = &[
     behind,
     orphan,
     held_back,
+    moments::acts_in_one_moment,
+    moments::deaf_candidate,
+    moments::who_comes_back,
+    shards::orphan_while_down,
+    shards::open_slots,
+    paths::torn_paths,
+    paths::two_apart,
+    clocks::wrong_clocks,
 ];
 
 /// The plan with one of the stories instead of drawn faults.
 pub fn with_story(plan: Plan) -> Plan {
     let mut rng = Rng::named(plan.seed, "story");
     let story = rng.pick(STORIES).copied();
-    let mut stage = Stage {
-        plan,
-        rng,
-        steps: Vec::new(),
-    };
+    let mut stage = Stage::new(plan, rng);
     story.expect("there are stories")(&mut stage);
-    stage.steps.sort_by_key(|step| step.at_ms);
-    let ends = stage.steps.iter().map(ScriptedStrike::end_ms);
-    let end_ms = ends.max().unwrap_or(0) + 1_000;
-    let time_limit_ms = stage.plan.time_limit_ms.max(end_ms);
-    let plan = Plan {
-        time_limit_ms,
-        ..stage.plan
-    };
-    plan.scripted(stage.steps)
+    stage.told()
 }
 
 /// One master stands still again and again, hardly longer than the node timeout: it is suspected by
@@ -184,97 +187,6 @@ fn held_back(stage: &mut Stage) {
     }
 }
 
-/// A plan and the steps so far.
-struct Stage {
-    plan: Plan,
-    rng: Rng,
-    steps: Vec<ScriptedStrike>,
-}
-
-impl Stage {
-    fn any_shard(&mut self) -> u16 {
-        self.rng.below(u64::from(self.plan.masters)) as u16
-    }
-
-    fn any_master(&mut self) -> NodeName {
-        let shard = self.any_shard();
-        self.master(shard)
-    }
-
-    fn master(&self, shard: u16) -> NodeName {
-        NodeName::numbered(usize::from(shard) + 1)
-    }
-
-    /// The first replica of a shard, or the second.
-    fn replica(&self, shard: u16, number: u16) -> NodeName {
-        NodeName::numbered(usize::from(number * self.plan.masters + shard) + 1)
-    }
-
-    /// How long a master must be away for a replica to be elected, ms.
-    fn failover_ms(&self) -> u64 {
-        2 * self.plan.node_timeout_ms + 1_500
-    }
-
-    /// Every path from and to a node.
-    fn isolation(&self, node: &NodeName) -> Vec<(NodeName, NodeName)> {
-        let all = (1..=self.plan.node_count() as usize).map(NodeName::numbered);
-        let others = all.filter(|other| other != node);
-        others.flat_map(|other| both_ways(node, &other)).collect()
-    }
-
-    fn strike(&mut self, at_ms: u64, kind: FaultKind, target: &NodeName, duration_ms: u64) {
-        let note = format!("{} {target}", kind.name());
-        self.step(at_ms, kind, duration_ms, target, note);
-    }
-
-    fn cut(
-        &mut self,
-        at_ms: u64,
-        kind: FaultKind,
-        target: &NodeName,
-        cuts: Vec<(NodeName, NodeName)>,
-        duration_ms: u64,
-    ) {
-        let note = format!("{} of {target}", kind.name());
-        self.step(at_ms, kind, duration_ms, target, note).cuts = cuts;
-    }
-
-    fn failover(&mut self, at_ms: u64, replica: &NodeName, orders: Vec<Order>) {
-        let note = format!("CLUSTER FAILOVER on {replica}");
-        let kind = FaultKind::Failover;
-        self.step(at_ms, kind, FAILOVER_MS, replica, note).orders = orders;
-    }
-
-    fn step(
-        &mut self,
-        at_ms: u64,
-        kind: FaultKind,
-        duration_ms: u64,
-        target: &NodeName,
-        note: String,
-    ) -> &mut Strike {
-        self.steps.push(ScriptedStrike {
-            at_ms,
-            kind,
-            strike: Strike {
-                targets: vec![target.clone()],
-                note,
-                duration_ms,
-                ..Strike::default()
-            },
-        });
-        let last = self.steps.last_mut();
-        &mut last.expect("it was just put there").strike
-    }
-}
-
-fn both_ways(a: &NodeName, b: &NodeName) -> Vec<(NodeName, NodeName)> {
-    vec![(a.clone(), b.clone()), (b.clone(), a.clone())]
-}
-
-/// After this time a manual failover was carried out or given up, ms (MF-11).
-const FAILOVER_MS: u64 = 5_200;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,7 +194,7 @@ mod tests {
     #[test]
     fn every_story_is_a_plan_that_can_be_played() {
         let mut kinds = std::collections::BTreeSet::new();
-        for seed in 0..200 {
+        for seed in 0..400 {
             let plan = with_story(Plan {
                 seed,
                 world: crate::plan::WorldKind::Sim,
@@ -293,6 +205,6 @@ mod tests {
             kinds.extend(steps.iter().map(|step| step.kind));
             assert_eq!(with_story(plan.clone()).script, plan.script);
         }
-        assert_eq!(kinds.len(), 6, "{kinds:?}");
+        assert_eq!(kinds.len(), 12, "{kinds:?}");
     }
 }

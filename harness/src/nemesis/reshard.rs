@@ -59,12 +59,12 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     let target = target.ok_or(Skip("no other master is settled"))?;
     let slots = busy(source);
     let slot = *rng.pick(&slots).expect("a source has slots in use");
-    let ends = Ends {
+    let way = Move {
         slot,
         source: &source.name,
         target: &target.name,
     };
-    let mut steps = ends.steps();
+    let mut steps = way.steps();
     if rng.chance(ODD_PERCENT) {
         let first = [0, 5][rng.below(2) as usize];
         steps.swap(first, first + 1);
@@ -90,7 +90,7 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         ),
         duration_ms: 200 + rng.below(2_000),
         orders: steps,
-        undo: ends.finish(picture),
+        undo: way.finish(&masters_of(picture)),
         ..Strike::default()
     })
 }
@@ -100,13 +100,22 @@ fn can_give(node: &NodePicture, picture: &Picture) -> bool {
     node.slots().len() > 1 || picture.replicas_of(&node.name).next().is_none()
 }
 
-struct Ends<'a> {
-    slot: u16,
-    source: &'a NodeName,
-    target: &'a NodeName,
+fn masters_of(picture: &Picture) -> Vec<NodeName> {
+    picture.masters().map(|node| node.name.clone()).collect()
 }
 
-impl Ends<'_> {
+/// A slot on its way.
+#[derive(Debug, Clone, Copy)]
+pub struct Move<'a> {
+    /// Which.
+    pub slot: u16,
+    /// Whose it is.
+    pub source: &'a NodeName,
+    /// Whose it will be.
+    pub target: &'a NodeName,
+}
+
+impl Move<'_> {
     fn setslot(&self, to: &NodeName, what: &str, peer: &NodeName) -> Order {
         let slot = self.slot;
         Order::once(to, format!("CLUSTER SETSLOT {slot} {what} {{id:{peer}}}"))
@@ -124,7 +133,7 @@ impl Ends<'_> {
     }
 
     /// The documented course, but for the word to bystanders, who learn it by gossip.
-    fn steps(&self) -> Vec<Order> {
+    pub fn steps(&self) -> Vec<Order> {
         let (source, target) = (self.source, self.target);
         let mut steps = vec![
             self.setslot(target, "IMPORTING", source),
@@ -141,7 +150,7 @@ impl Ends<'_> {
     }
 
     /// From any step to the end. What is done already is refused, and that is well.
-    fn finish(&self, picture: &Picture) -> Vec<Order> {
+    pub fn finish(&self, masters: &[NodeName]) -> Vec<Order> {
         let (source, target) = (self.source, self.target);
         let mut orders = vec![
             self.setslot(target, "IMPORTING", source),
@@ -155,8 +164,9 @@ impl Ends<'_> {
             ..self.setslot(target, "NODE", target)
         });
         orders.push(self.setslot(source, "NODE", target));
-        let masters = picture.masters().map(|node| &node.name);
-        let bystanders = masters.filter(|name| *name != source && *name != target);
+        let bystanders = masters
+            .iter()
+            .filter(|name| *name != source && *name != target);
         orders.extend(bystanders.map(|name| self.setslot(name, "NODE", target)));
         for name in [source, target] {
             let close = format!("CLUSTER SETSLOT {} STABLE", self.slot);

@@ -240,6 +240,7 @@ impl Node {
                 self.with_parts(now, out, commands::demoted);
             }
             Effect::Lead => self.replication.lead(&mut self.rng, now, out),
+            Effect::DeleteSlot(_) if self.config.mutant.is(Mutant::LostKeysStay) => {}
             Effect::DeleteSlot(slot) => {
                 self.with_parts(now, out, |parts| commands::delete_slot(parts, slot));
             }

@@ -175,6 +175,10 @@ pub fn refusal(route: Route, cluster: &dyn ClusterReads, config: &Config) -> Opt
         Route::Moved(slot, node) => {
             let (slot, node) = misdirected(slot, node, cluster, config.mutant);
             let (endpoint, port) = cluster.endpoint_of(node, config);
+            let port = match config.mutant.is(Mutant::MovedToBusPort) {
+                true => port.wrapping_add(10_000),
+                false => port,
+            };
             Refusal::Moved {
                 slot: slot.number(),
                 endpoint,
@@ -308,7 +312,9 @@ fn read_on_a_replica(facts: &Facts) -> Option<Route> {
     let is_readonly =
         facts.request.is_readonly || facts.config.mutant.is(Mutant::ReplicasServeReads);
     let is_read = facts.request.access == Access::Read && is_readonly;
-    let is_my_masters = facts.cluster.is_replica() && facts.cluster.my_master() == facts.owner;
+    let is_my_masters = facts.cluster.is_replica()
+        && (facts.cluster.my_master() == facts.owner
+            || facts.config.mutant.is(Mutant::ReadonlyServesAll));
     (is_read && is_my_masters).then_some(Route::Serve)
 }
 

@@ -309,3 +309,23 @@ fn a_register_that_lost_its_last_write_is_reported() {
     );
     assert_eq!(excused(1).verdict, Word::Violated);
 }
+
+/// Proves HI-05: n1 and n4, which replaces it, do not hear each other; all else is well.
+#[test]
+fn a_master_that_does_not_hear_its_successor_is_told_by_others() {
+    let lost_at = |at: u64, peers: usize| {
+        let mut run = cluster();
+        run.add(300, 0, SET, 1, 1);
+        run.calm(100, 2000);
+        run.fault(2000, 1, FaultKind::Partition, FaultPhase::Installed, 4);
+        let cut = run.recording.faults.last_mut().expect("it was noted");
+        cut.cuts.truncate(2 * peers);
+        run.calm(2100, 9000);
+        run.elect(9000, 4, 4, &[2, 3]);
+        run.add(at, 0, SET, 2, 1);
+        run.calm(9100, 20_000);
+        judged(run).verdict
+    };
+    assert_eq!(lost_at(9500, 1), Word::Held);
+    assert_eq!(lost_at(15_000, 1), Word::Violated, "everybody had told it");
+}

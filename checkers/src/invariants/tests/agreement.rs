@@ -176,6 +176,75 @@ fn a_stale_claim_is_answered() {
     assert_eq!(word(&claimed(false), "UP-12"), Word::Violated);
 }
 
+/// Proves EL-21.
+#[test]
+fn a_promotion_is_told_to_everybody_at_once() {
+    let mut told = RecordingBuilder::good().build();
+    assert_eq!(word(&told, "EL-21"), Word::Held);
+    let claims = 4100 * MILLISECOND..4800 * MILLISECOND;
+    told.packets.retain(|packet| {
+        let is_claim = packet.from == name(4) && packet.header.claims_slots();
+        !is_claim || packet.to == name(5) || !claims.contains(&packet.time)
+    });
+    assert_eq!(word(&told, "EL-21"), Word::Violated);
+}
+
+/// Proves RS-01, RS-02.
+#[test]
+fn a_forgotten_node_is_not_taken_back() {
+    let shown_again = |again: u64| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 4000);
+        let mut recording = run.build();
+        recording.faults = vec![
+            act(1000, FaultPhase::Installed),
+            act(3000, FaultPhase::Healed),
+        ];
+        let times = 1100 * MILLISECOND..again * MILLISECOND;
+        let gone = |view: &&mut crate::observation::View| {
+            view.node == name(2) && times.contains(&view.time)
+        };
+        for view in recording.views.iter_mut().filter(gone) {
+            Arc::make_mut(&mut view.table).remove(4);
+        }
+        word(&recording, "RS-02")
+    };
+    assert_eq!(shown_again(3100), Word::Held);
+    assert_eq!(shown_again(2000), Word::Violated);
+}
+
+fn act(at: u64, phase: FaultPhase) -> crate::observation::Fault {
+    crate::observation::Fault {
+        time: at * MILLISECOND,
+        begun: at * MILLISECOND,
+        id: 1,
+        kind: FaultKind::Forget,
+        phase,
+        targets: vec![name(5)],
+        cuts: Vec::new(),
+        note: String::new(),
+    }
+}
+
+/// Proves UP-12: n3 owns nothing of it, but had heard of n4's claim.
+#[test]
+fn a_bystander_answers_a_stale_claim() {
+    let claimed = |is_answered: bool| {
+        let mut run = RecordingBuilder::good();
+        run.packet(9000, 1, 3, PacketKind::Pong);
+        let stale = run.recording.packets.last_mut().expect("it was sent");
+        (stale.header.master, stale.header.flags) = (None, 17);
+        stale.header.config_epoch = 1;
+        stale.source.set_port(17_000);
+        if is_answered {
+            run.packet(9001, 3, 1, PacketKind::Update);
+        }
+        word(&run.build(), "UP-12")
+    };
+    assert_eq!(claimed(true), Word::Held);
+    assert_eq!(claimed(false), Word::Violated);
+}
+
 /// Proves GO-22.
 #[test]
 fn nobody_gives_slots_to_a_replica() {

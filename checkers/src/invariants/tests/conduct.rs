@@ -72,6 +72,22 @@ fn a_vote_for_an_outdated_claim_is_wrong() {
     assert_eq!(word(&run.build(), "VT-07"), Word::Violated);
 }
 
+/// Proves VT-07: the voter's view is of before, but the owner's claim had reached it.
+#[test]
+fn a_vote_against_a_claim_that_was_heard_is_wrong() {
+    let heard_at = |at: u64| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 1000);
+        run.node(1).config_epoch = 9;
+        run.packet(at, 1, 2, PacketKind::Ping);
+        run.request_and_vote(2000, 4, 4, &[2]);
+        word(&run.build(), "VT-07")
+    };
+    assert_eq!(heard_at(1500), Word::Violated);
+    assert_eq!(heard_at(1999), Word::Held, "perhaps read later");
+    assert_eq!(heard_at(2001), Word::Held);
+}
+
 /// Proves VT-11.
 #[test]
 fn an_election_waits_for_its_delay_and_its_rank() {

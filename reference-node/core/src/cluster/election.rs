@@ -263,7 +263,11 @@ impl Cluster {
             voters: Vec::new(),
             at: turn.now,
         };
-        self.pending.save(Durability::Synced);
+        self.pending
+            .save(match self.mutant.is(Mutant::EpochNotSynced) {
+                true => Durability::Buffered,
+                false => Durability::Synced,
+            });
         let request = self.vote_request(turn);
         self.broadcast_packet(&request);
     }

@@ -157,7 +157,9 @@ impl Cluster {
     fn hear_of_stranger(&mut self, entry: &Gossip, turn: &mut Turn) {
         let untellable = NodeFlags::NOADDR | NodeFlags::HANDSHAKE | NodeFlags::MYSELF;
         let is_adoptable = entry.flags.0 & untellable == 0 && entry.ip.is_some();
-        if !is_adoptable || self.blacklist.contains(entry.id, turn.now) {
+        let is_forgotten = self.blacklist.contains(entry.id, turn.now)
+            && !self.mutant.is(Mutant::ForgetsForAMoment);
+        if !is_adoptable || is_forgotten {
             return;
         }
         let role = role_of(entry.flags);

@@ -109,7 +109,9 @@ impl Cluster {
                     LogLevel::Notice,
                     "Taking over the master (user request).".into(),
                 );
-                self.bump_epoch();
+                if !self.mutant.is(Mutant::TakeoverKeepsEpoch) {
+                    self.bump_epoch();
+                }
                 self.take_over(turn);
             }
         }
@@ -149,7 +151,8 @@ impl Cluster {
             return;
         };
         let is_my_master = self.members.me().master() == Some(sender);
-        if is_my_master && header.message_flags.paused {
+        let is_paused = header.message_flags.paused || self.mutant.is(Mutant::AnyOffsetWillDo);
+        if is_my_master && is_paused {
             self.manual = ManualFailover::CatchingUp {
                 ends_at,
                 offset: header.offset,
@@ -164,6 +167,7 @@ impl Cluster {
             .manual
             .ends_at()
             .is_some_and(|ends_at| turn.now > ends_at)
+            && !self.mutant.is(Mutant::ManualWithoutEnd)
         {
             turn.log(LogLevel::Warning, "Manual failover timed out.".into());
             self.end_manual_failover(turn);

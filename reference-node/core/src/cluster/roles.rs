@@ -174,7 +174,9 @@ impl Cluster {
             self.pending.save(Durability::Synced);
         }
         // EL-21: everybody knows the new owner by this PONG.
-        self.broadcast_pong(turn);
+        if !self.mutant.is(Mutant::VictoryNotTold) {
+            self.broadcast_pong(turn);
+        }
         self.end_manual_failover(turn);
         self.forget_election();
     }

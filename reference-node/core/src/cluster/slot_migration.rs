@@ -10,6 +10,7 @@ use super::slot_commands::slot_argument;
 use super::turn::Turn;
 use super::{Cluster, Profile};
 use crate::ids::NodeId;
+use crate::mutants::Mutant;
 use crate::output::{Durability, LogLevel};
 use crate::resp::Reply;
 use crate::slot::{Slot, SlotSet};
@@ -173,7 +174,9 @@ impl Cluster {
 
     /// SM-13, EP-09: a new version makes the claim win everywhere.
     fn finish_import(&mut self, slot: Slot, turn: &mut Turn) {
-        self.bump_epoch();
+        if !self.mutant.is(Mutant::ImportKeepsEpoch) {
+            self.bump_epoch();
+        }
         self.pending.save(Durability::Synced);
         let epoch = self.config_epoch().0;
         let n = slot.number();

@@ -180,7 +180,11 @@ impl Cluster {
         if let Some(master) = self.members[candidate].master() {
             self.members[master].voted_at = Some(turn.now);
         }
-        self.pending.save(Durability::Synced);
+        self.pending
+            .save(match self.mutant.is(Mutant::VoteNotSynced) {
+                true => Durability::Buffered,
+                false => Durability::Synced,
+            });
         self.send_to(candidate, Body::AuthAck, turn);
         let id = self.members[candidate].id;
         let epoch = self.current_epoch.0;

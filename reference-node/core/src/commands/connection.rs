@@ -7,6 +7,7 @@ use crate::commands::parts::{Answer, Call, Caller};
 use crate::commands::session::ReplyMode;
 use crate::commands::table::{Command, Flag, keyless};
 use crate::commands::{info, pubsub, tracking, transactions};
+use crate::mutants::Mutant;
 use crate::output::Protocol;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
@@ -221,7 +222,8 @@ fn readonly(call: &mut Call) -> Answer {
 
 fn readwrite(call: &mut Call) -> Answer {
     needs_cluster(call)?;
-    if let Some(session) = call.session() {
+    let is_ignored = call.parts.config.mutant.is(Mutant::ReadwriteIgnored);
+    if let Some(session) = call.session().filter(|_| !is_ignored) {
         session.is_readonly = false;
     }
     Ok(Reply::OK)

@@ -202,11 +202,12 @@ pub fn run(parts: &mut Parts, client: ClientId, args: Vec<Bytes>) {
 
 // What must hold after each command, run or refused.
 fn after(parts: &mut Parts, client: ClientId, (name, shown): (&'static str, &'static str)) {
+    let stays = parts.config.mutant.is(Mutant::AskingStays);
     let Some(session) = parts.clients.get_mut(client) else {
         return;
     };
     // SM-07: ASKING lasts for one command, or for the whole MULTI.
-    if name != "asking" && session.transaction.is_none() {
+    if name != "asking" && session.transaction.is_none() && !stays {
         session.is_asking = false;
     }
     tracking::end_of_command(session);

@@ -6,6 +6,7 @@ use crate::commands::args::{self, TimeKind, digits, expiry_ms, glob, is_word, mo
 use crate::commands::parts::{Answer, Call};
 use crate::commands::table::{Command, Flag, Keys, keyed, keyless};
 use crate::keyspace::{Entry, Value};
+use crate::mutants::Mutant;
 use crate::rdb::{self, RdbError};
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
@@ -339,7 +340,7 @@ fn restore(call: &mut Call) -> Answer {
         _ => Refusal::BadFormat,
     })?;
     let at = expiry_ms(ttl, options.kind, call.parts.now)
-        .filter(|_| ttl > 0)
+        .filter(|_| ttl > 0 && !call.parts.config.mutant.is(Mutant::RestoreDropsExpiry))
         .map(moment);
     let now = call.parts.now;
     if at.is_some_and(|at| at <= now) && call.view() != Millis(0) {

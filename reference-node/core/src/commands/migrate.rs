@@ -18,6 +18,7 @@ use crate::commands::table::{Command, Flag, Keys, keyed};
 use crate::commands::wake;
 use crate::ids::{ClientId, PeerId};
 use crate::input::PeerEvent;
+use crate::mutants::Mutant;
 use crate::output::{Output, Outputs, PeerAct};
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
@@ -357,7 +358,7 @@ fn end(parts: &mut Parts, flight: Flight, failure: Option<Failure>) {
         (None, Some(_)) => peers.used(&order.target, None, parts.now),
         (None, None) => peers.used(&order.target, Some(order.db), parts.now),
     }
-    if !order.copies {
+    if !order.copies && !parts.config.mutant.is(Mutant::MigrateCopies) {
         delete(parts, client, acknowledged);
     }
     let refusal = match (error, failure) {

@@ -108,6 +108,9 @@ fn set(call: &mut Call) -> Answer {
     put_with_expiry(call, &key, &value, expires);
     match options.expiry {
         // RW-34: a relative expiry becomes absolute.
+        Expiry::At(_) if call.parts.config.mutant.is(Mutant::ExpiryNotReplicated) => {
+            call.replicate(vec![Bytes::from_static(b"SET"), key, value]);
+        }
         Expiry::At(ms) => call.replicate(set_until(&key, &value, ms)),
         Expiry::Keep | Expiry::Clear => {}
     }

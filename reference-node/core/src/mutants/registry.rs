@@ -44,6 +44,10 @@ mutants! {
         CollisionMovesLarger "collision-moves-larger"
             "of two masters with one configEpoch the one with the larger id moves"
         CollisionMovesBoth "collision-moves-both" "both masters of a collision move"
+        VoteNotSynced "vote-not-synced" "a vote is written, but not synced, before it leaves"
+        EpochNotSynced "epoch-not-synced"
+            "the epoch of an election is not synced before votes are asked for"
+        VictoryNotTold "victory-not-told" "who wins waits for its next heartbeats to say so"
         VotesKept "votes-kept" "the votes of a won election are kept for the next"
     }
     FailureDetection {
@@ -60,6 +64,8 @@ mutants! {
             "a report stays when its author finds the node well"
         FailNotTold "fail-not-told" "who marks FAIL tells nobody"
         FailNotHeard "fail-not-heard" "a FAIL message is ignored"
+        ForgetsForAMoment "forgets-for-a-moment"
+            "a node that was forgotten is taken back from the next gossip"
         BelievesOwnFailure "believes-own-failure" "a node believes a FAIL message about itself"
         SuspectsNotTold "suspects-not-told" "heartbeats leave suspects out"
     }
@@ -72,6 +78,8 @@ mutants! {
             "a replica stays with its master when that becomes a replica"
         UpdateWithMyEpoch "update-with-my-epoch"
             "UPDATE carries the configEpoch of its sender, not of the owner"
+        OldUpdatesBelieved "UP-13" "an UPDATE is believed however old it is"
+        LostKeysStay "lost-keys-stay" "the keys of a slot that was lost are not deleted"
         UpdateNotSent "update-not-sent" "who claims what another owns by now is not told"
     }
     State {
@@ -86,6 +94,10 @@ mutants! {
         WritesNotPaused "writes-not-paused" "the master goes on with writes while it is replaced"
         DoesNotCatchUp "does-not-catch-up" "the replica stands before it has its master's offset"
         PauseNotEnded "pause-not-ended" "the old master keeps its clients waiting"
+        ManualWithoutEnd "manual-without-end" "a manual failover is never given up"
+        AnyOffsetWillDo "any-offset-will-do"
+            "the replica stands at an offset from before its master paused"
+        TakeoverKeepsEpoch "takeover-keeps-epoch" "TAKEOVER takes no new epoch"
         AlwaysForced "always-forced" "every request for votes carries FORCEACK"
     }
     ReplicaMigration {
@@ -120,9 +132,18 @@ mutants! {
         AsksForPresentKeys "SM-02" "a migrating slot sends clients away while the key is here"
         ImportsWithoutAsking "imports-without-asking" "an importing slot serves without ASKING"
         CreatesAtSource "SM-03" "missing keys are created at the source of a migration"
+        AskingStays "asking-stays" "ASKING holds for all commands that follow"
+        ReadwriteIgnored "readwrite-ignored" "READWRITE does not end READONLY"
+        ReadonlyServesAll "readonly-serves-all"
+            "a replica serves reads of other masters' slots after READONLY"
+        MovedToBusPort "moved-to-bus-port" "MOVED names the port of the cluster bus"
+        ImportKeepsEpoch "import-keeps-epoch" "who has imported a slot takes no new epoch"
+        MigrateCopies "migrate-copies" "MIGRATE leaves the keys at the source"
     }
     Keyspace {
         ExpiresEarly "expires-early" "SET gives a key half of the time to live it was asked for"
+        ExpiryNotReplicated "expiry-not-replicated" "replicas get SET without its time to live"
+        RestoreDropsExpiry "restore-drops-expiry" "RESTORE gives a key no time to live"
         PopsFromTheEnd "pops-from-the-end" "LPOP takes the last element, not the first"
         DeliversTwice "delivers-twice" "each subscriber gets a message twice"
         WaitCountsAll "wait-counts-all"
