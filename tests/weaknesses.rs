@@ -219,3 +219,37 @@ fn a_save_cut_short_leaves_the_old_nodes_conf() {
     assert!(is_whole(&default), "{default:?}");
     assert_eq!(default.ids[0], default.ids[1], "{default:?}");
 }
+
+/// What a campaign says of these seeds with upstream's weaknesses, whose plans are drawn as always.
+fn told_of(seeds: &str, profile: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = [
+        "simulate",
+        "--seed",
+        seeds,
+        "--profile",
+        profile,
+        "--keep",
+        "0",
+        "--json",
+    ];
+    let told = HARNESS.call(folder.path(), &arguments).object();
+    let failed = told["failed"].as_array().unwrap();
+    let whys = failed.iter().map(|failed| failed["why"].as_str().unwrap());
+    whys.map(String::from).collect()
+}
+
+/// Proves FD-03, VT-11, VT-08, CE-07 of part C: no plan of these seeds names a weakness.
+#[test]
+fn a_short_campaign_finds_weaknesses_that_nobody_named() {
+    for (seeds, clauses) in [
+        ("23..26", ["VT-11", "FD-03"]),
+        ("51..51", ["CE-07", "VT-08"]),
+    ] {
+        let told = told_of(seeds, "upstream-7.0").concat();
+        for clause in clauses {
+            assert!(told.contains(clause), "{clause} in {told}");
+        }
+        assert_eq!(told_of(seeds, "default"), Vec::<String>::new());
+    }
+}

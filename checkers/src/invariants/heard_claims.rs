@@ -1,7 +1,7 @@
 //! Which claims reached which node, and when: what it must know of the owners of slots.
 //!
-//! A master that hears a claim with a larger configEpoch gives the slots to the claimant (UP-05), so
-//! from then on it knows an owner at least as new, as long as nobody moves slots by hand. Only
+//! A master that hears a claim with a larger configEpoch gives the slots to the claimant (UP-05),
+//! so from then on it knows an owner at least as new, as long as nobody moves slots by hand. Only
 //! heartbeats carry claims. Nothing here judges.
 
 use std::collections::BTreeMap;

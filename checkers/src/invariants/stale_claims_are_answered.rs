@@ -1,8 +1,8 @@
 //! UP-12: who claims slots that another master owns at a larger configEpoch is told so.
 //!
-//! Judged where nothing can be in the way: the stale claim is a PONG on the hearer's own link to its
-//! sender, over which the UPDATE goes back in the same turn. The hearer is the owner, by its last
-//! header before, or somebody whom the owner's claim had reached.
+//! Judged where nothing can be in the way: the stale claim is a PONG on the hearer's own link to
+//! its sender, over which the UPDATE goes back in the same turn. The hearer is the owner, by its
+//! last header before, or somebody whom the owner's claim had reached.
 
 use std::collections::BTreeMap;
 

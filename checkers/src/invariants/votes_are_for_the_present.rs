@@ -1,8 +1,8 @@
 //! VT-07: no vote for a request of an epoch that is over, nor for the heir of an outdated owner.
 //!
 //! A voter's clock never goes back, so what its headers showed before the request was delivered is
-//! a lower bound of what it knew. Its slot table is that of its last view before, and has the claims
-//! that reached it since.
+//! a lower bound of what it knew. Its slot table is that of its last view before, and has the
+//! claims that reached it since.
 
 use std::collections::BTreeMap;
 

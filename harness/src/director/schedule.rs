@@ -2,7 +2,7 @@
 //!
 //! Kinds come out of a bag: each of them once in random order before any of them again, so that a
 //! short run sees all of them. Each kind has a random stream of its own. The first strike of plain
-//! damage takes a master for long enough that it must be replaced, so that no run is without a bite.
+//! damage takes a master for long enough that it must be replaced: no run is without a bite.
 
 use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::rng::Rng;

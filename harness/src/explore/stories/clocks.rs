@@ -1,4 +1,7 @@
 //! Wrong clocks together with a failure: voters and candidates that wait by them.
+//!
+//! Who is cut off itself is at most set forward: set back, it would serve for longer than any
+//! promise allows, and that is no promise that could be broken.
 
 use slotquake_checkers::observation::FaultKind;
 

@@ -1,4 +1,7 @@
 //! Paths: cuts that divide nobody from everybody, so that nodes differ about who is there.
+//!
+//! Two sides of a partition agree each on its own; here some hear what others do not, and news
+//! takes the way over third parties.
 
 use slotquake_checkers::observation::{FaultKind, NodeName};
 

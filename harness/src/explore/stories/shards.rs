@@ -1,4 +1,6 @@
 //! Shards in trouble: one without replicas while another is gone, and slots on their way for long.
+//!
+//! What a node may do meanwhile is a matter of the whole cluster's state, or of a mark on one slot.
 
 use slotquake_checkers::observation::{FaultKind, NodeName, slots::slot_of_key};
 use slotquake_workloads::stray;
