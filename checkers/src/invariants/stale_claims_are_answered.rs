@@ -11,7 +11,7 @@ use super::evidence::{finding, is_paused_within};
 use super::heard_claims::{HeardClaims, OldClaim};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::ownership::Claim;
-use crate::observation::{Bounds, NodeId, NodeName, Packet, PacketKind, Setting, SlotSet};
+use crate::observation::{Bounds, NodeId, NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
 
