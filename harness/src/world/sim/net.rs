@@ -92,11 +92,10 @@ pub enum Payload {
 }
 
 /// One direction of a connection. A cluster of a thousand nodes has two million: nearly always
-/// there is nothing in one, or one thing.
+/// there is nothing in one, or one thing: the first. The rest follows it.
 #[derive(Debug, Default)]
 pub struct Lane {
     first: Option<Payload>,
-    /// What comes after the first; none if nothing ever did.
     #[expect(
         clippy::box_collection,
         reason = "24 bytes less in each of two million lanes"
