@@ -147,6 +147,11 @@ impl Scene {
         self.views.name(id)
     }
 
+    /// The nodes that ever answered, in order of their names.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeName> {
+        self.views.nodes()
+    }
+
     /// Who was told of which failure.
     pub fn fail_words(&self) -> &FailWords {
         &self.words

@@ -280,6 +280,18 @@ impl Timeline {
         self.followers.get(master).into_iter().flatten()
     }
 
+    /// Whether one of two nodes was ever seen as a replica of the other, or both as replicas of a
+    /// third.
+    pub fn were_together(&self, one: &NodeId, other: &NodeId) -> bool {
+        let follows = |id: &NodeId, master: &NodeId| {
+            let followers = self.followers.get(master);
+            followers.is_some_and(|followers| followers.contains(id))
+        };
+        let both =
+            |followers: &BTreeSet<NodeId>| followers.contains(one) && followers.contains(other);
+        follows(one, other) || follows(other, one) || self.followers.values().any(both)
+    }
+
     /// Whether packets of this node may be old content that was held up by a cut (R3): until as
     /// long after the heal as the cut lasted, TCP may still be retransmitting.
     fn is_stalled(&self, node: &NodeName, time: u64) -> bool {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checker::Happening;
+use crate::observation::bounds::seconds;
 use crate::observation::{
     Fault, FaultKind, FaultPhase, Incarnations, LifecycleKind, NodeName, Setting, View,
 };
@@ -78,6 +79,15 @@ pub struct Run<T> {
     pub last_asked: u64,
 }
 
+/// What became of a demand that must hold by some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled<'a> {
+    /// So many nodes gave a wanted answer last.
+    InTime(u64),
+    /// This node gave an unwanted one after the deadline, when it was asked at this time.
+    Late(&'a NodeName, u64),
+}
+
 /// What each node said over time.
 #[derive(Debug)]
 pub struct Runs<T> {
@@ -139,6 +149,35 @@ impl<T: PartialEq> Runs<T> {
         all.filter(|(_, run)| run.last_asked >= since && !is_wanted(&run.answer))
             .map(|(node, run)| (node, run.last_asked))
             .max_by_key(|(_, asked)| *asked)
+    }
+
+    /// How an unwanted answer after the deadline, or an early end, judges a demand that must hold
+    /// by then: who broke it, or how many nodes gave a wanted answer last.
+    ///
+    /// # Errors
+    /// Why it is open: nobody was asked, or the run ended before the deadline with a node that did
+    /// not give one.
+    pub fn settled(
+        &self,
+        healed: u64,
+        deadline: u64,
+        is_wanted: impl Fn(&T) -> bool,
+    ) -> Result<Settled<'_>, String> {
+        let unwanted = self.last_unwanted(healed, &is_wanted);
+        if let Some((node, asked)) = unwanted.filter(|(_, asked)| *asked > deadline) {
+            return Ok(Settled::Late(node, asked));
+        }
+        let last = self.last_since(healed);
+        if last.is_empty() {
+            return Err("no node was asked after the heal".into());
+        }
+        match last.iter().find(|(_, run)| !is_wanted(&run.answer)) {
+            Some((node, _)) => Err(format!(
+                "{node} was not there yet, but the run ended before {}",
+                seconds(deadline)
+            )),
+            None => Ok(Settled::InTime(last.len() as u64)),
+        }
     }
 
     /// Nodes of the setting that gave no answer after this instant.

@@ -3,7 +3,7 @@
 //! The last view of each node, who was told of which failure, and who heard whom when. The scene
 //! keeps them for all. Nothing here judges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::links::{ByPair, PairNumber};
@@ -72,6 +72,7 @@ impl Seen {
 #[derive(Debug, Default)]
 pub struct LastViews {
     last: BTreeMap<NodeName, Seen>,
+    nodes: BTreeSet<NodeName>,
     before: Option<Seen>,
     names: BTreeMap<NodeId, NodeName>,
 }
@@ -91,6 +92,7 @@ impl LastViews {
     fn replace(&mut self, view: &View, lives: &Incarnations) -> Option<Seen> {
         if !self.names.contains_key(&view.id) {
             self.names.insert(view.id.clone(), view.node.clone());
+            self.nodes.insert(view.node.clone());
         }
         let life = lives.life(&view.node);
         if view.asked < life.since || life.ended.is_some() {
@@ -121,6 +123,11 @@ impl LastViews {
         let incarnation = lives.life(node).incarnation;
         let last = self.last.get(node);
         last.filter(|seen| seen.incarnation == incarnation)
+    }
+
+    /// The nodes that ever answered.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeName> {
+        self.nodes.iter()
     }
 
     /// The node that was the first to answer with this id.

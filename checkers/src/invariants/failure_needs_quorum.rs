@@ -19,14 +19,16 @@ use crate::verdict::Verdict;
 pub const ENTRY: Entry = Entry {
     id: "FD-03",
     title: "FAIL needs the reports of a majority",
-    clauses: &["FD-03", "FD-08"],
+    clauses: &["FD-03", "FD-06", "FD-08"],
     need: Need::WhenUnattended,
     evidence: Evidence::Cluster,
     help: "A node turns PFAIL into FAIL and tells everybody when a majority of the masters, \
            by its own count of them, reported the failure to it within the last two node \
            timeouts. Reports are gossip entries in heartbeats of masters that were delivered to \
            it; a later heartbeat of the same master that finds the node well withdraws its \
-           report (FD-06). Upstream counts masters without slots as well.",
+           report. As each of them suspects only who was silent for a node timeout (FD-01), no \
+           node is FAIL that a majority hears (FD-06). Reports from before a pause are void \
+           after it (FD-08). Upstream counts masters without slots as well.",
     make: || Box::new(FailureNeedsQuorum::default()),
 };
 

@@ -5,8 +5,10 @@
 
 mod agreement;
 mod conduct;
+mod identity;
 mod operators;
 mod redirections;
+mod settling;
 
 use std::sync::Arc;
 

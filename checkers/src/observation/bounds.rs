@@ -51,6 +51,21 @@ impl Bounds {
         2 * self.node_timeout + 2500 * MILLISECOND + 3 * self.slack
     }
 
+    /// T_promote + 1 s without retries: when the slots of a lost master are served again (ST-05).
+    /// The simulated world is never slow.
+    pub fn available(&self) -> u64 {
+        let slack = match self.reading < CRON {
+            true => CRON,
+            false => self.slack,
+        };
+        2 * self.node_timeout + 2500 * MILLISECOND + 3 * slack
+    }
+
+    /// From one attempt of a candidate to the next: max(4 NT, 4 s).
+    pub fn retry(&self) -> u64 {
+        (4 * self.node_timeout).max(4000 * MILLISECOND)
+    }
+
     /// H_map: 2 NT + 2 s + s.
     pub fn maps_equal(&self) -> u64 {
         2 * self.node_timeout + 2000 * MILLISECOND + self.slack

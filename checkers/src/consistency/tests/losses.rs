@@ -231,6 +231,9 @@ fn a_write_to_a_deposed_master_after_the_heal_is_told_apart() {
     run.add(6100, 0, SET, 2, 1);
     let check = judged(run);
     assert!(check.why.starts_with("1 lost inside HI-06"), "{check:#?}");
+    let mut late = split();
+    late.add(12_000, 0, SET, 2, 1);
+    assert_eq!(judged(late).verdict, Word::Violated);
 }
 
 /// Proves HI-05: no promotion, no loss.
@@ -249,16 +252,20 @@ fn a_partition_healed_before_a_promotion_excuses_no_loss() {
 /// Proves HI-07.
 #[test]
 fn a_master_that_came_back_empty_is_excused() {
-    let mut run = cluster();
-    run.add(300, 0, SET, 1, 1);
-    run.add(400, 0, SET, 2, 1);
-    run.calm(100, 2000);
-    run.lifecycle(2000, 1, LifecycleKind::Killed);
-    run.node(1).incarnation = 2;
-    run.lifecycle(2200, 1, LifecycleKind::Started);
-    run.calm(2300, 9000);
-    let check = judged(run);
+    let restarted = |added_at: u64| {
+        let mut run = cluster();
+        run.add(300, 0, SET, 1, 1);
+        run.add(added_at, 0, SET, 2, 1);
+        run.calm(100, 2000);
+        run.lifecycle(2000, 1, LifecycleKind::Killed);
+        run.node(1).incarnation = 2;
+        run.lifecycle(2200, 1, LifecycleKind::Started);
+        run.calm(2300, 9000);
+        judged(run)
+    };
+    let check = restarted(400);
     assert!(check.why.starts_with("1 lost inside HI-07"), "{check:#?}");
+    assert_eq!(restarted(3000).verdict, Word::Violated);
 }
 
 /// Proves HI-08.

@@ -3,6 +3,7 @@
 mod histories;
 mod losses;
 mod promises;
+mod waits;
 mod workloads;
 
 use crate::judge::{Check, judge};

@@ -26,6 +26,15 @@ pub enum Delay {
     UntilNext,
 }
 
+/// What a crash leaves of a file that was not written with care: a seeded bug.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Its first half.
+    Half,
+    /// Not even its name.
+    Nothing,
+}
+
 /// The files of one node.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
@@ -89,6 +98,15 @@ impl Disk {
         self.written.get(&file).map(Content::bytes)
     }
 
+    /// Leaves this much of a file.
+    pub fn spoil(&mut self, file: File, left: Left) {
+        let whole = self.written.remove(&file).map(|content| content.bytes());
+        if let (Some(whole), Left::Half) = (whole, left) {
+            let half = whole.slice(..whole.len() / 2);
+            self.written.insert(file, half.into());
+        }
+    }
+
     /// Loses what this kind of end loses.
     pub fn crash(&mut self, crash: Crash) {
         self.waiting = None;
@@ -140,6 +158,17 @@ mod tests {
         let mut disk = disk();
         disk.crash(Crash::Process);
         assert_eq!(disk.read(File::NodesConf), Some(Bytes::from("2")));
+    }
+
+    #[test]
+    fn a_spoilt_file_is_half_there_or_gone() {
+        let (mut half, mut gone) = (disk(), disk());
+        let content = Bytes::from("abcd").into();
+        half.write(File::NodesConf, content, Durability::Synced, Delay::None);
+        half.spoil(File::NodesConf, Left::Half);
+        assert_eq!(half.read(File::NodesConf), Some(Bytes::from("ab")));
+        gone.spoil(File::NodesConf, Left::Nothing);
+        assert_eq!(gone.read(File::NodesConf), None);
     }
 
     #[test]

@@ -102,8 +102,11 @@ impl SimWorld {
             false => Crash::Process,
         };
         self.stop(host, crash);
-        let stored = self.hosts[host].disk.read(File::NodesConf);
-        let stored = stored.unwrap_or_default();
+        let disk = &mut self.hosts[host].disk;
+        if let (Crash::Machine, Some(left)) = (crash, self.bugs.left_by_a_crash()) {
+            disk.spoil(File::NodesConf, left);
+        }
+        let stored = disk.read(File::NodesConf).unwrap_or_default();
         let epochs = epochs_line(&String::from_utf8_lossy(&stored));
         self.record_lifecycle(host, LifecycleKind::Killed, epochs);
         Ok(())
@@ -113,7 +116,12 @@ impl SimWorld {
         if self.hosts[host].node.is_some() {
             return Ok(());
         }
-        self.start(host).map_err(|error| error.to_string())
+        self.start(host).map_err(|error| {
+            let why = error.to_string();
+            self.record_lifecycle(host, LifecycleKind::Started, String::new());
+            self.record_lifecycle(host, LifecycleKind::Died, why.clone());
+            why
+        })
     }
 
     fn pause(&mut self, host: usize) -> Result<(), String> {

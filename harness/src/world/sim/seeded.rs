@@ -9,7 +9,7 @@ use slotquake_workloads::client::mutants::Chosen;
 #[cfg(feature = "mutants")]
 use slotquake_workloads::client::mutants::{CLIENT_MUTANTS, ClientMutant};
 
-use super::disk::Delay;
+use super::disk::{Delay, Left};
 use crate::plan::Plan;
 
 /// What is wrong in a run.
@@ -28,7 +28,29 @@ pub struct Bugs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HostMutant {
     WritesLate,
+    WritesInPlace,
+    RenameNotSynced,
 }
+
+/// The bugs of hosts: variant, name, mistake.
+#[cfg(feature = "mutants")]
+const HOST_MUTANTS: &[(HostMutant, &str, &str)] = &[
+    (
+        HostMutant::WritesLate,
+        "writes-late",
+        "each write to disk is put off until the next one",
+    ),
+    (
+        HostMutant::WritesInPlace,
+        "writes-in-place",
+        "nodes.conf is written over the old one, so a crash may leave half of it",
+    ),
+    (
+        HostMutant::RenameNotSynced,
+        "rename-not-synced",
+        "the directory of a new nodes.conf is not synced, so a crash may lose the file",
+    ),
+];
 
 /// What there is to say about a seeded bug.
 #[cfg(feature = "mutants")]
@@ -60,12 +82,12 @@ pub fn all() -> Vec<SeededBug> {
         help: seeded.help,
         home: Home::Node,
     });
-    let of_hosts = [SeededBug {
-        name: "writes-late",
+    let of_hosts = HOST_MUTANTS.iter().map(|(mutant, name, help)| SeededBug {
+        name,
         area: Area::Persistence.told(),
-        help: "each write to disk is put off until the next one",
-        home: Home::Host(HostMutant::WritesLate),
-    }];
+        help,
+        home: Home::Host(*mutant),
+    });
     let clients = CLIENT_MUTANTS.iter();
     let of_clients = clients.map(|(mutant, name, help)| SeededBug {
         name,
@@ -119,5 +141,16 @@ impl Bugs {
             return Delay::UntilNext;
         }
         Delay::None
+    }
+
+    /// What a crash of the machine leaves of nodes.conf, if it is not whole.
+    pub fn left_by_a_crash(&self) -> Option<Left> {
+        #[cfg(feature = "mutants")]
+        match self.host {
+            Some(HostMutant::WritesInPlace) => return Some(Left::Half),
+            Some(HostMutant::RenameNotSynced) => return Some(Left::Nothing),
+            Some(HostMutant::WritesLate) | None => {}
+        }
+        None
     }
 }

@@ -7,8 +7,10 @@ use slotquake_checkers::observation::{
     FaultKind, FaultPhase, LifecycleKind, NodeName, Packet, PacketKind, View,
 };
 use slotquake_checkers::recording::Recording;
+use slotquake_core::output::File;
 
 use super::SimWorld;
+use super::disk::Left;
 use crate::director;
 use crate::nemesis::Dose;
 use crate::plan::{Plan, WorldKind};
@@ -335,6 +337,20 @@ fn a_node_without_room_on_its_disk_ends_and_is_started_again_at_the_heal() {
     stage.world.execute(Command::Heal(full));
     stage.go_on_for(100);
     assert_eq!(stage.lives()[1..], [LifecycleKind::Started]);
+}
+
+/// Proves DU-01: a start that fails is on record as one.
+#[test]
+fn a_node_that_refuses_its_files_starts_and_ends() {
+    let mut stage = Stage::new();
+    let kill = stage.fault(FaultKind::Kill, "n1", None);
+    let host = stage.world.host_of(&NodeName("n1".into()));
+    let host = &mut stage.world.hosts[host.expect("it is a node")];
+    host.disk.spoil(File::NodesConf, Left::Half);
+    stage.world.execute(Command::Heal(kill));
+    stage.go_on_for(100);
+    let started_and_ended = [LifecycleKind::Started, LifecycleKind::Died];
+    assert_eq!(stage.lives()[1..], started_and_ended);
 }
 
 #[test]

@@ -175,7 +175,8 @@ impl Cluster {
             is_manual: self.manual.can_start(),
             master_failed: master.map(|master| {
                 let is_enough = self.mutant.is(Mutant::StandsForWorkingMaster);
-                master.is_failed() || (is_enough && master.health != Health::Alive)
+                let is_never = self.mutant.is(Mutant::NeverStands);
+                (master.is_failed() && !is_never) || (is_enough && master.health != Health::Alive)
             }),
             master_has_slots: master.is_some_and(|master| master.slot_count > 0),
             failover_refused: turn.config.cluster_replica_no_failover,

@@ -11,6 +11,7 @@ use super::members::{Address, Greeting, Health, Mark, Member, MemberIndex, Role,
 use super::turn::Turn;
 use crate::bus::packet::{Header, NodeFlags};
 use crate::ids::{LinkId, NodeId};
+use crate::mutants::Mutant;
 use crate::output::Durability;
 use crate::time::Millis;
 
@@ -117,7 +118,9 @@ impl Cluster {
 
     /// HS-11: the record gets its real id and role.
     fn complete_handshake(&mut self, index: MemberIndex, id: NodeId, flags: NodeFlags) {
-        self.members.rename(index, id);
+        if !self.mutant.is(Mutant::ProvisionalIdStays) {
+            self.members.rename(index, id);
+        }
         let member = &mut self.members[index];
         member.stage = Stage::Known;
         member.role = role_of(flags);

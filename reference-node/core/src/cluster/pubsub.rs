@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 
-use super::members::MemberIndex;
+use super::members::{Member, MemberIndex};
 use super::turn::Turn;
 use super::{Cluster, PublishKind};
 use crate::bus::packet::Body;
+use crate::mutants::Mutant;
 
 impl Cluster {
     /// Sends a message to every node, or to those of this node's shard. No link, no message.
@@ -20,10 +21,14 @@ impl Cluster {
             PublishKind::Global => self.broadcast(&Body::Publish { channel, message }, turn),
             PublishKind::Sharded => {
                 let master = self.members.my_shard_master();
+                let is_for_all = self.mutant.is(Mutant::ShardMessagesToAll);
+                let is_mine = |index: MemberIndex, member: &Member| {
+                    index == master || member.master() == Some(master)
+                };
                 let shard: Vec<MemberIndex> = self
                     .members
                     .others()
-                    .filter(|(index, member)| *index == master || member.master() == Some(master))
+                    .filter(|(index, member)| is_mine(*index, member) || is_for_all)
                     .map(|(index, _)| index)
                     .collect();
                 let body = Body::PublishShard { channel, message };

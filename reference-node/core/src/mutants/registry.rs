@@ -36,6 +36,7 @@ mutants! {
         EpochNotAdopted "epoch-not-adopted" "the clock does not follow a larger currentEpoch"
         StandsForWorkingMaster "stands-for-working-master"
             "a replica stands for election as soon as its master is suspected"
+        NeverStands "never-stands" "no replica ever stands for election by itself"
         NoElectionDelay "no-election-delay" "a replica asks for votes the moment its master fails"
         RankIgnored "rank-ignored" "a replica with older data waits no longer than the others"
         RetriesTooSoon "retries-too-soon" "the next attempt comes after a quarter of its time"
@@ -67,6 +68,8 @@ mutants! {
         ForgetsForAMoment "forgets-for-a-moment"
             "a node that was forgotten is taken back from the next gossip"
         BelievesOwnFailure "believes-own-failure" "a node believes a FAIL message about itself"
+        ProvisionalIdStays "provisional-id-stays"
+            "a node that was met stays known by the id it was given for the time being"
         SuspectsNotTold "suspects-not-told" "heartbeats leave suspects out"
     }
     Claims {
@@ -146,6 +149,7 @@ mutants! {
         RestoreDropsExpiry "restore-drops-expiry" "RESTORE gives a key no time to live"
         PopsFromTheEnd "pops-from-the-end" "LPOP takes the last element, not the first"
         DeliversTwice "delivers-twice" "each subscriber gets a message twice"
+        ShardMessagesToAll "shard-messages-to-all" "SPUBLISH is passed on to every shard"
         WaitCountsAll "wait-counts-all"
             "WAIT counts replicas that have not acknowledged the write"
     }
