@@ -51,6 +51,7 @@ fn a_good_run_holds_in_every_check_it_had_a_subject_for() {
         "MG-02",
         "RP-03",
         "RP-02",
+        "RS-02",
     ];
     let undecided = judgement
         .checks
