@@ -14,6 +14,7 @@ use crate::invariants::links::{LifeNumber, LinkNumber, PairNumber};
 use crate::invariants::promotions::{Promotion, Promotions};
 use crate::observation::fault::Damage;
 use crate::observation::ownership::Claim;
+use crate::observation::slot_acts::SlotActs;
 use crate::observation::{Fault, FaultKind, FaultPhase, Incarnations, NodeId, NodeName, Ownership};
 
 /// A run so far.
@@ -26,6 +27,7 @@ pub struct Scene {
     pairing: Pairing,
     operation: Option<Operation>,
     open: Vec<Operation>,
+    slot_acts: SlotActs,
     is_attended: bool,
     are_slots_moved: bool,
     /// Faults by number: begin and end, ns.
@@ -45,6 +47,7 @@ impl Scene {
         if let Happening::Fault(fault) = happening {
             self.note_operator(fault);
             self.note_fault(fault);
+            self.slot_acts.observe(fault);
         }
         self.timeline.observe(happening);
         self.views.observe(happening, &self.timeline.incarnations);
@@ -61,7 +64,10 @@ impl Scene {
             Some(Damage::Clock(_) | Damage::Disk(_)) => true,
             Some(Damage::Kill | Damage::Pause | Damage::Cut(_) | Damage::Net(_)) => false,
         };
-        let is_done = !matches!(fault.phase, FaultPhase::Skipped(_));
+        let is_done = match fault.phase {
+            FaultPhase::Installed | FaultPhase::Healed | FaultPhase::Indeterminate(_) => true,
+            FaultPhase::Skipped(_) | FaultPhase::Answered(_) => false,
+        };
         self.is_attended |= is_act && is_done;
         let moves_slots = fault.kind.is_administrative() && !fault.kind.keeps_slots();
         self.are_slots_moved |= moves_slots && is_done;
@@ -73,12 +79,17 @@ impl Scene {
             .entry(fault.id)
             .or_insert((fault.begun, u64::MAX));
         match &fault.phase {
-            FaultPhase::Installed | FaultPhase::Indeterminate(_) => {}
+            FaultPhase::Installed | FaultPhase::Indeterminate(_) | FaultPhase::Answered(_) => {}
             FaultPhase::Healed => span.1 = fault.time,
             FaultPhase::Skipped(_) => {
                 self.faults.remove(&fault.id);
             }
         }
+    }
+
+    /// What operators ordered about slots.
+    pub fn slot_acts(&self) -> &SlotActs {
+        &self.slot_acts
     }
 
     /// Whether no fault was in force between these times, ns.

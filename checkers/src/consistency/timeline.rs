@@ -341,14 +341,14 @@ impl Timeline {
                 FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
                     self.clocks_wrong_since.get_or_insert(fault.begun);
                 }
-                FaultPhase::Healed | FaultPhase::Skipped(_) => {}
+                FaultPhase::Healed | FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
             },
             Some(Damage::Kill | Damage::Cut(Ports::Data) | Damage::Net(_) | Damage::Disk(_)) => {}
             None if fault.kind.ignores_the_master() => match &fault.phase {
                 FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
                     self.forced.push((fault.begun, fault.targets.clone()));
                 }
-                FaultPhase::Healed | FaultPhase::Skipped(_) => {}
+                FaultPhase::Healed | FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
             },
             None => {}
         }
@@ -373,7 +373,7 @@ impl Timeline {
                     cut.healed = fault.time;
                 }
             }
-            FaultPhase::Skipped(_) => {}
+            FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
         }
     }
 

@@ -121,7 +121,7 @@ impl CollisionsAreResolved {
                     .filter(same)
                     .for_each(|order| order.2 = until);
             }
-            FaultPhase::Skipped(_) => {}
+            FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
         }
     }
 

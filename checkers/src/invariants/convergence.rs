@@ -43,7 +43,7 @@ impl Calm {
                 self.last = self.last.max(fault.time);
                 self.open.remove(&fault.id);
             }
-            FaultPhase::Skipped(_) => {}
+            FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
         }
     }
 

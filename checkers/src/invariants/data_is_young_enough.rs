@@ -90,7 +90,7 @@ impl DataIsYoungEnough {
                 let same = self.cuts.iter_mut().filter(|cut| cut.0 == fault.id);
                 same.for_each(|cut| cut.4 = fault.begun);
             }
-            FaultPhase::Indeterminate(_) | FaultPhase::Skipped(_) => {}
+            FaultPhase::Indeterminate(_) | FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
         }
     }
 

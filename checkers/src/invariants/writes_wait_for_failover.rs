@@ -165,7 +165,7 @@ impl WritesWaitForFailover {
             FaultPhase::Healed => {
                 self.faults.remove(&fault.id);
             }
-            FaultPhase::Skipped(_) => {}
+            FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
         }
         self.last_fault_at = fault.time;
     }

@@ -177,6 +177,10 @@ pub enum FaultPhase {
     Skipped(String),
     /// It was tried and nobody knows whether it is in force, and why.
     Indeterminate(String),
+    /// A node answered one of the commands that an act is made of. `targets` has the node, `note`
+    /// the command, `begun` is when it was sent; the answer is as RESP writes it (`+OK`, `:5`,
+    /// `-ERR …`), or `?` and why there was none: then it may still be carried out.
+    Answered(String),
 }
 
 /// One step of one fault.
@@ -227,7 +231,8 @@ pub struct Lifecycle {
     /// What happened.
     pub what: LifecycleKind,
     /// Exit status or signal of a process that died; of one that was killed, the epochs that its
-    /// nodes.conf held then: `vars currentEpoch 6 lastVoteEpoch 6`.
+    /// nodes.conf held then, and its open slots: `vars currentEpoch 6 lastVoteEpoch 6 open
+    /// 7->-1f3a…`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
@@ -241,7 +246,7 @@ pub fn note_pause(pauses: &mut Vec<(u64, u64)>, phase: &FaultPhase, begun: u64, 
                 open.1 = time;
             }
         }
-        FaultPhase::Skipped(_) => {}
+        FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
     }
 }
 

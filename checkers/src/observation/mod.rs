@@ -8,6 +8,7 @@ pub mod names;
 pub mod ownership;
 pub mod packet;
 pub mod setting;
+pub mod slot_acts;
 pub mod slots;
 pub mod view;
 

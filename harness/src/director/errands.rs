@@ -3,7 +3,8 @@
 //! A fault made of [`Order`]s is not injected by the world: the director asks one node after the
 //! other, waits for each answer, and writes down the fault's steps itself. A fault is *installed*
 //! once a node said OK to one of its commands, *skipped* if all refused, *indeterminate* if nobody
-//! answered. Its heal is over when its commands are done and all nodes in reach know all nodes.
+//! answered. Each answer is written down as well. The heal is over when its commands are done and
+//! all nodes in reach know all nodes.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -59,9 +60,18 @@ struct Errand {
     tries: u32,
     /// The next command is not to be sent before this time, ns.
     not_before: u64,
-    is_asked: bool,
+    /// What is out, to whom, and since when, ns.
+    asked: Option<Sent>,
     keys: Vec<Bytes>,
     tale: Tale,
+}
+
+/// A command that waits for its answer.
+#[derive(Debug)]
+struct Sent {
+    to: NodeName,
+    words: String,
+    time: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +103,7 @@ impl Errands {
             begun: now,
             tries: 0,
             not_before: now,
-            is_asked: false,
+            asked: None,
             keys: Vec::new(),
             tale: Tale::default(),
             spec,
@@ -112,13 +122,27 @@ impl Errands {
         true
     }
 
-    /// Takes in an answer; gives the number of the fault to drive on.
-    pub fn answer(&mut self, tag: u64, reply: &Result<RespValue, String>, now: u64) -> Option<u32> {
+    /// Takes in an answer; gives what to write down of it. The fault is to be driven on.
+    pub fn answer(
+        &mut self,
+        tag: u64,
+        reply: &Result<RespValue, String>,
+        now: u64,
+    ) -> Option<Fault> {
         let fault = self.asked.remove(&tag)?;
         let errand = self.active.get_mut(&fault)?;
-        errand.is_asked = false;
+        let sent = errand.asked.take()?;
         errand.take(reply, now);
-        Some(fault)
+        Some(Fault {
+            time: now,
+            begun: sent.time,
+            id: fault,
+            kind: errand.spec.kind,
+            phase: FaultPhase::Answered(written(reply)),
+            targets: vec![sent.to],
+            cuts: Vec::new(),
+            note: sent.words,
+        })
     }
 
     /// What comes next.
@@ -126,7 +150,7 @@ impl Errands {
         let Some(errand) = self.active.get_mut(&fault) else {
             return Next::Nothing;
         };
-        if errand.is_asked {
+        if errand.asked.is_some() {
             return Next::Nothing;
         }
         while let Some(order) = errand.rest.front() {
@@ -150,7 +174,11 @@ impl Errands {
             if now < errand.not_before {
                 return Next::Wait(errand.not_before);
             }
-            errand.is_asked = true;
+            errand.asked = Some(Sent {
+                to: node.clone(),
+                words: told(&args),
+                time: now,
+            });
             self.tag_last = self.tag_last.max(TAG_FIRST) + 1;
             self.asked.insert(self.tag_last, fault);
             return Next::Ask(Command::Ask {
@@ -259,6 +287,38 @@ impl Tale {
             (0, None, why) => FaultPhase::Skipped(why.unwrap_or_default()),
             (1.., _, _) => FaultPhase::Installed,
         }
+    }
+}
+
+/// A command for people and checkers; the keys of MIGRATE are counted.
+fn told(args: &[Bytes]) -> String {
+    let is_keys = |arg: &Bytes| arg.eq_ignore_ascii_case(b"KEYS");
+    let named = args
+        .iter()
+        .position(is_keys)
+        .map_or(args.len(), |at| at + 1);
+    let words = args[..named].iter().map(|arg| match arg.is_empty() {
+        true => "\"\"".into(),
+        false => String::from_utf8_lossy(arg),
+    });
+    let words = words.collect::<Vec<_>>().join(" ");
+    match args.len() - named {
+        0 => words,
+        keys => format!("{words} … ({keys})"),
+    }
+}
+
+/// An answer as RESP writes it, without what is in it where it is long.
+fn written(reply: &Result<RespValue, String>) -> String {
+    match reply {
+        Ok(RespValue::Simple(text)) => format!("+{text}"),
+        Ok(RespValue::Error(text)) => format!("-{text}"),
+        Ok(RespValue::Integer(number)) => format!(":{number}"),
+        Ok(RespValue::Bulk(None) | RespValue::Array(None)) => "_".into(),
+        Ok(RespValue::Bulk(Some(bytes))) => format!("${}", bytes.len()),
+        Ok(RespValue::Array(Some(items))) => format!("*{}", items.len()),
+        Ok(RespValue::Map(pairs)) => format!("%{}", pairs.len()),
+        Err(why) => format!("?{why}"),
     }
 }
 

@@ -45,7 +45,9 @@ impl Director {
         if self.take_dataset(now, tag, reply, out) {
             return;
         }
-        if let Some(id) = self.errands.answer(tag, reply, now) {
+        if let Some(answered) = self.errands.answer(tag, reply, now) {
+            let id = answered.id;
+            self.seen.faults.push(answered);
             self.drive_errand(now, id, out);
         }
     }

@@ -95,7 +95,7 @@ pub struct Director {
     /// Why the last attempt to strike was not possible, if it was written down.
     noted_skip: Option<&'static str>,
     healed_at: Option<u64>,
-    seen: Seen,
+    pub(super) seen: Seen,
     ordered: Ordered,
 }
 

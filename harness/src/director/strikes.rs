@@ -110,9 +110,8 @@ impl Strikes {
                     false => self.release(fault.id),
                 }
             }
-            (Stage::Ordered | Stage::InForce, _) | (Stage::Healing, FaultPhase::Installed) => {
-                News::Nothing
-            }
+            (Stage::Ordered | Stage::InForce, _)
+            | (Stage::Healing, FaultPhase::Installed | FaultPhase::Answered(_)) => News::Nothing,
         }
     }
 

@@ -56,6 +56,7 @@ pub fn bands(
                 }
                 continue;
             }
+            FaultPhase::Answered(_) => continue,
             FaultPhase::Installed => (Certainty::Installed, String::new()),
             FaultPhase::Skipped(why) => (Certainty::Skipped, why.clone()),
             FaultPhase::Indeterminate(why) => (Certainty::Indeterminate, why.clone()),

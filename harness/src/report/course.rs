@@ -73,7 +73,7 @@ fn orders(faults: &[Fault]) -> Vec<Step> {
             FaultPhase::Installed => "OK".to_string(),
             FaultPhase::Skipped(why) => format!("refused, {why}"),
             FaultPhase::Indeterminate(why) => format!("no answer, {why}"),
-            FaultPhase::Healed => return None,
+            FaultPhase::Healed | FaultPhase::Answered(_) => return None,
         };
         Some(Step {
             time: fault.begun,

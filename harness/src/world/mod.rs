@@ -110,11 +110,21 @@ pub enum Moment {
     Votes,
 }
 
-/// The line of a nodes.conf that holds the epochs; nothing if there is none.
+/// The line of a nodes.conf that holds the epochs, and behind it `open` and the node's own marks of
+/// open slots, if it has any; nothing if there is no such line.
 pub fn epochs_line(nodes_conf: &str) -> String {
     let mut lines = nodes_conf.lines();
-    let line = lines.rfind(|line| line.starts_with("vars "));
-    line.unwrap_or_default().trim_end().into()
+    let Some(line) = lines.rfind(|line| line.starts_with("vars ")) else {
+        return String::new();
+    };
+    let own = nodes_conf.lines().filter(|line| line.contains("myself"));
+    let words = own.flat_map(|line| line.split(' '));
+    let marks = words.filter_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
+    let marks: Vec<&str> = marks.collect();
+    match marks.is_empty() {
+        true => line.trim_end().into(),
+        false => format!("{} open {}", line.trim_end(), marks.join(" ")),
+    }
 }
 
 /// What is left when a run is over.

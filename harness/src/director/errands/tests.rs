@@ -140,7 +140,8 @@ fn the_keys_of_the_last_list_are_words_and_without_keys_nothing_is_sent() {
     assert_eq!(words, "n1: \"LIST\"");
     let keys = ["a", "b"].map(|key| RespValue::Bulk(Some(key.into())));
     let reply = Ok(RespValue::Array(Some(keys.into())));
-    assert_eq!(rig.errands.answer(tag, &reply, 30), Some(7));
+    let answered = rig.errands.answer(tag, &reply, 30).expect("it was asked");
+    assert_eq!((answered.id, answered.time), (7, 30));
     assert_eq!(rig.asked(30).0, "n1: \"MIGRATE\" \"KEYS\" \"a\" \"b\"");
 }
 

@@ -64,7 +64,9 @@ impl Scenario for DeposedMasterResumes {
             Beat::Fault(fault) => match &fault.phase {
                 FaultPhase::Healed => vec![Act::WakeAt(now + AFTER_NS)],
                 FaultPhase::Skipped(_) => vec![Act::Done],
-                FaultPhase::Installed | FaultPhase::Indeterminate(_) => Vec::new(),
+                FaultPhase::Installed | FaultPhase::Indeterminate(_) | FaultPhase::Answered(_) => {
+                    Vec::new()
+                }
             },
             Beat::Woke => vec![Act::Done],
             Beat::View(_) | Beat::Answer { .. } => Vec::new(),

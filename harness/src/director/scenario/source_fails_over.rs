@@ -114,7 +114,9 @@ impl Scenario for SourceFailsOver {
                     vec![Act::WakeAt(now + AFTER_NS)]
                 }
                 FaultPhase::Skipped(_) => vec![Act::Done],
-                FaultPhase::Installed | FaultPhase::Indeterminate(_) => Vec::new(),
+                FaultPhase::Installed | FaultPhase::Indeterminate(_) | FaultPhase::Answered(_) => {
+                    Vec::new()
+                }
             },
             (Stage::Back, Beat::Woke) => vec![Act::Done],
             (
