@@ -363,6 +363,20 @@ impl RecordingBuilder {
         });
     }
 
+    /// A command to a node, sent and answered within a millisecond.
+    pub fn ordered(&mut self, at: u64, node: usize, words: &str, reply: &str) {
+        self.recording.faults.push(Fault {
+            time: (at + 1) * MILLISECOND,
+            begun: at * MILLISECOND,
+            id: 1,
+            kind: FaultKind::Reshard,
+            phase: FaultPhase::Answered(reply.into()),
+            targets: vec![name(node)],
+            cuts: Vec::new(),
+            note: words.into(),
+        });
+    }
+
     pub fn write(&mut self, at: u64, process: u32, key: &str, value: i64, node: usize) {
         let end = Ends::Ok(int(value));
         self.op(at, 5, process, Function::Write, key, int(value), end);

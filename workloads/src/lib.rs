@@ -8,6 +8,7 @@
 
 pub mod append;
 pub mod bank;
+pub mod blocking;
 pub mod cas;
 pub mod client;
 pub mod counter;
@@ -15,6 +16,7 @@ pub mod expiry;
 pub mod keys;
 pub mod list_append;
 pub mod load;
+pub mod pairs;
 pub mod pubsub;
 pub mod queue;
 pub mod register;

@@ -83,6 +83,7 @@ impl Transactions {
             | Shape::Channel(_)
             | Shape::Counter
             | Shape::Bank { .. }
+            | Shape::Pair
             | Shape::Lists => ("append", "la"),
         }
     }

@@ -3,8 +3,8 @@
 use crate::load::Load;
 use crate::workload::Workload;
 use crate::{
-    append, bank, cas, counter, expiry, list_append, pubsub, queue, register, set, stray, stream,
-    txn,
+    append, bank, blocking, cas, counter, expiry, list_append, pairs, pubsub, queue, register, set,
+    stray, stream, txn,
 };
 
 /// A workload as the command line and the report know it.
@@ -28,7 +28,9 @@ pub const WORKLOADS: &[Entry] = &[
     append::ENTRY,
     counter::ENTRY,
     queue::ENTRY,
+    blocking::ENTRY,
     bank::ENTRY,
+    pairs::ENTRY,
     list_append::ENTRY,
     txn::ENTRY,
     stream::ENTRY,

@@ -86,6 +86,8 @@ pub enum Shape {
     },
     /// Lists under one hash tag: MULTI, RPUSH …, LRANGE …, EXEC.
     Lists,
+    /// Two strings under one hash tag, at once: MSET, MGET.
+    Pair,
     /// Strings under one hash tag: MULTI, SET …, GET …, EXEC.
     Registers,
 }

@@ -94,7 +94,10 @@ impl CoverageCounter {
         let counts = &mut self.counts;
         if event.kind == EventKind::Invoke {
             counts.ops += 1;
-            self.open.insert(event.process, event.time);
+            // Who waits for an element is not stalled.
+            if event.value.wait_ms().is_none() {
+                self.open.insert(event.process, event.time);
+            }
             return;
         }
         let invoked = self.open.remove(&event.process).unwrap_or(event.time);
@@ -133,7 +136,7 @@ impl CoverageCounter {
                 }
                 counts.manual_failovers += u64::from(fault.kind.is_manual_failover());
             }
-            FaultPhase::Installed | FaultPhase::Healed => {}
+            FaultPhase::Installed | FaultPhase::Healed | FaultPhase::Answered(_) => {}
             FaultPhase::Skipped(_) => counts.faults_skipped += 1,
             FaultPhase::Indeterminate(_) => counts.faults_indeterminate += 1,
         }

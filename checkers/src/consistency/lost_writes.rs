@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::migration::Migration;
 use super::set_full::Sets;
-use super::timeline::Timeline;
 use super::windows::{Window, Windows};
 use crate::checker::{Entry, Evidence, Need, OfOperations};
 use crate::history::operation::short;
@@ -25,7 +25,7 @@ pub const ENTRY: Entry = Entry {
     id: "HI-03",
     title: "no acknowledged write is lost outside the documented windows",
     clauses: &[
-        "HI-03", "HI-04", "HI-05", "HI-06", "HI-07", "HI-08", "HI-12", "MF-01",
+        "HI-03", "HI-04", "HI-05", "HI-06", "HI-07", "HI-08", "HI-12", "MF-01", "MG-01", "MG-06",
     ],
     need: Need::WhenItHappens,
     evidence: Evidence::History,
@@ -36,7 +36,9 @@ pub const ENTRY: Entry = Entry {
            after a pause (HI-08). Those are counted and shown. Any other lost write is a \
            violation, and so is each one lost by a manual failover (MF-01), and each one that all \
            replicas of the master had acknowledged, as WAIT told, if none of them was restarted \
-           (HI-12). Losses are told by how many replicas had acknowledged them.",
+           (HI-12). If the slot was moved after the write, the violation is named after that: \
+           MG-01 if nothing else happened to the two shards meanwhile, MG-06 if a node failed. \
+           Losses are told by how many replicas had acknowledged them.",
     make: || Box::new(LostWrites::default()),
 };
 
@@ -76,10 +78,10 @@ impl OfOperations for LostWrites {
             ..Ledger::default()
         };
         for (add, read) in &sets.lost {
-            ledger.enter(&windows, timeline, add, read);
+            ledger.enter(&windows, scene, add, read);
         }
         for operations in self.registers.values() {
-            ledger.judge_register(&windows, timeline, operations);
+            ledger.judge_register(&windows, scene, operations);
         }
         self.counts = ledger.counts();
         let nothing = "no acknowledged write could be held against a final read";
@@ -126,19 +128,13 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn enter(
-        &mut self,
-        windows: &Windows<'_>,
-        timeline: &Timeline,
-        write: &Operation,
-        read: &Operation,
-    ) {
+    fn enter(&mut self, windows: &Windows<'_>, scene: &Scene, write: &Operation, read: &Operation) {
         if let Some(level) = write.replicas {
             *self.levels.entry(level).or_default() += 1;
         }
         let Some(window) = windows.excuse(write) else {
             self.outside += 1;
-            self.findings.push(violation(timeline, write, read));
+            self.findings.push(violation(scene, write, read));
             return;
         };
         let losses = self.inside.entry(window).or_insert(Losses {
@@ -151,12 +147,7 @@ impl Ledger {
     }
 
     /// Registers: which acknowledged writes the last read shows to be gone.
-    fn judge_register(
-        &mut self,
-        windows: &Windows<'_>,
-        timeline: &Timeline,
-        operations: &[Operation],
-    ) {
+    fn judge_register(&mut self, windows: &Windows<'_>, scene: &Scene, operations: &[Operation]) {
         let reads = operations
             .iter()
             .filter(|op| op.f == Function::Read && op.final_read);
@@ -176,7 +167,7 @@ impl Ledger {
         for write in acknowledged {
             self.examined += 1;
             if write.invoked > in_place && !written(write) {
-                self.enter(windows, timeline, write, read);
+                self.enter(windows, scene, write, read);
             }
         }
     }
@@ -207,13 +198,13 @@ impl Ledger {
     }
 }
 
-fn violation(timeline: &Timeline, write: &Operation, read: &Operation) -> Violation {
+fn violation(scene: &Scene, write: &Operation, read: &Operation) -> Violation {
     let client = format!("client {}", write.process);
     let mut witness = Witness::default()
         .step(write.invoked, &client, format!("begins {}", write.told()))
         .step(write.completed, &client, "has the write acknowledged");
     let slot = slot_of_key(write.key.as_bytes());
-    let ownership = &timeline.ownership;
+    let ownership = scene.ownership();
     let name = |id| {
         ownership
             .name(id)
@@ -239,17 +230,23 @@ fn violation(timeline: &Timeline, write: &Operation, read: &Operation) -> Violat
         format!("client {}", read.process),
         format!("reads {} without it: {}", read.key, short(&read.result)),
     );
+    let migration = Migration::of(slot, write, read, scene);
+    if let Some(migration) = &migration {
+        witness = migration.tell(witness);
+    }
     witness.steps.sort_by_key(|step| step.time);
     let node = write
         .node
         .as_ref()
         .map_or_else(|| "a node".into(), ToString::to_string);
+    let clause = migration.as_ref().map_or("HI-03", Migration::clause);
+    let moved = migration.map_or_else(String::new, |migration| migration.to_string());
     Violation {
-        clause: "HI-03".into(),
+        clause: clause.into(),
         time: write.completed,
         message: format!(
-            "{} acknowledged {} of {} at {} (op {}), and it is gone; no documented window \
-             allows that",
+            "{} acknowledged {} of {} at {} (op {}), and it is gone{moved}; no documented \
+             window allows that",
             node,
             short(&write.argument),
             write.key,

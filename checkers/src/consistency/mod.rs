@@ -16,10 +16,13 @@ pub mod lineage;
 pub mod linear;
 pub mod linearizable;
 pub mod lost_writes;
+pub mod migration;
+pub mod pairs_are_whole;
 pub mod queue_delivery;
 pub mod queue_order;
 pub mod replica_reads;
 pub mod set_full;
+pub mod split_brain_reads;
 pub mod timeline;
 pub mod windows;
 

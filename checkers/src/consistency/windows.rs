@@ -57,6 +57,18 @@ impl Window {
     }
 }
 
+/// An answer of a node that has lost the slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stale {
+    /// It could not know better, or not yet.
+    Excused,
+    /// It should have known for long.
+    Unexcused {
+        /// When it lost the slot, ns.
+        since: u64,
+    },
+}
+
 /// A time in which what a slot holds may step back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsettled {
@@ -92,6 +104,27 @@ impl<'a> Windows<'a> {
         self.excuse_deposed(write, slot)
             .or_else(|| self.excuse_failover(write, slot))
             .or_else(|| self.excuse_restart(write, slot))
+    }
+
+    /// HI-11: whether who answered had lost the slot, and what excuses it.
+    pub fn stale(&self, operation: &Operation) -> Option<Stale> {
+        let node = operation.node.as_ref()?;
+        let slot = slot_of_key(operation.key.as_bytes());
+        if !self.is_deposed(node, slot, operation.completed) {
+            return None;
+        }
+        let ownership = &self.timeline.ownership;
+        let losses = self.takeovers_of(slot).map(|(takeover, _)| takeover);
+        let mut losses = losses.filter(|takeover| takeover.time <= operation.completed);
+        let since = losses
+            .rfind(|takeover| ownership.name(&takeover.from) == Some(node))?
+            .time;
+        let is_news = operation.invoked <= since.saturating_add(self.bounds.maps_equal());
+        let is_excused = is_news || self.excuse_deposed(operation, slot).is_some();
+        Some(match is_excused {
+            true => Stale::Excused,
+            false => Stale::Unexcused { since },
+        })
     }
 
     /// HI-05, HI-06, HI-08: served by a node that no longer owned the slot.
@@ -268,7 +301,10 @@ impl<'a> Windows<'a> {
             .all(|owner| owner.is_some_and(|owner| owner != node))
     }
 
-    fn takeovers_of(&self, slot: u16) -> impl Iterator<Item = (&'a Takeover, &'a Failover)> {
+    fn takeovers_of(
+        &self,
+        slot: u16,
+    ) -> impl DoubleEndedIterator<Item = (&'a Takeover, &'a Failover)> {
         let all = self
             .timeline
             .ownership

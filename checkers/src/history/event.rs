@@ -53,7 +53,8 @@ pub enum Function {
     Increment,
     /// Puts one element into a queue.
     Enqueue,
-    /// Takes the element that waited longest out of a queue; `value` is it on `ok`, nil if none.
+    /// Takes the element that waited longest out of a queue; `value` is it on `ok`, nil if none,
+    /// and `["wait", ms]` on invocation if it waits for one.
     Dequeue,
     /// Puts one element onto a stack.
     Push,

@@ -19,6 +19,17 @@ pub enum Value {
 }
 
 impl Value {
+    /// How long a taker waits for an element, ms: `["wait", 1500]`.
+    pub fn wait_ms(&self) -> Option<u64> {
+        match self {
+            Value::List(parts) => match parts.as_slice() {
+                [Value::Text(word), Value::Int(ms)] if **word == *"wait" => (*ms).try_into().ok(),
+                _ => None,
+            },
+            Value::Nil | Value::Int(_) | Value::Text(_) => None,
+        }
+    }
+
     /// The integer, if it is one.
     pub fn as_int(&self) -> Option<i64> {
         match self {

@@ -32,6 +32,12 @@ pub fn claim_in(table: &[ViewEntry], slot: u16) -> Option<(NodeId, u64)> {
     Some((owner.id.clone(), owner.config_epoch))
 }
 
+/// `ip:port` of `ip:port@busport,hostname`; none if the node has no known ip.
+pub fn client_address(entry: &ViewEntry) -> Option<&str> {
+    let (address, _) = entry.address.split_once('@')?;
+    (!address.starts_with([':', '?'])).then_some(address)
+}
+
 /// A view, as far as it is kept.
 #[derive(Debug, Clone)]
 pub struct Seen {

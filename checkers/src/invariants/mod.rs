@@ -5,7 +5,9 @@
 //! when on all nodes said the same), [`evidence`] (last views, FAIL messages, who heard whom),
 //! [`by_table`] (what follows from a node's table) and [`spare_replicas`] (who could spare one).
 
+pub mod asks_only_while_migrating;
 pub mod attempts_are_spaced;
+pub mod blocked_clients_are_released;
 pub mod bus_evidence;
 mod by_table;
 pub mod catches_up_first;
@@ -28,9 +30,11 @@ pub mod failure_needs_quorum;
 pub mod forgotten_stay_away;
 pub mod freshest_replica_wins;
 pub mod full_recovery;
+pub mod full_slots_are_kept;
 pub mod heard_claims;
 pub mod ids_are_stable;
 pub mod importers_serve_who_asks;
+pub mod imports_raise_the_epoch;
 pub mod keys_stay_with_owners;
 pub mod links;
 pub mod majority_serves_again;
@@ -40,6 +44,7 @@ pub mod offsets_settle;
 pub mod one_master_per_slot_and_epoch;
 pub mod one_vote_per_epoch;
 pub mod one_winner_per_epoch;
+pub mod open_slots_survive;
 mod ordered_takeovers;
 pub mod orphans_get_replicas;
 pub mod promotion_has_majority;

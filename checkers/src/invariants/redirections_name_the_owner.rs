@@ -7,10 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
-use super::evidence::{claim_in, finding};
+use super::evidence::{claim_in, client_address, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Event, EventKind};
-use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry};
+use crate::observation::{NodeId, NodeName, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
 
@@ -131,10 +131,4 @@ fn redirection(error: &str) -> Option<(u16, &str)> {
     let (slot, address) = error.strip_prefix("MOVED ")?.split_once(' ')?;
     let is_whole = !address.starts_with([':', '?']);
     is_whole.then_some((slot.parse().ok()?, address))
-}
-
-/// `ip:port` of `ip:port@busport,hostname`; none if the node has no known ip.
-fn client_address(entry: &ViewEntry) -> Option<&str> {
-    let (address, _) = entry.address.split_once('@')?;
-    (!address.starts_with([':', '?'])).then_some(address)
 }

@@ -6,6 +6,7 @@
 mod agreement;
 mod conduct;
 mod identity;
+mod migrations;
 mod operators;
 mod redirections;
 mod settling;

@@ -24,8 +24,12 @@ pub const NEMESIS: Nemesis = Nemesis {
 
 /// Share of moves whose steps are in another order than the documented one, percent.
 const ODD_PERCENT: u64 = 25;
+/// Share of moves in which the source is told too early to give the slot away, percent.
+const EARLY_PERCENT: u64 = 25;
 /// Share of moves that are not interrupted, percent.
 const WHOLE_PERCENT: u64 = 40;
+/// Share of moves that stop after one key of the slot, percent.
+const ONE_KEY_PERCENT: u64 = 20;
 
 fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     if picture.has_struck() {
@@ -64,14 +68,7 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         source: &source.name,
         target: &target.name,
     };
-    let mut steps = way.steps();
-    if rng.chance(ODD_PERCENT) {
-        let first = [0, 5][rng.below(2) as usize];
-        steps.swap(first, first + 1);
-    }
-    if !rng.chance(WHOLE_PERCENT) {
-        steps.truncate(1 + rng.below(steps.len() as u64) as usize);
-    }
+    let (documented, steps) = way.drawn_steps(rng);
     let shards = picture
         .replicas_of(&source.name)
         .chain(picture.replicas_of(&target.name));
@@ -84,9 +81,7 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
             .collect(),
         note: format!(
             "move slot {slot} from {} to {}: {} of 7 steps",
-            source.name,
-            target.name,
-            steps.len()
+            source.name, target.name, documented
         ),
         duration_ms: 200 + rng.below(2_000),
         orders: steps,
@@ -147,6 +142,41 @@ impl Move<'_> {
         steps.push(self.setslot(target, "NODE", target));
         steps.push(self.setslot(source, "NODE", target));
         steps
+    }
+
+    /// The steps that are carried out before the heal, and how many of the documented ones.
+    fn drawn_steps(&self, rng: &mut Rng) -> (usize, Vec<Order>) {
+        let mut steps = self.steps();
+        if rng.chance(ODD_PERCENT) {
+            let first = [0, 5][rng.below(2) as usize];
+            steps.swap(first, first + 1);
+        }
+        if !rng.chance(WHOLE_PERCENT) {
+            steps.truncate(1 + rng.below(steps.len() as u64) as usize);
+        }
+        if rng.chance(ONE_KEY_PERCENT) {
+            // MG-07: the others stay behind until the heal.
+            steps.truncate(4);
+            let mut lists = steps.iter_mut();
+            if let Some(list) = lists.find(|step| step.words.contains("GETKEYS")) {
+                list.words = format!("CLUSTER GETKEYSINSLOT {} 1", self.slot);
+            }
+        }
+        let documented = steps.len();
+        if documented >= 2 && rng.chance(EARLY_PERCENT) {
+            steps.splice(2..2, self.too_early());
+        }
+        (documented, steps)
+    }
+
+    /// MG-03: with keys in it the source must refuse to give the slot away.
+    fn too_early(&self) -> [Order; 2] {
+        let (source, target) = (self.source, self.target);
+        let count = format!("CLUSTER COUNTKEYSINSLOT {}", self.slot);
+        [
+            Order::once(source, count),
+            self.setslot(source, "NODE", target),
+        ]
     }
 
     /// From any step to the end. What is done already is refused, and that is well.

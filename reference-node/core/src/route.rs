@@ -280,6 +280,9 @@ fn migrate_of_an_open_slot(facts: &Facts) -> Option<Route> {
 fn half_migrated(facts: &Facts) -> Option<Route> {
     migrates(facts)?;
     let missing = missing_keys(facts);
+    if facts.config.mutant.is(Mutant::ServesHalf) {
+        return None;
+    }
     (missing > 0 && missing < facts.request.keys.len()).then_some(Route::TryAgain)
 }
 
@@ -287,7 +290,12 @@ fn half_migrated(facts: &Facts) -> Option<Route> {
 fn migrated_away(facts: &Facts) -> Option<Route> {
     let target = migrates(facts)?;
     let sends_all = facts.config.mutant.is(Mutant::AsksForPresentKeys);
-    (missing_keys(facts) > 0 || sends_all).then_some(Route::Ask(facts.slot, target))
+    let missing = missing_keys(facts);
+    let is_half = missing > 0 && missing < facts.request.keys.len();
+    if is_half && facts.config.mutant.is(Mutant::ServesHalf) {
+        return None;
+    }
+    (missing > 0 || sends_all).then_some(Route::Ask(facts.slot, target))
 }
 
 // SM-05, SM-06: an importing slot serves those who ask, unless keys have still to come.

@@ -5,7 +5,7 @@
 use super::check;
 use crate::judge::{Check, judge};
 use crate::observation::{FaultKind, FaultPhase, LifecycleKind, Server};
-use crate::test_support::{RecordingBuilder, int, ints};
+use crate::test_support::{RecordingBuilder, id, int, ints};
 use crate::verdict::Word;
 
 const SET: &str = "{06S}set";
@@ -335,4 +335,37 @@ fn a_master_that_does_not_hear_its_successor_is_told_by_others() {
     };
     assert_eq!(lost_at(9500, 1), Word::Held);
     assert_eq!(lost_at(15_000, 1), Word::Violated, "everybody had told it");
+}
+
+/// Proves MG-01, MG-06.
+#[test]
+fn an_element_lost_with_its_slot_on_the_way_is_laid_to_the_move() {
+    let lost = |change: &dyn Fn(&mut RecordingBuilder)| {
+        let mut run = cluster();
+        run.calm(100, 5000);
+        run.add(1000, 0, SET, 1, 1);
+        run.add(1100, 0, SET, 2, 1);
+        change(&mut run);
+        judged(run).violations.remove(0)
+    };
+    let owner = format!("CLUSTER SETSLOT 0 NODE {}", id(2));
+    let moved = |run: &mut RecordingBuilder| {
+        let importing = format!("CLUSTER SETSLOT 0 IMPORTING {}", id(1));
+        run.ordered(2000, 2, &importing, "+OK");
+        run.ordered(2100, 2, &owner, "+OK");
+        run.ordered(2110, 1, &owner, "+OK");
+    };
+    let found = lost(&moved);
+    assert_eq!(found.clause, "MG-01");
+    let told = "it is gone, after slot 0 was moved between 2.000 s and 2.110 s (n1, n2)";
+    assert!(found.message.contains(told), "{}", found.message);
+    let with_failure = lost(&|run: &mut RecordingBuilder| {
+        run.kill(1900, 2);
+        moved(run);
+    });
+    assert_eq!(with_failure.clause, "MG-06");
+    let refused = |run: &mut RecordingBuilder| run.ordered(2100, 2, &owner, "-ERR no");
+    assert_eq!(lost(&refused).clause, "HI-03");
+    let before = |run: &mut RecordingBuilder| run.ordered(900, 2, &owner, "+OK");
+    assert_eq!(lost(&before).clause, "HI-03", "before the write");
 }

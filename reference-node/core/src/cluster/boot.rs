@@ -123,7 +123,11 @@ impl Cluster {
             };
             self.restore_master(index, line, now);
             self.slots.bind_all(&mut self.members, &line.slots, index);
-            for open in &line.open {
+            let open_slots = match self.mutant.is(Mutant::OpenSlotsNotOnDisk) {
+                true => &[][..],
+                false => &line.open,
+            };
+            for open in open_slots {
                 self.restore_open_slot(*open, now);
             }
         }

@@ -7,6 +7,7 @@ use super::members::Member;
 use crate::config::{Config, EndpointType};
 use crate::epoch::{ConfigEpoch, CurrentEpoch};
 use crate::ids::NodeId;
+use crate::mutants::Mutant;
 use crate::slot::Slot;
 
 impl Cluster {
@@ -58,6 +59,9 @@ impl Cluster {
 
     /// Where a slot of mine is going (SM-01).
     pub fn migrating_to(&self, slot: Slot) -> Option<NodeId> {
+        if self.mutant.is(Mutant::AsksForEverySlot) {
+            return self.slots.migrating.values().next().copied();
+        }
         self.slots.migrating.get(&slot).copied()
     }
 

@@ -6,6 +6,7 @@
 //! failover. What came in between is looked at when the answers are: a node that became a replica
 //! deletes nothing (RP-09), one whose writes are paused waits for the end of the pause (MF-05).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
@@ -232,7 +233,11 @@ fn talk(parts: &mut Parts, selected: Selected) {
         true => "RESTORE-ASKING",
         false => "RESTORE",
     };
-    let (talk, bytes) = Talk::begin(&flight.order, selected, parts.keyspace, restore, parts.now);
+    let mut order = Cow::Borrowed(&flight.order);
+    if parts.config.mutant.is(Mutant::MigrateDropsOne) && order.keys.len() > 1 {
+        order.to_mut().keys.pop();
+    }
+    let (talk, bytes) = Talk::begin(&order, selected, parts.keyspace, restore, parts.now);
     let peer = flight.peer;
     flight.stage = Stage::Talking(talk);
     flight.deadline = parts.now + flight.order.timeout;
@@ -359,7 +364,11 @@ fn end(parts: &mut Parts, flight: Flight, failure: Option<Failure>) {
         (None, None) => peers.used(&order.target, Some(order.db), parts.now),
     }
     if !order.copies && !parts.config.mutant.is(Mutant::MigrateCopies) {
-        delete(parts, client, acknowledged);
+        let keys = match parts.config.mutant.is(Mutant::MigrateDropsOne) && failure.is_none() {
+            true => order.keys.clone(),
+            false => acknowledged,
+        };
+        delete(parts, client, keys);
     }
     let refusal = match (error, failure) {
         (Some(error), _) => Some(Refusal::Facts(format!(

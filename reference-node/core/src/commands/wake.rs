@@ -12,6 +12,7 @@ use crate::commands::session::{Clients, Wait};
 use crate::commands::{dispatch, idle, migrate, pubsub, streams, table, tracking};
 use crate::ids::ClientId;
 use crate::keyspace::{Keyspace, is_due};
+use crate::mutants::Mutant;
 use crate::resp::Reply;
 use crate::resp::errors::Refusal;
 use crate::route;
@@ -259,7 +260,8 @@ fn check_blocked(parts: &mut Parts) {
         let route = routes
             .flatten()
             .next()
-            .filter(|_| parts.config.cluster_enabled);
+            .filter(|_| parts.config.cluster_enabled)
+            .filter(|_| !parts.config.mutant.is(Mutant::WaitersNotReleased));
         match route.and_then(|route| route::refusal(route, reads, parts.config)) {
             Some(refusal) => ended.push((client, refusal)),
             None => is_any_left = true,

@@ -109,6 +109,14 @@ mutants! {
         MovesTooSoon "RM-06" "a replica moves to a master that was orphaned just now"
         NeverMoves "never-moves" "no replica ever moves to an orphaned master"
     }
+    SlotMigration {
+        GivesAwayKeys "gives-away-keys"
+            "SETSLOT NODE hands over a slot though keys of it are still here"
+        OpenSlotsNotOnDisk "open-slots-not-on-disk"
+            "the marks of open slots are not read back at the start"
+        MigrateDropsOne "migrate-drops-one"
+            "MIGRATE of several keys sends all but the last, and deletes them all"
+    }
     Replication {
         OffsetNotTold "offset-not-told" "the headers of a replica show offset 0"
         AnyHistoryContinues "any-history-continues" "PSYNC does not compare the history's id"
@@ -134,6 +142,12 @@ mutants! {
         MovedOneOff "moved-one-off" "MOVED names the next slot"
         AsksForPresentKeys "SM-02" "a migrating slot sends clients away while the key is here"
         ImportsWithoutAsking "imports-without-asking" "an importing slot serves without ASKING"
+        WaitersNotReleased "waiters-not-released"
+            "who waits in BLPOP is not looked at when the slot or the state changes"
+        ServesHalf "serves-half"
+            "a migrating slot serves several keys with those that are still here"
+        AsksForEverySlot "asks-for-every-slot"
+            "while one slot migrates, missing keys of all slots are sent to its target"
         CreatesAtSource "SM-03" "missing keys are created at the source of a migration"
         AskingStays "asking-stays" "ASKING holds for all commands that follow"
         ReadwriteIgnored "readwrite-ignored" "READWRITE does not end READONLY"

@@ -63,6 +63,7 @@ impl Way {
         match (op.f, op.shape) {
             (Function::Receive, Shape::Channel(reach)) => return Way::Listen(reach),
             (Function::Dequeue, Shape::Stream) => return Way::Deliver,
+            (Function::Txn, Shape::Pair) => return Way::Single,
             (_, _) => {}
         }
         match op.f {
@@ -114,10 +115,16 @@ pub(super) fn single(op: &Op) -> Vec<Bytes> {
         (Function::Add, _) => vec![word("SADD"), key, argument()],
         (Function::Append | Function::Enqueue, _) => vec![word("RPUSH"), key, argument()],
         (Function::Push, _) => vec![word("LPUSH"), key, argument()],
+        (Function::Dequeue, _) if op.value.wait_ms().is_some() => {
+            let wait_ms = op.value.wait_ms().unwrap_or_default();
+            let seconds = format!("{}.{:03}", wait_ms / 1000, wait_ms % 1000);
+            vec![word("BLPOP"), key, Bytes::from(seconds)]
+        }
         (Function::Dequeue | Function::Pop, _) => vec![word("LPOP"), key],
         (Function::Increment, _) => vec![word("INCRBY"), key, bytes_of(&op.value)],
         (Function::Acquire, _) => vec![word("SET"), key, argument(), word("NX")],
         (Function::Release, _) => vec![word("DEL"), key],
+        (Function::Txn, Shape::Pair) => several(op),
         (Function::Write | Function::Cas | Function::Transfer | Function::Txn, _) => {
             vec![word("SET"), key, argument()]
         }
@@ -128,7 +135,7 @@ pub(super) fn single(op: &Op) -> Vec<Bytes> {
 fn look_at(op: &Op, shape: Shape, key: Bytes) -> Vec<Bytes> {
     let word = |name: &'static str| Bytes::from_static(name.as_bytes());
     match shape {
-        Shape::Register | Shape::Counter | Shape::Registers | Shape::Channel(_) => {
+        Shape::Register | Shape::Counter | Shape::Pair | Shape::Registers | Shape::Channel(_) => {
             vec![word("GET"), key]
         }
         Shape::Set => vec![word("SMEMBERS"), key],
@@ -139,6 +146,31 @@ fn look_at(op: &Op, shape: Shape, key: Bytes) -> Vec<Bytes> {
             std::iter::once(word("MGET")).chain(keys).collect()
         }
     }
+}
+
+/// MGET or MSET: a transaction of reads alone, or of writes, that is one command.
+fn several(op: &Op) -> Vec<Bytes> {
+    let micros = micros(op);
+    let is_read = micros.iter().all(|micro| micro.kind == MicroKind::Read);
+    let name = if is_read { "MGET" } else { "MSET" };
+    let mut words = vec![Bytes::from_static(name.as_bytes())];
+    for micro in micros {
+        words.push(Bytes::copy_from_slice(micro.key.as_bytes()));
+        words.extend((!is_read).then(|| bytes_of(micro.value)));
+    }
+    words
+}
+
+/// What [`several`] did, with what it read.
+fn several_told(op: &Op, reply: &RespValue) -> Value {
+    let RespValue::Array(Some(items)) = reply else {
+        return op.value.clone();
+    };
+    let read = |(micro, item): (Micro<'_>, &RespValue)| {
+        let (kind, key) = (Value::Text("r".into()), Value::Text(micro.key.into()));
+        Value::List(vec![kind, key, value_of(item)])
+    };
+    Value::List(micros(op).into_iter().zip(items).map(read).collect())
 }
 
 /// A number with zeros before it, so that it has that many bytes; read back it is the same.
@@ -269,9 +301,16 @@ pub(super) fn result_of(op: &Op, reply: &RespValue) -> Value {
             | Shape::Bank { .. }
             | Shape::Channel(_)
             | Shape::Lists
+            | Shape::Pair
             | Shape::Registers => in_order(reply),
         },
+        Function::Dequeue if op.value.wait_ms().is_some() => match reply {
+            // Key and element.
+            RespValue::Array(Some(items)) => items.last().map_or(Value::Nil, value_of),
+            other => value_of(other),
+        },
         Function::Increment | Function::Dequeue | Function::Pop => value_of(reply),
+        Function::Txn => several_told(op, reply),
         Function::Write
         | Function::WriteExpiring
         | Function::Cas
@@ -283,8 +322,7 @@ pub(super) fn result_of(op: &Op, reply: &RespValue) -> Value {
         | Function::Release
         | Function::Publish
         | Function::Receive
-        | Function::Transfer
-        | Function::Txn => op.value.clone(),
+        | Function::Transfer => op.value.clone(),
     }
 }
 
