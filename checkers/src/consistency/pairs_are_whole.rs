@@ -22,7 +22,7 @@ pub const ENTRY: Entry = Entry {
     title: "commands of several keys are whole, also while the slot moves",
     clauses: &["MG-07"],
     need: Need::WhenItHappens,
-    evidence: Evidence::History,
+    evidence: Evidence::Cluster,
     help: "In a slot that is on its way some keys are at the source and some at the target. A \
            command of several keys gets TRYAGAIN then, or is sent on, or finds all of them: it \
            is never answered from one half. The workload `pairs` writes two keys with MSET, a \
