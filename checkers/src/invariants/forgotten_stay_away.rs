@@ -106,7 +106,10 @@ impl ForgottenStayAway {
                     self.forgotten.insert(fault.id, forgotten);
                 }
             }
-            FaultPhase::Healed | FaultPhase::Indeterminate(_) | FaultPhase::Skipped(_) => {
+            FaultPhase::Healed
+            | FaultPhase::Indeterminate(_)
+            | FaultPhase::Skipped(_)
+            | FaultPhase::Answered(_) => {
                 if let Some(forgotten) = self.forgotten.get_mut(&fault.id) {
                     forgotten.over = forgotten.over.min(fault.begun);
                 }

@@ -132,7 +132,7 @@ impl Checker for MajorityServesAgain {
 impl MajorityServesAgain {
     fn note_fault(&mut self, fault: &Fault, scene: &Scene) {
         match &fault.phase {
-            FaultPhase::Skipped(_) => return,
+            FaultPhase::Skipped(_) | FaultPhase::Answered(_) => return,
             FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
                 self.faults.insert(fault.id, (fault.begun, u64::MAX));
             }

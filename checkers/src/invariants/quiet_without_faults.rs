@@ -105,7 +105,7 @@ impl QuietWithoutFaults {
                 };
                 self.stage = Stage::Disturbed(begun);
             }
-            FaultPhase::Skipped(_) => {}
+            FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
         }
     }
 

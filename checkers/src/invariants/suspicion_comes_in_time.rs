@@ -163,7 +163,7 @@ impl SuspicionComesInTime {
                 self.cuts.remove(&fault.id);
                 self.look(fault.begun, scene);
             }
-            FaultPhase::Skipped(_) | FaultPhase::Indeterminate(_) => {}
+            FaultPhase::Skipped(_) | FaultPhase::Indeterminate(_) | FaultPhase::Answered(_) => {}
         }
     }
 
