@@ -44,8 +44,16 @@ struct Stored {
     id: NodeId,
     /// When the question for its last view left, ns.
     seen_from: u64,
-    /// By mark: the slot, and its owner in the last view.
-    marks: Vec<(String, u16, Option<(NodeId, u64)>)>,
+    marks: Vec<Mark>,
+}
+
+/// A mark as nodes.conf has it, `7->-abc`.
+#[derive(Debug)]
+struct Mark {
+    text: String,
+    slot: u16,
+    /// The slot's owner in the last view, and its configEpoch.
+    owner: Option<(NodeId, u64)>,
 }
 
 /// A mark that did not come back.
@@ -103,7 +111,11 @@ impl OpenSlotsSurvive {
         let Some(seen) = scene.view_of(&lifecycle.node) else {
             return;
         };
-        let marks = marks.map(|(mark, slot)| (mark.into(), slot, claim_in(&seen.table, slot)));
+        let marks = marks.map(|(text, slot)| Mark {
+            text: text.into(),
+            slot,
+            owner: claim_in(&seen.table, slot),
+        });
         let stored = Stored {
             id: seen.id.clone(),
             seen_from: seen.asked,
@@ -126,15 +138,15 @@ impl OpenSlotsSurvive {
         let Some(own) = own.filter(|own| own.id == view.id) else {
             return;
         };
-        for (mark, slot, claim) in stored.marks {
-            let (end, peer) = mark.split_at(end_of(&mark));
+        for Mark { text, slot, owner } in stored.marks {
+            let (end, peer) = text.split_at(end_of(&text));
             let is_known = view.table.iter().any(|entry| *entry.id.0 == *peer);
             if own.open_slots.iter().any(|open| open.starts_with(end)) {
                 self.tally.examined += 1;
-            } else if is_known && claim_in(&view.table, slot) == claim {
+            } else if is_known && claim_in(&view.table, slot) == owner {
                 self.gone.push(Gone {
                     node: view.node.clone(),
-                    mark,
+                    mark: text,
                     slot,
                     seen_from: stored.seen_from,
                     seen_at: view.time,

@@ -14,6 +14,7 @@
 pub mod bench;
 pub mod campaign;
 pub mod divergence;
+mod given;
 pub mod growth;
 pub mod marks;
 pub mod merge;

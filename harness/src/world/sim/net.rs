@@ -16,7 +16,7 @@ use slotquake_workloads::rng::Rng;
 use super::MS;
 use crate::plan::Network;
 
-/// Number of a connection; never used twice.
+/// Number of a connection; that of a refused dial is used again.
 pub type ConnId = usize;
 
 /// Direction within a connection.
@@ -182,6 +182,8 @@ impl Conn {
 #[derive(Debug)]
 pub struct Net {
     conns: Vec<Conn>,
+    /// Numbers of refused dials.
+    free: Vec<ConnId>,
     /// The connections between two hosts, at the place of the smaller and the larger.
     between: Vec<Vec<ConnId>>,
     /// How many cuts lie on the path from one host to another; row by row, for each service.
@@ -213,6 +215,7 @@ impl Net {
     pub fn new(hosts: usize, rng: Rng) -> Net {
         Net {
             conns: Vec::new(),
+            free: Vec::new(),
             between: vec![Vec::new(); hosts * hosts],
             cuts: [vec![0; hosts * hosts], vec![0; hosts * hosts]],
             slow: 0,
@@ -245,11 +248,7 @@ impl Net {
         to: usize,
         service: Service,
     ) -> ConnId {
-        if let Some(from) = from {
-            let pair = self.pair(from, to);
-            self.between[pair].push(self.conns.len());
-        }
-        self.conns.push(Conn {
+        let conn = Conn {
             opener,
             acceptor: End::Gone,
             from,
@@ -259,8 +258,34 @@ impl Net {
             parser: None,
             out: Lane::default(),
             back: Lane::default(),
-        });
-        self.conns.len() - 1
+        };
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.conns[id] = conn;
+                id
+            }
+            None => {
+                self.conns.push(conn);
+                self.conns.len() - 1
+            }
+        };
+        if let Some(from) = from {
+            let pair = self.pair(from, to);
+            self.between[pair].push(id);
+        }
+        id
+    }
+
+    /// A dial was refused, and its opener knows. Its number is free, unless something is on its
+    /// way there. Dead nodes are dialled ten times a second by everybody.
+    pub fn forget(&mut self, id: ConnId) {
+        let conn = &self.conns[id];
+        let is_untouched = [&conn.out, &conn.back].iter().all(|lane| lane.last_at == 0);
+        if let (Some(from), true) = (conn.from, is_untouched) {
+            let pair = self.pair(from, conn.to);
+            self.between[pair].retain(|kept| *kept != id);
+            self.free.push(id);
+        }
     }
 
     fn pair(&self, one: usize, other: usize) -> usize {
@@ -389,112 +414,4 @@ impl Net {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn net() -> (Net, ConnId) {
-        let mut net = Net::new(2, Rng::new(1));
-        let id = net.open(End::Gone, Some(0), 1, Service::Bus);
-        (net, id)
-    }
-
-    fn bytes(text: &'static str) -> Payload {
-        Payload::Bytes(Bytes::from(text))
-    }
-
-    fn text(payload: Option<Payload>) -> Option<Bytes> {
-        match payload? {
-            Payload::Bytes(bytes) => Some(bytes),
-            Payload::Packet(..) | Payload::Commands(_) | Payload::Replies(_) | Payload::Close => {
-                None
-            }
-        }
-    }
-
-    #[test]
-    fn keeps_the_order_of_what_is_sent() {
-        let (mut net, id) = net();
-        let times: Vec<u64> = (0..50)
-            .filter_map(|step| net.put(id, Way::Out, bytes("x"), step))
-            .collect();
-        assert_eq!(times.len(), 50);
-        assert!(times.is_sorted());
-    }
-
-    #[test]
-    fn holds_back_what_meets_a_cut_and_lets_it_flow_after_the_heal() {
-        let (mut net, id) = net();
-        net.put(id, Way::Out, bytes("first"), 0);
-        net.cut(Service::Bus, 0, 1);
-        assert!(net.take(id, Way::Out).is_none());
-        assert_eq!(net.put(id, Way::Out, bytes("second"), 10), None);
-        let flowing = net.mend(Service::Bus, (0, 1), 1000);
-        assert_eq!(flowing.len(), 2);
-        assert_eq!(text(net.take(id, Way::Out)), Some(Bytes::from("first")));
-        assert_eq!(text(net.take(id, Way::Out)), Some(Bytes::from("second")));
-    }
-
-    #[test]
-    fn a_cut_of_one_service_leaves_the_other_alone() {
-        let (mut net, bus) = net();
-        let data = net.open(End::Gone, Some(0), 1, Service::Clients);
-        net.cut(Service::Clients, 0, 1);
-        assert!(net.is_reachable(bus));
-        assert!(!net.is_reachable(data));
-        assert!(net.mend(Service::Clients, (0, 1), 5).is_empty());
-        assert!(net.is_reachable(data));
-    }
-
-    #[test]
-    fn a_reset_loses_what_is_on_its_way() {
-        let (mut net, id) = net();
-        net.put(id, Way::Out, bytes("first"), 0);
-        net.lose(id);
-        assert!(net.take(id, Way::Out).is_none());
-        net.put(id, Way::Out, Payload::Close, 1);
-        assert!(matches!(net.take(id, Way::Out), Some(Payload::Close)));
-    }
-
-    #[test]
-    fn paths_of_an_uneven_network_differ_by_direction_and_stay_as_they_are() {
-        let shape = Network {
-            delay_us: 100,
-            jitter_us: 0,
-            uneven_us: 5_000,
-        };
-        let mut net = Net::new(2, Rng::new(1)).shaped(shape, Rng::new(2));
-        let id = net.open(End::Gone, Some(0), 1, Service::Bus);
-        let there = net.latency_of(id, Way::Out);
-        let back = net.latency_of(id, Way::Back);
-        assert_ne!(there, back);
-        assert_eq!(there, net.latency_of(id, Way::Out));
-        assert!((100 * US..=5_100 * US).contains(&there), "{there}");
-        assert_eq!(net.latency(), 100 * US);
-    }
-
-    #[test]
-    fn a_slow_network_is_slow_until_all_who_slowed_it_are_gone() {
-        let (mut net, _) = net();
-        let slowest = |net: &mut Net| (0..200).map(|_| net.latency()).max();
-        assert!(slowest(&mut net) < Some(MS));
-        net.slow_down();
-        net.slow_down();
-        net.speed_up();
-        assert!(slowest(&mut net) > Some(20 * MS));
-        net.speed_up();
-        assert!(slowest(&mut net) < Some(MS));
-    }
-
-    #[test]
-    fn a_cut_is_of_one_direction_and_lifted_when_all_who_made_it_lift_it() {
-        let (mut net, id) = net();
-        net.put(id, Way::Back, bytes("back"), 0);
-        net.cut(Service::Bus, 0, 1);
-        net.cut(Service::Bus, 0, 1);
-        assert_eq!(text(net.take(id, Way::Back)), Some(Bytes::from("back")));
-        net.mend(Service::Bus, (0, 1), 5);
-        assert!(!net.is_reachable(id));
-        net.mend(Service::Bus, (0, 1), 6);
-        assert!(net.is_reachable(id));
-    }
-}
+mod tests;

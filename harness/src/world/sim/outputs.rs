@@ -299,7 +299,12 @@ impl SimWorld {
                     Handle::Client(_) => {}
                 }
             }
-            Arrival::Refused(handle) => self.handle_closed(host, handle),
+            Arrival::Refused(handle) => {
+                if let Some((conn, _)) = self.hosts[host].ends.get(&handle).copied() {
+                    self.net.forget(conn);
+                }
+                self.handle_closed(host, handle);
+            }
             Arrival::Asked(asked) => self.show(host, asked),
             Arrival::Came(conn, way, payload) => {
                 // Closed by the node since it arrived: nobody reads it.
