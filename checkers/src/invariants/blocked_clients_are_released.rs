@@ -37,6 +37,8 @@ pub const ENTRY: Entry = Entry {
 pub struct BlockedClientsAreReleased {
     /// Times in which a node said, in view after view, that its state is fail.
     down: BTreeMap<NodeName, Vec<Span>>,
+    /// Times in which a node answered nobody, its question unanswered for long.
+    silent: BTreeMap<NodeName, Vec<(u64, u64)>>,
     /// Waits that lasted to their end.
     waits: Vec<Wait>,
     examined: u64,
@@ -87,6 +89,7 @@ impl Checker for BlockedClientsAreReleased {
         };
         for wait in &self.waits {
             let is_shaken = is_paused_within(scene, &wait.node, wait.begun, wait.ended)
+                || self.was_silent(wait)
                 || scene.timeline().was_a_clock_wrong(wait.ended);
             let overdue = self
                 .was_down(wait, limit)
@@ -133,6 +136,11 @@ impl BlockedClientsAreReleased {
     }
 
     fn hear(&mut self, view: &View) {
+        // A slow disk, or another reason to stand still that is no pause.
+        if view.time > view.asked.saturating_add(CHECK_PERIOD / 2) {
+            let silent = self.silent.entry(view.node.clone()).or_default();
+            silent.push((view.asked, view.time));
+        }
         if view.state_ok {
             return self.end_span(&view.node);
         }
@@ -156,6 +164,11 @@ impl BlockedClientsAreReleased {
         if let Some(span) = self.down.get_mut(node).and_then(|spans| spans.last_mut()) {
             span.is_open = false;
         }
+    }
+
+    fn was_silent(&self, wait: &Wait) -> bool {
+        let mut silent = self.silent.get(&wait.node).into_iter().flatten();
+        silent.any(|(from, to)| *from < wait.ended && *to > wait.begun)
     }
 
     fn was_down(&self, wait: &Wait, limit: u64) -> Option<&'static str> {

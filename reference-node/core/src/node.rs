@@ -239,6 +239,7 @@ impl Node {
                 self.replication.follow(master, now, out);
                 self.with_parts(now, out, commands::demoted);
             }
+            Effect::ForeignData => self.replication.disown_data(),
             Effect::Lead => self.replication.lead(&mut self.rng, now, out),
             Effect::DeleteSlot(_) if self.config.mutant.is(Mutant::LostKeysStay) => {}
             Effect::DeleteSlot(slot) => {

@@ -243,6 +243,7 @@ impl LocalNode {
             | Effect::Lead
             | Effect::DeleteSlot(_)
             | Effect::FlushAll
+            | Effect::ForeignData
             | Effect::PauseWrites(_)
             | Effect::ResumeWrites
             | Effect::Publish { .. }

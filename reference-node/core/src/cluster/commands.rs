@@ -180,7 +180,7 @@ impl Cluster {
         if me.is_master() && (me.slot_count > 0 || !turn.keys.has_no_keys()) {
             return error("To set a master the node must be empty and without assigned slots.");
         }
-        self.become_replica_of(master, turn);
+        self.change_shard(master, turn);
         self.pending.save(Durability::Buffered);
         Reply::OK
     }

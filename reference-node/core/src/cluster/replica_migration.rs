@@ -90,7 +90,7 @@ impl Cluster {
             LogLevel::Notice,
             format!("Migrating to orphaned master {id}"),
         );
-        self.become_replica_of(target, turn);
+        self.change_shard(target, turn);
         self.pending.save(Durability::Buffered);
     }
 

@@ -150,6 +150,17 @@ impl Cluster {
         self.retarget_replication(turn.fx);
     }
 
+    /// The same in another shard, by order or of its own accord (RP-02, RM-07).
+    pub(super) fn change_shard(&mut self, master: MemberIndex, turn: &mut Turn) {
+        let is_news = self.members.me().master() != Some(master);
+        self.become_replica_of(master, turn);
+        // DEVIATION(EL-02): upstream counts the age from the end of the old link, so that a replica
+        // can win an election with the data of the shard it left.
+        if is_news && Profile::of(turn.config) == Profile::Reference {
+            turn.fx.push(Effect::ForeignData);
+        }
+    }
+
     /// EL-20: this node takes over from its master; its configEpoch is set by the caller.
     pub(super) fn take_over(&mut self, turn: &mut Turn) {
         let me = self.members.my_index();

@@ -89,6 +89,9 @@ pub enum Effect {
     /// Be a replica of that address, or of another one than so far (RP-03, RP-05). `None`: the
     /// master has no address yet; stop the present link.
     Follow(Option<(IpAddr, u16)>),
+    /// The data here are those of a shard that was left: until the first sync they are as old as
+    /// can be (EL-04).
+    ForeignData,
     /// Be a master: stop replicating, shift the replication id (RP-06).
     Lead,
     /// Delete all keys of a slot (UP-07).

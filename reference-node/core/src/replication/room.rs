@@ -101,6 +101,11 @@ impl Replication {
         self.follow_with(Demand::GoOn, master, now, out);
     }
 
+    /// What is here has nothing to do with the master that is followed now (EL-04).
+    pub fn disown_data(&mut self) {
+        self.down_since = Millis(0);
+    }
+
     pub(super) fn follow_with(
         &mut self,
         demand: Demand,

@@ -470,6 +470,20 @@ fn a_link_that_never_was_up_is_down_since_ever() {
     assert_eq!(pair.replica.room.figures().link, down(pair.now));
 }
 
+/// Proves EL-04: who changed shards is like one that never was linked, until it is again.
+#[test]
+fn data_of_another_shard_have_no_age() {
+    let mut pair = Pair::new();
+    let down = |since| LinkFigures::Down { since };
+    pair.pass(SECOND);
+    pair.cut();
+    pair.replica.room.disown_data();
+    assert_eq!(pair.replica.room.figures().link, down(Millis(0)));
+    pair.pass(SECOND);
+    pair.cut();
+    assert_eq!(pair.replica.room.figures().link, down(pair.now));
+}
+
 /// Proves RW-28: the data stays as it was, and the attempt is repeated.
 #[test]
 fn a_snapshot_that_cannot_be_read_changes_nothing() {

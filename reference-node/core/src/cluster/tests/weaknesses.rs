@@ -4,6 +4,7 @@
 //! if it shows by default. The catalogue is `docs/weaknesses.md`; those that need processes, disks
 //! or clients are in the end-to-end test of the same name.
 
+mod data;
 mod detection;
 mod slots;
 mod votes;
