@@ -2,14 +2,17 @@
 //!
 //! All claims of the run are kept by epoch, whatever their order: two of them are wrong even if
 //! they were never in force together. Epoch 0 is exempt: every node of a cluster in creation has
-//! it. A replica's header repeats its master's bitmap and is no claim.
+//! it. So is an epoch that an operator had a node take without asking anybody (R8): two may have
+//! it, until they hear of each other (CE-06). A replica's header repeats its master's bitmap and is
+//! no claim.
 
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
+use crate::observation::bounds::MILLISECOND;
 use crate::observation::ownership::Claim;
-use crate::observation::{NodeId, Setting, SlotSet};
+use crate::observation::{Fault, FaultKind, FaultPhase, NodeId, NodeName, Setting, SlotSet};
 use crate::scene::Scene;
 use crate::verdict::{Verdict, Violation};
 use crate::witness::Witness;
@@ -32,12 +35,16 @@ pub const ENTRY: Entry = Entry {
 pub struct OneMasterPerSlotAndEpoch {
     by_epoch: BTreeMap<u64, Vec<Claim>>,
     reported: BTreeMap<(u64, NodeId, NodeId), ()>,
+    /// Which claims are at odds; orders under way are known at the end.
+    pairs: Vec<(Claim, Claim, SlotSet)>,
+    /// TAKEOVER and BUMPEPOCH: when it was sent to whom.
+    orders: Vec<(u64, NodeName)>,
     tally: Tally,
 }
 
 impl Checker for OneMasterPerSlotAndEpoch {
     fn looks_at(&self) -> &'static [Sort] {
-        &[Sort::Heartbeat, Sort::Message, Sort::View]
+        &[Sort::Heartbeat, Sort::Message, Sort::View, Sort::Fault]
     }
 
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
@@ -47,7 +54,8 @@ impl Checker for OneMasterPerSlotAndEpoch {
                 self.tally.examined += u64::from(packet.header.claims_slots());
             }
             Happening::View(_) => self.tally.examined += u64::from(claim.is_some()),
-            Happening::Op(_) | Happening::Fault(_) | Happening::Lifecycle(_) => {}
+            Happening::Fault(fault) => self.note_order(fault),
+            Happening::Op(_) | Happening::Lifecycle(_) => {}
         }
         if let Some(claim) = claim {
             self.judge(claim.clone());
@@ -55,12 +63,37 @@ impl Checker for OneMasterPerSlotAndEpoch {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+        for (first, second, both) in std::mem::take(&mut self.pairs) {
+            if ![&first, &second].iter().any(|claim| self.is_ordered(claim)) {
+                self.tally.findings.push(violation(&first, &second, &both));
+            }
+        }
         self.tally
             .conclude(setting, Completeness::Helpful, "no master claimed a slot")
     }
 }
 
 impl OneMasterPerSlotAndEpoch {
+    fn note_order(&mut self, fault: &Fault) {
+        let is_free = matches!(fault.kind, FaultKind::Takeover | FaultKind::BumpEpoch);
+        let is_done = matches!(
+            fault.phase,
+            FaultPhase::Installed | FaultPhase::Indeterminate(_)
+        );
+        if is_free && is_done {
+            let targets = fault.targets.iter();
+            self.orders
+                .extend(targets.map(|name| (fault.begun, name.clone())));
+        }
+    }
+
+    fn is_ordered(&self, claim: &Claim) -> bool {
+        let mut orders = self.orders.iter();
+        orders.any(|(begun, name)| {
+            *name == claim.name && (*begun..=begun.saturating_add(AT_ONCE)).contains(&claim.time)
+        })
+    }
+
     fn judge(&mut self, claim: Claim) {
         if claim.config_epoch == 0 || claim.slots.is_empty() {
             return;
@@ -70,7 +103,7 @@ impl OneMasterPerSlotAndEpoch {
             let both = other.slots.intersection(&claim.slots);
             let pair = (claim.config_epoch, other.id.clone(), claim.id.clone());
             if !both.is_empty() && self.reported.insert(pair, ()).is_none() {
-                self.tally.findings.push(violation(other, &claim, &both));
+                self.pairs.push((other.clone(), claim.clone(), both));
             }
         }
         if !claims
@@ -100,3 +133,6 @@ fn violation(first: &Claim, second: &Claim, both: &SlotSet) -> Violation {
         known: None,
     }
 }
+
+/// An ordered epoch is on the bus with the node's next packet, a second later at most, ns.
+const AT_ONCE: u64 = 1000 * MILLISECOND;

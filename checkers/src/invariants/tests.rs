@@ -320,6 +320,25 @@ fn two_masters_must_not_claim_a_slot_with_one_epoch() {
     assert!(message == told || message == turned, "{message}");
 }
 
+/// Proves CF-01: two replicas of one master that are told to take over at once have one epoch.
+#[test]
+fn an_epoch_that_was_ordered_may_be_had_twice() {
+    let run = |ordered_at| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(0, 4000);
+        run.fault(ordered_at, 1, FaultKind::Takeover, FaultPhase::Installed, 4);
+        run.promote(4100, 4, 4);
+        run.calm(4200, 6000);
+        let mut run = run.build();
+        let other = packet(&mut run, 200, |packet| packet.from == name(2));
+        other.header.config_epoch = 4;
+        other.header.slots.insert(0);
+        run
+    };
+    assert_eq!(word(&run(4050), "CF-01"), Word::Held);
+    assert_eq!(word(&run(2000), "CF-01"), Word::Violated);
+}
+
 /// Proves CF-01, BUS-12: a replica repeats its master's claim.
 #[test]
 fn split_brain_with_different_epochs_is_no_conflict() {

@@ -243,7 +243,12 @@ impl Session {
             Stage::Release => (Connection::Same, Frame::None),
             Stage::Look => (Connection::Own, Frame::None),
             Stage::Single | Stage::Asked | Stage::Transaction => {
-                (Connection::Any, Frame::of(&busy.op))
+                // Who waits for an element lets nobody pass on the same connection.
+                let on = match busy.op.value.wait_ms() {
+                    Some(_) => Connection::Own,
+                    None => Connection::Any,
+                };
+                (on, Frame::of(&busy.op))
             }
             Stage::Fetch | Stage::Deliver | Stage::Acknowledge | Stage::Listen | Stage::Pause => {
                 (Connection::Any, Frame::None)
