@@ -11,11 +11,11 @@ use super::evidence::finding;
 use super::links::ByPair;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
-    NodeId, NodeName, Packet, PacketKind, Setting, View, bounds::CRON, bounds::MILLISECOND,
+    Bounds, NodeId, NodeName, Packet, PacketKind, Setting, View, bounds::CRON, bounds::MILLISECOND,
     bounds::seconds,
 };
 use crate::scene::Scene;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, Violation};
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -39,6 +39,8 @@ pub struct ElectionsWait {
     judged: BTreeSet<(NodeName, u32, NodeId)>,
     /// When a replica last showed, in this life, that its master had not failed.
     alive: BTreeMap<(NodeName, u32, NodeId), u64>,
+    /// Who asked too soon, how long after its restart, ns.
+    early: Vec<(u64, Violation)>,
     tally: Tally,
 }
 
@@ -61,6 +63,12 @@ impl Checker for ElectionsWait {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+        // nodes.conf may have remembered a failure, and that planned an election.
+        let planned = Bounds::of(setting).retry();
+        let early = std::mem::take(&mut self.early).into_iter();
+        for (_, violation) in early.filter(|(age, _)| *age > planned) {
+            self.tally.findings.push(violation);
+        }
         self.tally.conclude(
             setting,
             Completeness::Proving,
@@ -139,9 +147,12 @@ impl ElectionsWait {
             (_, _) => return,
         };
         self.tally.examined += 1;
-        self.tally
-            .findings
-            .push(finding("VT-11", request.time, &request.from, what));
+        let age = match life.incarnation {
+            1 => u64::MAX,
+            _ => request.time - life.since.min(request.time),
+        };
+        let found = finding("VT-11", request.time, &request.from, what);
+        self.early.push((age, found));
     }
 
     /// Siblings that were ahead, as far as the candidate was told before this time.

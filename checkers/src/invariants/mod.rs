@@ -3,7 +3,7 @@
 //! What they share: [`bus_evidence`] (what a capture allows to conclude), [`links`] (one direction
 //! of one TCP connection), [`promotions`] (replicas that became masters), [`convergence`] (from
 //! when on all nodes said the same), [`evidence`] (last views, FAIL messages, who heard whom),
-//! [`by_table`] (what follows from a node's table) and [`spare_replicas`] (who could spare one).
+//! `by_table` (what follows from a node's table) and [`spare_replicas`] (who could spare one).
 
 pub mod asks_only_while_migrating;
 pub mod attempts_are_spaced;

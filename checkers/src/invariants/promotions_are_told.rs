@@ -11,7 +11,8 @@ use super::evidence::finding;
 use super::links::ByLink;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::bounds::MILLISECOND;
-use crate::observation::{Bounds, NodeName, PacketKind, Setting};
+use crate::observation::fault::Damage;
+use crate::observation::{Bounds, Fault, FaultPhase, NodeName, PacketKind, Setting};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
 
@@ -25,7 +26,8 @@ pub const ENTRY: Entry = Entry {
     help: "A replica that becomes a master sends its claim to every node it has a link to, so that \
            clients and the old master learn of it at once, not with some heartbeat within half a \
            node timeout. Judged of links that carried a PING before: who gets the next one over \
-           such a link, and nothing with the claim, was not told.",
+           such a link, and nothing with the claim, was not told; not where the network was in \
+           trouble within two node timeouts before, for then links are made anew.",
     make: || Box::new(PromotionsAreTold::default()),
 };
 
@@ -37,6 +39,8 @@ pub struct PromotionsAreTold {
     /// The last promotion of each node, for a while.
     fresh: BTreeMap<NodeName, Promoted>,
     over: Vec<Promoted>,
+    /// Troubles of the network in force: number, begin and end, ns. Links may have gone with them.
+    troubles: BTreeMap<u32, (u64, u64)>,
     tally: Tally,
 }
 
@@ -60,12 +64,14 @@ enum Way {
 
 impl Checker for PromotionsAreTold {
     fn looks_at(&self) -> &'static [Sort] {
-        &[Sort::Heartbeat, Sort::Message]
+        &[Sort::Heartbeat, Sort::Message, Sort::Fault]
     }
 
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        let Happening::Packet(packet) = happening else {
-            return;
+        let packet = match happening {
+            Happening::Packet(packet) => packet,
+            Happening::Fault(fault) => return self.note_trouble(fault),
+            Happening::Op(_) | Happening::View(_) | Happening::Lifecycle(_) => return,
         };
         let is_ping = packet.kind == PacketKind::Ping;
         if is_ping && self.links.get(scene.link()).is_none() {
@@ -97,11 +103,17 @@ impl Checker for PromotionsAreTold {
     }
 
     fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
-        let reading = Bounds::of(setting).reading;
+        let bounds = Bounds::of(setting);
+        let reading = bounds.reading;
         let fresh = std::mem::take(&mut self.fresh).into_values();
         for promoted in std::mem::take(&mut self.over).into_iter().chain(fresh) {
-            self.tally.examined += 1;
             let until = promoted.time + reading;
+            let since = promoted.time.saturating_sub(2 * bounds.node_timeout);
+            let mut troubles = self.troubles.values();
+            if troubles.any(|(begun, ended)| *begun < until && *ended > since) {
+                continue;
+            }
+            self.tally.examined += 1;
             let told = promoted.told.values();
             let late = told.filter(|(time, way)| *time > until && *way == Way::OldLink);
             let (late, of) = (late.count(), promoted.told.len());
@@ -113,6 +125,25 @@ impl Checker for PromotionsAreTold {
         }
         self.tally
             .conclude(setting, Completeness::Proving, "nobody was promoted")
+    }
+}
+
+impl PromotionsAreTold {
+    fn note_trouble(&mut self, fault: &Fault) {
+        if !matches!(fault.kind.damage(), Some(Damage::Cut(_) | Damage::Net(_))) {
+            return;
+        }
+        match fault.phase {
+            FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
+                self.troubles.insert(fault.id, (fault.begun, u64::MAX));
+            }
+            FaultPhase::Healed => {
+                if let Some(trouble) = self.troubles.get_mut(&fault.id) {
+                    trouble.1 = fault.time;
+                }
+            }
+            FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
+        }
     }
 }
 
