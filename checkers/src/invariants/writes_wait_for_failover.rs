@@ -106,7 +106,11 @@ impl WritesWaitForFailover {
         match (is_paused, pause) {
             (true, Some(pause)) if pause.ended.is_none() => {
                 pause.last = packet.time;
-                if let Some((asked, done)) = self.acknowledged.remove(node) {
+                // A header made before the pause was over may leave after the first reply.
+                let is_settled = |(_, done): &(u64, u64)| packet.time > done.saturating_add(TURN);
+                if self.acknowledged.get(node).is_some_and(is_settled)
+                    && let Some((asked, done)) = self.acknowledged.remove(node)
+                {
                     let what = format!(
                         "acknowledges a write that was asked for at {}, while its writes are \
                          paused for a manual failover",
@@ -170,6 +174,9 @@ impl WritesWaitForFailover {
         self.last_fault_at = fault.time;
     }
 }
+
+/// What a node does in one turn leaves it in any order; no turn of one that works is longer, ns.
+const TURN: u64 = 50 * MILLISECOND;
 
 /// Whether the operation writes whatever it finds.
 fn is_write(f: Function) -> bool {

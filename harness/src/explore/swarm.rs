@@ -11,7 +11,7 @@ use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::load::Load;
 use slotquake_workloads::registry::WORKLOADS;
 use slotquake_workloads::rng::Rng;
-use slotquake_workloads::stray;
+use slotquake_workloads::{pairs, stray};
 
 pub use super::given::Given;
 use super::stories;
@@ -227,10 +227,12 @@ fn faults(dice: Dice) -> Vec<FaultKind> {
 fn workloads(dice: Dice, is_calm: bool) -> Vec<String> {
     let chosen = dice.some_of("workloads", WORKLOADS);
     let mut names: Vec<String> = chosen.iter().map(|entry| entry.name.into()).collect();
-    let stray = stray::ENTRY.name;
-    let is_missing = names.iter().all(|name| name != stray);
-    if is_missing && !is_calm && Theme::of(dice) == Theme::Resharding {
-        names.push(stray.into());
+    if !is_calm && Theme::of(dice) == Theme::Resharding {
+        // Who may be anywhere, and who needs two keys in one place: few others beside them.
+        let wanted = [stray::ENTRY.name, pairs::ENTRY.name];
+        names.retain(|name| !wanted.contains(&name.as_str()));
+        names.truncate(dice.within("workloads beside", 1, 4) as usize);
+        names.extend(wanted.map(String::from));
     }
     names
 }
