@@ -66,7 +66,7 @@ pub fn ends(reply: &RespValue) -> bool {
 pub enum Connection {
     /// The client's to that node; opened if there is none.
     Any,
-    /// One that nobody else uses, because a WATCH or a wait will live on it; opened if there is none. It is
+    /// One that nobody else uses, for a WATCH or a wait; opened if there is none. It is
     /// the same as [`Connection::Any`] where each session has connections of its own.
     Own,
     /// The same again, with the WATCH on it; if it is gone nothing is sent and the answer is

@@ -118,8 +118,7 @@ impl Replication {
         self.close_replicas();
         // RP-07, RW-17: id and offset stay, so that a partial resync may succeed.
         self.follower = Some(Follower::new(master, demand, now));
-        self.still_until = None;
-        self.are_acks_wanted = false;
+        (self.still_until, self.are_acks_wanted) = (None, false);
         let text = "Before turning into a replica, using my own master parameters to \
                     synthesize a cached master";
         out.push(Output::Log {
