@@ -48,3 +48,24 @@ fn quick_mutants_are_caught_and_the_unmutated_node_holds() {
     assert_eq!(table["control"]["held"], true, "{table}");
     assert_eq!(called.status, 0, "{called:?}");
 }
+
+/// What others see first is seen by the check of its own as well.
+#[cfg(feature = "mutants")]
+#[test]
+fn checks_that_others_forestall_catch_a_mutant_too() {
+    let folder = tempfile::tempdir().unwrap();
+    for (mutant, check) in [
+        ("lost-keys-stay", "MG-02"),
+        ("open-slots-not-on-disk", "MG-05"),
+        ("demoted-keeps-readers", "HI-11"),
+        ("vote-per-shard", "VT-09"),
+        ("suspects-by-stream", "ST-07"),
+    ] {
+        let hunt = ["simulate", "--mutant", mutant, "--caught-by", check];
+        let short = ["--shrink-mutants", "0", "--json"];
+        let called = HARNESS.call(folder.path(), &[&hunt[..], &short[..]].concat());
+        let table = called.object();
+        assert_eq!(table["mutants"][0]["caught"], true, "{table}");
+        assert_eq!(called.status, 0, "{called:?}");
+    }
+}

@@ -100,6 +100,8 @@ mod tests {
                 Done {
                     kind,
                     value: &value,
+                    node: None,
+                    hops: 0,
                 },
             );
         }

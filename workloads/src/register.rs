@@ -158,6 +158,8 @@ mod tests {
             let done = Done {
                 kind,
                 value: &value,
+                node: None,
+                hops: 0,
             };
             register.done(0, &op, done);
             ops.push(op);

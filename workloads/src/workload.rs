@@ -108,6 +108,10 @@ pub struct Done<'a> {
     pub kind: EventKind,
     /// The result if `Ok`.
     pub value: &'a Value,
+    /// Who gave the deciding answer.
+    pub node: Option<SocketAddrV4>,
+    /// How many nodes sent it on before.
+    pub hops: usize,
 }
 
 /// A source of operations. Pure: all randomness comes through `rng`.

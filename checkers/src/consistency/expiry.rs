@@ -3,8 +3,9 @@
 //! Each such key is written once (`write-expiring`). A read from the master that ended before the
 //! earliest moment at which it may expire must show it; a read that began after the latest one must
 //! not, allowing for the slack of the run's clocks. A write that a documented window may have lost
-//! is not missed. Where the slot failed over between write and read nothing is held against either:
-//! old servers pass the time to live on relative to when it arrives.
+//! is not missed. Where the slot failed over between write and read a key that is gone is held
+//! against nobody; one that is still there must be gone a whole time to live after the slot settled,
+//! for old servers pass that time on relative to when it arrives.
 
 use std::collections::BTreeMap;
 
@@ -29,8 +30,9 @@ pub const ENTRY: Entry = Entry {
     help: "A key written with a time to live must be there for every read that ended before the \
            write's invocation plus that time, and gone for every read that began after the \
            write's completion plus that time plus the slack (500 ms, or three times the largest \
-           delay of the run's canary). Reads across a failover of the slot, or after a clock was \
-           set or drifted, are only counted.",
+           delay of the run's canary). Across a failover of the slot it may be gone early, and \
+           must be gone that time plus the slack after the slot settled. Reads after a clock was \
+           set or drifted are only counted.",
     make: || Box::new(Expiry::default()),
 };
 
@@ -66,9 +68,14 @@ impl OfOperations for Expiry {
                 let Some(fault) = lease.examine(read, slack, &mut examined) else {
                     continue;
                 };
-                let is_across = unsettled
-                    .iter()
-                    .any(|gap| gap.begin <= read.completed && gap.end >= write.invoked);
+                let gaps = unsettled.iter();
+                let gaps =
+                    gaps.filter(|gap| gap.begin <= read.completed && gap.end >= write.invoked);
+                let is_across = match (gaps.map(|gap| gap.end).max(), fault) {
+                    (None, _) => false,
+                    (Some(_), Fault::Early) => true,
+                    (Some(settled), Fault::Late) => read.invoked <= lease.gone_by(settled, slack),
+                };
                 let is_lost = fault == Fault::Early && windows.excuse(write).is_some();
                 // HI-14: times to live are those of the nodes' clocks.
                 let is_by_clock = scene.timeline().was_a_clock_wrong(read.completed);
@@ -96,6 +103,8 @@ struct Lease<'a> {
     earliest: u64,
     /// It must have expired by then, ns.
     latest: u64,
+    /// ns.
+    time_to_live: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +127,15 @@ impl Lease<'_> {
                 .invoked
                 .saturating_add(ttl.saturating_sub(MILLISECOND)),
             latest: write.completed.saturating_add(ttl),
+            time_to_live: ttl,
         })
+    }
+
+    /// When it must have expired where it arrived as late as that, ns.
+    fn gone_by(&self, arrived: u64, slack: u64) -> u64 {
+        arrived
+            .saturating_add(self.time_to_live)
+            .saturating_add(slack)
     }
 
     /// What is wrong with a read, if it is one that can be wrong.

@@ -39,6 +39,7 @@ pub mod keys_stay_with_owners;
 pub mod links;
 pub mod majority_serves_again;
 pub mod minority_stops_writing;
+pub mod moved_keys_leave;
 pub mod newest_claim_wins;
 pub mod offsets_settle;
 pub mod one_master_per_slot_and_epoch;

@@ -4,13 +4,14 @@
 //! after: if both show another owner by the same claim, it served what was not its own. A deposed
 //! master that does not know it yet is within its rights (HI-05). An operation that was redirected
 //! may have been served by an importing node, after ASKING; one that came at once may not (RD-05).
+//! A read after READONLY may be answered by a replica of the owner, and by no other (RD-14).
 
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{claim_in, finding};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
-use crate::history::{Operation, Outcome};
+use crate::history::{Function, Operation, Outcome};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry, slots::slot_of_key};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -26,7 +27,8 @@ pub const ENTRY: Entry = Entry {
            table is known from the node's views: the last one before the operation began and \
            the first one asked for after it ended. Where both name another owner by one \
            configEpoch the node broke the rule, unless a client was sent there and a slot is \
-           open: an importing node serves who said ASKING.",
+           open: an importing node serves who said ASKING. After READONLY replicas of the owner \
+           may answer reads as well.",
     make: || Box::new(ServesOwnSlots::default()),
 };
 
@@ -73,8 +75,9 @@ impl Checker for ServesOwnSlots {
 
 impl ServesOwnSlots {
     fn note(&mut self, operation: &Operation, way: Way, scene: &Scene) {
+        let f = operation.f;
         let node = operation.node.as_ref();
-        let node = node.filter(|_| operation.f.is_for_the_owner());
+        let node = node.filter(|_| f.is_for_the_owner() || f == Function::ReplicaRead);
         let (Some(node), Outcome::Ok) = (node, operation.outcome) else {
             return;
         };
@@ -87,13 +90,14 @@ impl ServesOwnSlots {
         let slot = slot_of_key(operation.key.as_bytes());
         // After a redirection while operators act a slot may have been open in between.
         let is_excused = way == Way::Redirected && scene.is_attended();
-        let was_owner = is_excused || may_serve(&seen.id, &seen.table, slot, way);
+        let was_owner = is_excused || may_serve(&seen.id, &seen.table, slot, (f, way));
         // A view during the operation does not show what was true before it.
         if was_owner || seen.time > operation.invoked {
             return;
         }
         let served = Served {
             slot,
+            f,
             way,
             claim: claim_in(&seen.table, slot),
             completed: operation.completed,
@@ -112,7 +116,8 @@ impl ServesOwnSlots {
         *waiting = rest;
         for served in ripe {
             let has_stayed = claim_in(&view.table, served.slot) == served.claim;
-            if !has_stayed || may_serve(&view.id, &view.table, served.slot, served.way) {
+            let asked = (served.f, served.way);
+            if !has_stayed || may_serve(&view.id, &view.table, served.slot, asked) {
                 continue;
             }
             let what = format!(
@@ -130,6 +135,7 @@ impl ServesOwnSlots {
 #[derive(Debug)]
 struct Served {
     slot: u16,
+    f: Function,
     way: Way,
     /// The owner and its configEpoch in the view before.
     claim: Option<(NodeId, u64)>,
@@ -146,9 +152,15 @@ enum Way {
     Redirected,
 }
 
-/// Whether the table gives the node this slot, or may do so for one who said ASKING.
-fn may_serve(id: &NodeId, table: &[ViewEntry], slot: u16, way: Way) -> bool {
-    let owns = |entry: &ViewEntry| entry.id == *id && entry.slots.contains(slot);
+/// Whether the table gives the node this slot, or may do so for one who said ASKING, or the node
+/// is a replica of the owner and is read as one.
+fn may_serve(id: &NodeId, table: &[ViewEntry], slot: u16, (f, way): (Function, Way)) -> bool {
+    let mut own = table.iter().filter(|entry| entry.id == *id);
+    let master = own.find_map(|entry| entry.master.as_ref());
+    let is_serving = |owner: &NodeId| {
+        owner == id || (f == Function::ReplicaRead && master.is_some_and(|master| master == owner))
+    };
+    let owns = |entry: &ViewEntry| is_serving(&entry.id) && entry.slots.contains(slot);
     let is_open = |entry: &ViewEntry| way == Way::Redirected && !entry.open_slots.is_empty();
     table.iter().any(|entry| owns(entry) || is_open(entry))
 }

@@ -2,7 +2,8 @@
 //!
 //! A node says its state in each header and in its views. An operation that it carried out is held
 //! against the last word before and the first one after it: if both are fail and lie so close
-//! together that the state cannot have come and gone, the node served while it was down.
+//! together that the state cannot have come and gone, the node served while it was down. About a
+//! takeover it can: an older word of the new owner may come after its claim, on another link.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -68,9 +69,12 @@ impl Checker for StopsServingWhenDown {
         match happening {
             Happening::Packet(packet) => {
                 let is_ok = packet.header.state_ok;
-                self.hear(&packet.from, is_ok, packet.time, packet.time);
+                let times = (packet.time, packet.time);
+                self.hear(&packet.from, is_ok, times, scene);
             }
-            Happening::View(view) => self.hear(&view.node, view.state_ok, view.asked, view.time),
+            Happening::View(view) => {
+                self.hear(&view.node, view.state_ok, (view.asked, view.time), scene);
+            }
             Happening::Op(_) => {
                 if let Some(operation) = scene.operation() {
                     self.note(operation);
@@ -95,7 +99,7 @@ impl Checker for StopsServingWhenDown {
 
 impl StopsServingWhenDown {
     /// A node said its state at some time between `from` and `until`.
-    fn hear(&mut self, node: &NodeName, is_ok: bool, from: u64, until: u64) {
+    fn hear(&mut self, node: &NodeName, is_ok: bool, (from, until): (u64, u64), scene: &Scene) {
         if is_ok && self.words.is_empty() && self.waiting.is_empty() {
             return;
         }
@@ -107,7 +111,7 @@ impl StopsServingWhenDown {
                     if !is_ok && is_close {
                         waiting.push(served);
                     }
-                } else if !is_ok && is_close {
+                } else if !is_ok && is_close && !was_taken_over(scene, served.said, until) {
                     let what = format!("says its state is fail, and serves {}", served.told);
                     self.tally
                         .findings
@@ -148,6 +152,14 @@ impl StopsServingWhenDown {
             self.waiting.entry(node.clone()).or_default().push(served);
         }
     }
+}
+
+/// Whether slots changed hands shortly before one word or until the other.
+fn was_taken_over(scene: &Scene, said: u64, until: u64) -> bool {
+    let since = said.saturating_sub(WORDS_APART);
+    let mut takeovers = scene.ownership().takeovers().iter().rev();
+    let last = takeovers.find(|takeover| takeover.time <= until);
+    last.is_some_and(|takeover| takeover.time >= since)
 }
 
 /// Most time between two words for the state to have been the same in between, ns.

@@ -92,6 +92,26 @@ impl<'a> Exchange<'a> {
         Some((slot, self.reply.strip_prefix(':')?.parse().ok()?))
     }
 
+    /// Slot, limit and number of keys in the answer of CLUSTER GETKEYSINSLOT.
+    pub fn listed(&self) -> Option<(u16, u64, u64)> {
+        let mut words = self.words.split(' ');
+        let is_list = words.next()?.eq_ignore_ascii_case("cluster")
+            && words.next()?.eq_ignore_ascii_case("getkeysinslot");
+        let slot = words.next()?.parse().ok().filter(|_| is_list)?;
+        let limit = words.next()?.parse().ok()?;
+        Some((slot, limit, self.reply.strip_prefix('*')?.parse().ok()?))
+    }
+
+    /// How many keys a MIGRATE that leaves none behind has moved: `MIGRATE … KEYS … (2)`.
+    pub fn migrated(&self) -> Option<u64> {
+        let mut words = self.words.split(' ');
+        let is_move = words.next()?.eq_ignore_ascii_case("migrate")
+            && !words.any(|word| word.eq_ignore_ascii_case("copy"))
+            && self.reply == "+OK";
+        let (_, count) = self.words.rsplit_once('(').filter(|_| is_move)?;
+        count.strip_suffix(')')?.parse().ok()
+    }
+
     /// The order, if it is CLUSTER SETSLOT.
     pub fn slot_act(&self) -> Option<SlotAct> {
         let mut words = self.words.split(' ');
@@ -202,5 +222,22 @@ mod tests {
         assert_eq!(word("CLUSTER COUNTKEYSINSLOT 7"), None);
         let count = answered("CLUSTER COUNTKEYSINSLOT 7", ":3");
         assert_eq!(Exchange::of(&count).and_then(|it| it.count()), Some((7, 3)));
+    }
+
+    #[test]
+    fn reads_how_many_keys_were_listed_and_moved() {
+        let fault = |words: &str, reply: &str| answered(words, reply);
+        let listed = |words: &str, reply: &str| Exchange::of(&fault(words, reply))?.listed();
+        let list = "CLUSTER GETKEYSINSLOT 7 1000";
+        assert_eq!(listed(list, "*3"), Some((7, 1000, 3)));
+        assert_eq!(listed(list, "-ERR no"), None);
+        assert_eq!(listed("CLUSTER COUNTKEYSINSLOT 7", ":3"), None);
+        let moved = |words: &str, reply: &str| Exchange::of(&fault(words, reply))?.migrated();
+        let migrate = "MIGRATE 127.0.0.2 7000 \"\" 0 2000";
+        let told = |options: &str| format!("{migrate}{options} KEYS … (3)");
+        assert_eq!(moved(&told(""), "+OK"), Some(3));
+        assert_eq!(moved(&told(" REPLACE"), "+OK"), Some(3));
+        assert_eq!(moved(&told(" COPY"), "+OK"), None);
+        assert_eq!(moved(&told(""), "+NOKEY"), None);
     }
 }

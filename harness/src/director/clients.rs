@@ -255,6 +255,8 @@ impl Clients {
         let done = Done {
             kind: outcome.kind,
             value: &outcome.value,
+            node: outcome.node,
+            hops: outcome.hops.len(),
         };
         self.workloads[client.workload].done(process, &op, done);
         let is_ok = outcome.kind == EventKind::Ok;

@@ -40,20 +40,22 @@ pub struct Caught {
 
 /// How much is spent on one mutant.
 #[derive(Debug, Clone, Copy)]
-pub struct Budget {
+pub struct Budget<'a> {
     /// CPU time.
     pub cpu: Duration,
     /// Seeds.
     pub seeds_max: u64,
     /// Candidates that are played to shrink what caught it; 0 for none.
     pub candidates_max: u64,
+    /// The check that has to object; none if any will do.
+    pub check: Option<&'a str>,
 }
 
 /// Hunts one after the other on so many threads; `on_hunted` gets each as it is done.
 pub fn hunt_all(
     source: &Source,
     bugs: &[SeededBug],
-    budget: Budget,
+    budget: Budget<'_>,
     jobs: usize,
     mut on_hunted: impl FnMut(&Hunted),
 ) -> Vec<Hunted> {
@@ -85,8 +87,9 @@ pub fn hunt_all(
     all
 }
 
-/// Plays seeds with this mutant, or with none, until one is violated or the budget is used up.
-pub fn hunt(source: &Source, mutant: Option<&str>, budget: Budget) -> Hunted {
+/// Plays seeds with this mutant, or with none, until one is violated as asked or the budget is used
+/// up.
+pub fn hunt(source: &Source, mutant: Option<&str>, budget: Budget<'_>) -> Hunted {
     let mut hunted = Hunted {
         place: 0,
         seeds: 0,
@@ -100,8 +103,12 @@ pub fn hunt(source: &Source, mutant: Option<&str>, budget: Budget) -> Hunted {
         hunted.cpu += trial.cpu;
         let judged = trial.judged.as_ref();
         let is_violated = judged.is_some_and(|judged| judged.word == Word::Violated);
-        if is_violated || trial.trouble.is_some() {
-            let broken = judged.map_or(&[][..], |judged| &judged.broken);
+        let broken = judged.map_or(&[][..], |judged| &judged.broken);
+        let is_caught = match budget.check {
+            None => is_violated || trial.trouble.is_some(),
+            Some(check) => broken.iter().any(|broken| broken.check == check),
+        };
+        if is_caught {
             let seen = broken.iter().filter(|broken| !broken.is_known);
             let mut by: Vec<String> = seen.map(|broken| broken.check.clone()).collect();
             by.dedup();

@@ -36,6 +36,7 @@ const STORIES: &[fn(&mut Stage)] = &[
     moments::who_comes_back,
     shards::orphan_while_down,
     shards::open_slots,
+    shards::importer_dies,
     paths::torn_paths,
     paths::two_apart,
     clocks::wrong_clocks,

@@ -13,6 +13,7 @@ pub mod dose;
 pub mod failover;
 pub mod forget;
 pub mod kill;
+mod left_keys;
 pub mod open_slot;
 pub mod order;
 pub mod partition;

@@ -3,14 +3,15 @@
 //! Nothing else strikes the two shards meanwhile: a failover of either end in the middle may lose
 //! keys (MG-05, MG-06), which is another story. At the heal the move is finished, as the
 //! documents tell an operator to do: what was moved must not be moved back under load. In between
-//! no acknowledged key may be lost (MG-01).
+//! no acknowledged key may be lost (MG-01). Now and then it is an idle slot that changes hands, with
+//! a key that is left behind (MG-02).
 
 use slotquake_checkers::observation::{FaultKind, NodeName, SlotSet};
 use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
 use super::picture::{Condition, NodePicture, Picture, Role};
-use super::{Hold, Nemesis, Share, Skip, Strike, Worlds};
+use super::{Hold, Nemesis, Share, Skip, Strike, Worlds, left_keys};
 
 /// This fault's line in the registry.
 pub const NEMESIS: Nemesis = Nemesis {
@@ -26,6 +27,8 @@ pub const NEMESIS: Nemesis = Nemesis {
 const ODD_PERCENT: u64 = 25;
 /// Share of moves in which the source is told too early to give the slot away, percent.
 const EARLY_PERCENT: u64 = 25;
+/// Share of moves of an idle slot without its keys, percent.
+const LEFT_PERCENT: u64 = 15;
 /// Share of moves that are not interrupted, percent.
 const WHOLE_PERCENT: u64 = 40;
 /// Share of moves that stop after one key of the slot, percent.
@@ -61,6 +64,21 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     targets.retain(|node| node.name != source.name);
     let target = rng.pick(&targets).copied();
     let target = target.ok_or(Skip("no other master is settled"))?;
+    let left = match rng.chance(LEFT_PERCENT) {
+        true => left_keys::strike(source, target, picture, rng),
+        false => None,
+    };
+    let shards = picture
+        .replicas_of(&source.name)
+        .chain(picture.replicas_of(&target.name));
+    let names = [&source.name, &target.name].into_iter();
+    let targets = names
+        .chain(shards.map(|node| &node.name))
+        .cloned()
+        .collect();
+    if let Some(left) = left {
+        return Ok(Strike { targets, ..left });
+    }
     let slots = busy(source);
     let slot = *rng.pick(&slots).expect("a source has slots in use");
     let way = Move {
@@ -69,16 +87,8 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         target: &target.name,
     };
     let (documented, steps) = way.drawn_steps(rng);
-    let shards = picture
-        .replicas_of(&source.name)
-        .chain(picture.replicas_of(&target.name));
-    let names = [&source.name, &target.name];
     Ok(Strike {
-        targets: names
-            .into_iter()
-            .chain(shards.map(|node| &node.name))
-            .cloned()
-            .collect(),
+        targets,
         note: format!(
             "move slot {slot} from {} to {}: {} of 7 steps",
             source.name, target.name, documented
@@ -111,7 +121,8 @@ pub struct Move<'a> {
 }
 
 impl Move<'_> {
-    fn setslot(&self, to: &NodeName, what: &str, peer: &NodeName) -> Order {
+    /// CLUSTER SETSLOT of this slot.
+    pub(super) fn setslot(&self, to: &NodeName, what: &str, peer: &NodeName) -> Order {
         let slot = self.slot;
         Order::once(to, format!("CLUSTER SETSLOT {slot} {what} {{id:{peer}}}"))
     }

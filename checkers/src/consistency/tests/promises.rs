@@ -161,6 +161,19 @@ fn a_key_lost_in_a_failover_has_not_expired_early() {
     assert_eq!(check.verdict, Word::Held, "{check:#?}");
 }
 
+/// Proves HI-14: whoever took over has what had arrived, and that expires there in its time.
+#[test]
+fn a_key_expires_after_a_failover_too() {
+    // The old master was back at 5 s: until then the key may have been on its way.
+    for (at, expected) in [(6000, Word::Held), (12_000, Word::Violated)] {
+        let mut run = failover();
+        leased(&mut run, 500, 3000);
+        run.read(at, 1, KEY, int(7), 4);
+        let check = check(&run.build(), "HI-14");
+        assert_eq!(check.verdict, expected, "{at}: {check:#?}");
+    }
+}
+
 fn published(run: &mut RecordingBuilder, at: u64, message: i64) {
     let end = Ends::Ok(int(message));
     run.op(at, 5, 0, Function::Publish, KEY, int(message), end);

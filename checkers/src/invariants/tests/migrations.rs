@@ -97,6 +97,38 @@ fn what_is_ordered_after_the_count_makes_it_old() {
     assert_eq!(word(&run.build(), "MG-03"), Word::Undecided);
 }
 
+/// n1 lists the keys of slot 0, moves two, and is asked again; `first` comes before all that.
+fn moved_keys(first: [&str; 2], listed: &str, counted: &str) -> Word {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 3000);
+    run.ordered(1500, 1, first[0], first[1]);
+    run.ordered(1510, 1, "CLUSTER GETKEYSINSLOT 0 1000", listed);
+    let migrate = "MIGRATE 127.0.0.2 7000 \"\" 0 2000 KEYS … (2)";
+    run.ordered(1520, 1, migrate, "+OK");
+    run.ordered(1530, 1, "CLUSTER COUNTKEYSINSLOT 0", counted);
+    word(&run.build(), "MG-02/migrate")
+}
+
+/// Proves MG-02.
+#[test]
+fn keys_that_were_moved_are_gone_from_the_source() {
+    let words = migrating(2);
+    let opened = [words.as_str(), "+OK"];
+    assert_eq!(moved_keys(opened, "*2", ":0"), Word::Held);
+    assert_eq!(moved_keys(opened, "*2", ":2"), Word::Violated);
+    assert_eq!(moved_keys(opened, "*3", ":1"), Word::Undecided, "not all");
+}
+
+/// Proves MG-02: who does not know that the slot is to go makes new keys.
+#[test]
+fn a_slot_that_does_not_migrate_may_have_keys_again() {
+    let words = migrating(2);
+    let refused = [words.as_str(), "-ERR I'm not the owner of hash slot 0"];
+    assert_eq!(moved_keys(refused, "*2", ":2"), Word::Undecided);
+    let closed = ["CLUSTER SETSLOT 0 STABLE", "+OK"];
+    assert_eq!(moved_keys(closed, "*2", ":2"), Word::Undecided);
+}
+
 /// Proves MG-04.
 #[test]
 fn an_import_ends_with_the_largest_config_epoch() {

@@ -132,6 +132,32 @@ fn an_importing_node_serves_only_who_was_sent_to_it() {
     assert_eq!(served(&[], 2), Word::Violated);
 }
 
+/// Proves RD-06: replicas answer who said READONLY, for their master's slots.
+#[test]
+fn a_replica_is_read_for_its_own_master_only() {
+    let read_at = |node: usize| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 3000);
+        run.op(
+            1500,
+            5,
+            0,
+            Function::ReplicaRead,
+            KEY,
+            int(0),
+            Ends::Ok(int(7)),
+        );
+        let mut recording = run.build();
+        let end = recording.events.last_mut().expect("a completion");
+        end.node = Some(name(node));
+        word(&recording, "RD-06")
+    };
+    assert_eq!(read_at(1), Word::Held, "the owner");
+    assert_eq!(read_at(4), Word::Held, "its replica");
+    assert_eq!(read_at(2), Word::Violated, "another master");
+    assert_eq!(read_at(5), Word::Violated, "another master's replica");
+}
+
 /// Proves ST-03.
 #[test]
 fn a_node_that_is_down_must_not_serve_reads() {
@@ -148,4 +174,21 @@ fn a_node_that_is_down_must_not_serve_reads() {
     assert_eq!(read_while(false, false), Word::Violated);
     assert_ne!(read_while(false, true), Word::Violated);
     assert_ne!(read_while(true, false), Word::Violated);
+}
+
+/// Proves ST-03: a claim may be heard before an older word of who claims, on another link.
+#[test]
+fn a_state_may_come_and_go_about_a_takeover() {
+    let read_after_takeover_at = |at: u64| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 1000);
+        run.node(1).is_state_ok = false;
+        run.elect(at, 5, 4, &[1, 3]);
+        run.calm(1200, 1500);
+        run.read(1491, 0, KEY, int(7), 1);
+        run.calm(1500, 2000);
+        word(&run.build(), "ST-03")
+    };
+    assert_eq!(read_after_takeover_at(1000), Word::Violated);
+    assert_ne!(read_after_takeover_at(1450), Word::Violated);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
+use slotquake_checkers::registry::CHECKERS;
 
 use crate::cli::console::{self, Form};
 use crate::cli::exit::{Exit, Failure};
@@ -27,6 +28,9 @@ pub struct HuntOptions {
     /// Play that many candidates to shrink what catches a mutant; 0 for none
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub shrink_mutants: u64,
+    /// Go on until this check objects, whoever else does before: is it shown to catch the mutant?
+    #[arg(long, value_name = "CHECK", requires = "mutant")]
+    pub caught_by: Option<String>,
     /// Print the table as Markdown: docs/mutants.md is made so
     #[arg(long, requires = "mutant")]
     pub markdown: bool,
@@ -41,10 +45,18 @@ pub fn run(
     form: Form,
 ) -> Result<Exit, Failure> {
     let bugs = chosen(which)?;
+    if let Some(check) = &options.caught_by
+        && !CHECKERS.iter().any(|entry| entry.id == check)
+    {
+        return Err(Failure::bad_input(format!(
+            "there is no check {check:?}: slotquake explain lists them"
+        )));
+    }
     let budget = Budget {
         cpu: Duration::from_millis(options.budget),
         seeds_max: u64::MAX,
         candidates_max: options.shrink_mutants,
+        check: options.caught_by.as_deref(),
     };
     let hunted = hunt_all(&source, &bugs, budget, jobs, |hunted| {
         console::aside(&line(&bugs[hunted.place], hunted));
@@ -55,6 +67,7 @@ pub fn run(
         None,
         Budget {
             seeds_max: seeds_max.unwrap_or(u64::MAX),
+            check: None,
             ..budget
         },
     );

@@ -1,11 +1,13 @@
 //! Shards in trouble: one without replicas while another is gone, and slots on their way for long.
 //!
-//! What a node may do meanwhile is a matter of the whole cluster's state, or of a mark on one slot.
+//! What a node may do meanwhile is a matter of the whole cluster's state, or of a mark on one slot,
+//! which it keeps over a restart.
 
-use slotquake_checkers::observation::{FaultKind, NodeName, slots::slot_of_key};
+use slotquake_checkers::observation::{FaultKind, NodeName, slots::SLOT_COUNT, slots::slot_of_key};
 use slotquake_workloads::stray;
 
 use super::stage::Stage;
+use crate::nemesis::order::Order;
 use crate::nemesis::reshard::Move;
 
 /// One shard loses its replicas for good; another stands still whole, so that the state is fail
@@ -39,6 +41,7 @@ pub(super) fn open_slots(stage: &mut Stage) {
     stage.plan.workloads.push(stray.into());
     stage.plan.rate = stage.plan.rate.max(100);
     stage.plan.concurrency = stage.plan.concurrency.max(4);
+    importer_dies(stage);
     let masters: Vec<NodeName> = (0..stage.plan.masters)
         .map(|shard| stage.master(shard))
         .collect();
@@ -60,5 +63,30 @@ pub(super) fn open_slots(stage: &mut Stage) {
         let strike = stage.step(at_ms, FaultKind::Reshard, lasts_ms, way.target, note);
         strike.targets.push(way.source.clone());
         (strike.orders, strike.undo) = (orders, undo);
+    }
+}
+
+/// A master without slots is told to import a slot, dies, and comes back with the mark (MG-05): it
+/// has no replica that could replace it, and no data to lose. The owner of the slot is told nothing,
+/// so that no client is sent there.
+pub(super) fn importer_dies(stage: &mut Stage) {
+    stage.plan.slotless = stage.plan.slotless.max(1);
+    let with_slots = stage.plan.masters * (1 + stage.plan.replicas);
+    let importer = NodeName::numbered(usize::from(with_slots) + 1);
+    let mut at_ms = stage.rng.below(1_000);
+    for _ in 0..3 {
+        let slot = stage.rng.below(u64::from(SLOT_COUNT)) as u16;
+        let shard = stage.shard_of(slot);
+        let owner = stage.master(shard);
+        let (open_ms, dead_ms) = (500 + stage.rng.below(1_000), 200 + stage.rng.below(2_000));
+        let lasts_ms = open_ms + dead_ms + 1_500;
+        let note = format!("open slot {slot} at {importer}");
+        let importing = format!("CLUSTER SETSLOT {slot} IMPORTING {{id:{owner}}}");
+        let stable = format!("CLUSTER SETSLOT {slot} STABLE");
+        let strike = stage.step(at_ms, FaultKind::OpenSlot, lasts_ms, &importer, note);
+        strike.orders = vec![Order::once(&importer, importing)];
+        strike.undo = vec![Order::answered(&importer, stable)];
+        stage.strike(at_ms + open_ms, FaultKind::Kill, &importer, dead_ms);
+        at_ms += lasts_ms + 1_000;
     }
 }

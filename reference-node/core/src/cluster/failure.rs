@@ -5,6 +5,7 @@
 
 use super::Cluster;
 use super::Profile;
+use super::election::data_age;
 use super::members::{FailureReport, Health, Mark, Member, MemberIndex, Stage};
 use super::turn::Turn;
 use crate::bus::packet::Body;
@@ -85,8 +86,9 @@ pub(super) const CLEAR_RULES: &[Rule<ClearFacts, NotCleared>] = &[Rule {
 impl Cluster {
     /// FD-01: suspects every node that is silent for too long; tells whether one is new.
     pub(super) fn suspect_silent(&mut self, late: &[MemberIndex], turn: &mut Turn) {
-        for index in late.iter().copied() {
-            if !is_silent(&self.members[index], turn) {
+        let by_stream = self.master_without_stream(turn);
+        for index in late.iter().copied().chain(by_stream) {
+            if !is_silent(&self.members[index], turn) && by_stream != Some(index) {
                 continue;
             }
             turn.log(
@@ -103,6 +105,14 @@ impl Cluster {
             }
         }
         self.clockwork.suspects = self.members.count(Mark::Suspect);
+    }
+
+    /// A seeded bug: the master whose replication stream brought nothing for the node timeout.
+    fn master_without_stream(&self, turn: &Turn) -> Option<MemberIndex> {
+        let is_seeded = self.mutant.is(Mutant::SuspectsByStream);
+        let master = self.members.me().master().filter(|_| is_seeded)?;
+        let is_well = self.members[master].health == Health::Alive;
+        (is_well && data_age(turn) > turn.node_timeout()).then_some(master)
     }
 
     /// FD-05, FD-06: a word of a master about another node.

@@ -131,18 +131,21 @@ impl Cluster {
     fn ballot(&self, candidate: MemberIndex, header: &Header, turn: &Turn) -> Ballot {
         let member = &self.members[candidate];
         let master = member.master().map(|master| &self.members[master]);
+        let voted_at = master.and_then(|master| master.voted_at);
+        let voted_ago = voted_at.map(|at| turn.now.since(at));
         let is_reachable = member.open_link().is_some() || self.profile == Profile::Upstream70;
         Ballot {
             has_voice: self.members.me().has_voice(),
             requested_epoch: header.current_epoch,
             current_epoch: self.current_epoch,
-            last_vote_epoch: self.last_vote_epoch,
+            last_vote_epoch: match self.mutant.is(Mutant::VotePerShard) && voted_ago.is_none() {
+                true => CurrentEpoch::default(),
+                false => self.last_vote_epoch,
+            },
             master_failed: master.map(Member::is_failed),
             is_forced: header.message_flags.force_ack
                 || self.mutant.is(Mutant::VotesAgainstWorkingMaster),
-            voted_ago: master
-                .and_then(|master| master.voted_at)
-                .map(|at| turn.now.since(at)),
+            voted_ago,
             vote_spacing: Millis(turn.node_timeout().0.saturating_mul(2)),
             newer_owner: self.newer_owner(header),
             delivery: if is_reachable {
@@ -169,7 +172,7 @@ impl Cluster {
     fn grant_vote(&mut self, candidate: MemberIndex, turn: &mut Turn) {
         // INV-01.
         assert!(
-            self.last_vote_epoch < self.current_epoch,
+            self.last_vote_epoch < self.current_epoch || self.mutant.is(Mutant::VotePerShard),
             "one vote per epoch: voted in {:?}, now {:?}",
             self.last_vote_epoch,
             self.current_epoch

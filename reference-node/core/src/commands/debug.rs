@@ -230,6 +230,7 @@ fn sleep_span(text: &[u8]) -> Result<Millis, Refusal> {
 }
 
 // The same for the same data, in 40 hex digits like upstream's; the digits differ from upstream's.
+// That a key expires counts, when it does so not: replicas may be told of it relative to their time.
 fn digest<'a>(entries: impl Iterator<Item = (&'a Bytes, &'a Entry)>) -> String {
     let mut sum = [0u64; 3];
     let mut is_empty = true;
@@ -238,7 +239,12 @@ fn digest<'a>(entries: impl Iterator<Item = (&'a Bytes, &'a Entry)>) -> String {
         let payload = digested(&entry.value);
         for (lane, total) in sum.iter_mut().enumerate() {
             let seed = FNV_BASIS ^ (lane as u64 + 1);
+            let expires: &[u8] = match entry.expires {
+                Some(_) => b"!!expire!!",
+                None => b"",
+            };
             let bytes = key.iter().chain(&[0xff]).chain(payload.iter());
+            let bytes = bytes.chain(expires);
             let hash = bytes.fold(seed, |hash, byte| {
                 (hash ^ u64::from(*byte)).wrapping_mul(FNV_PRIME)
             });

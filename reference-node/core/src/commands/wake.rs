@@ -137,6 +137,9 @@ pub fn demoted(parts: &mut Parts) {
         Wait::Keys { .. } | Wait::Replicas { .. } | Wait::Migration => true,
         Wait::Resume { .. } => false,
     };
+    if parts.config.mutant.is(Mutant::DemotedKeepsReaders) {
+        keep_readers(parts.clients);
+    }
     migrate::abandon(&mut parts.server.migrations, parts.out);
     let waiting = parts.clients.waiting().filter(|(_, wait)| blocked(wait));
     let clients: Vec<ClientId> = waiting.map(|(client, _)| client).collect();
@@ -147,6 +150,16 @@ pub fn demoted(parts: &mut Parts) {
     }
     migration_ended(parts);
     settle(parts);
+}
+
+/// A seeded bug: as if each client had said READONLY.
+fn keep_readers(clients: &mut Clients) {
+    let ids: Vec<ClientId> = clients.iter().map(|session| session.id).collect();
+    for client in ids {
+        if let Some(session) = clients.get_mut(client) {
+            session.is_readonly = true;
+        }
+    }
 }
 
 /// Slots changed hands, or the cluster state did: subscribers of shard channels are told (PU-12).
