@@ -159,7 +159,7 @@ fn the_page_is_bounded_however_long_the_run() {
     let mut recording = sample::failover();
     let one = recording.events.clone();
     for _ in 0..25 {
-        recording.events.extend(one.iter().cloned());
+        recording.events.unpacked().extend(one.iter());
     }
     let model = Model::build(&recording, &judged(), About::default());
     assert!(model.film.points.operations > 150_000);

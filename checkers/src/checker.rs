@@ -1,6 +1,7 @@
 //! The trait of every checker.
 
-use crate::history::{Event, Operation};
+use crate::history::docket::Uses;
+use crate::history::{Event, EventKind, Operation};
 use crate::observation::{Fault, Lifecycle, Packet, PacketKind, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -35,6 +36,7 @@ impl Happening<'_> {
     /// What sort it is of.
     pub fn sort(&self) -> Sort {
         match self {
+            Happening::Op(event) if event.kind == EventKind::Invoke => Sort::Begin,
             Happening::Op(_) => Sort::Op,
             Happening::Packet(packet) => match packet.kind {
                 PacketKind::Ping | PacketKind::Pong | PacketKind::Meet => Sort::Heartbeat,
@@ -65,8 +67,10 @@ pub enum Sort {
     Message,
     /// A view.
     View,
-    /// A step of an operation.
+    /// The end of an operation.
     Op,
+    /// An invocation.
+    Begin,
     /// A step of a fault.
     Fault,
     /// A process that began or ended.
@@ -75,11 +79,12 @@ pub enum Sort {
 
 impl Sort {
     /// Every sort.
-    pub const ALL: [Sort; 6] = [
+    pub const ALL: [Sort; 7] = [
         Sort::Heartbeat,
         Sort::Message,
         Sort::View,
         Sort::Op,
+        Sort::Begin,
         Sort::Fault,
         Sort::Lifecycle,
     ];
@@ -105,11 +110,23 @@ pub trait Checker {
     fn figures(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
+
+    /// Who is to be shown the operations before `finish`.
+    fn keeper(&mut self) -> Option<&mut dyn OfOperations> {
+        None
+    }
 }
 
 /// A checker that needs nothing but client operations and, at the end, the scene.
 pub trait OfOperations {
-    /// Takes in an operation when it is complete; those that are open at the end come last.
+    /// Whether it is to be shown the operations of a key that was used like this, in a run whose
+    /// keys were used like `all`. One that looks at the docket itself needs to be shown none.
+    fn concerns(&self, _key: Uses, _all: Uses) -> bool {
+        true
+    }
+
+    /// Takes in an operation, after the run; they come in the order in which they ended, and those
+    /// that never did come last.
     fn keep(&mut self, operation: &Operation);
 
     /// Says what it found, as [`Checker::finish`].
@@ -123,28 +140,17 @@ pub trait OfOperations {
 
 impl<C: OfOperations> Checker for C {
     fn looks_at(&self) -> &'static [Sort] {
-        &[Sort::Op]
+        &[]
     }
 
-    fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
-        match (happening, scene.operation()) {
-            (Happening::Op(_), Some(operation)) => self.keep(operation),
-            (Happening::Op(_), None)
-            | (
-                Happening::Packet(_)
-                | Happening::View(_)
-                | Happening::Fault(_)
-                | Happening::Lifecycle(_),
-                _,
-            ) => {}
-        }
-    }
+    fn observe(&mut self, _happening: Happening<'_>, _scene: &Scene) {}
 
     fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
-        for operation in scene.open_operations() {
-            self.keep(operation);
-        }
         self.judge(setting, scene)
+    }
+
+    fn keeper(&mut self) -> Option<&mut dyn OfOperations> {
+        Some(self)
     }
 
     fn figures(&self) -> Vec<(&'static str, u64)> {

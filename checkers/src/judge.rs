@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::availability::coverage::{Coverage, CoverageCounter};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
-use crate::history::Event;
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, OfOperations, Sort};
+use crate::history::Events;
+use crate::history::compact::KeyId;
 use crate::observation::Setting;
 use crate::recording::Recording;
 use crate::registry::CHECKERS;
@@ -48,6 +49,12 @@ pub struct Timing {
     /// From the last heal to the last `cluster_state:fail`, ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_ok_after_heal_ms: Option<u64>,
+    /// CPU time that judging took, ms; filled in by the harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judging_cpu_ms: Option<u64>,
+    /// The most memory the harness ever held, MB; filled in by the harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mb_max: Option<u64>,
 }
 
 /// What all checkers say of one run: `verdict.json`.
@@ -180,6 +187,7 @@ impl Judge {
     /// What all checkers say. `setting` holds what is known only at the end.
     pub fn finish(mut self, setting: &Setting) -> Judgement {
         self.scene.end();
+        self.show_operations();
         let mut checks = Vec::new();
         let mut figures = BTreeMap::new();
         let mut essential = Vec::new();
@@ -233,7 +241,41 @@ impl Judge {
                 run_ms: setting.ended_at / 1_000_000,
                 maps_equal_after_heal_ms: figures.get("maps_equal_after_heal_ms").copied(),
                 state_ok_after_heal_ms: figures.get("state_ok_after_heal_ms").copied(),
+                judging_cpu_ms: None,
+                memory_mb_max: None,
             },
+        }
+    }
+
+    /// Shows each operation to those whom its key concerns.
+    fn show_operations(&mut self) {
+        let docket = self.scene.docket();
+        let all = docket.all_uses();
+        let checkers = self.benches.iter_mut();
+        let mut keepers: Vec<&mut dyn OfOperations> = checkers
+            .filter_map(|(_, checker)| checker.keeper())
+            .collect();
+        let whom = |key: KeyId| {
+            let uses = docket.uses(key);
+            let keepers = keepers.iter().enumerate();
+            let concerned = keepers.filter(|(_, keeper)| keeper.concerns(uses, all));
+            concerned.fold(0_u64, |bits, (place, _)| bits | 1 << place)
+        };
+        let keys = 0..docket.log().keys.len() as u32;
+        let audience: Vec<u64> = keys.map(|key| whom(KeyId(key))).collect();
+        if audience.iter().all(|bits| *bits == 0) {
+            return;
+        }
+        for (place, kept) in docket.in_order_of_ending() {
+            let mut bits = audience[kept.op.key.0 as usize];
+            if bits == 0 {
+                continue;
+            }
+            let operation = docket.operation(place);
+            while bits != 0 {
+                keepers[bits.trailing_zeros() as usize].keep(&operation);
+                bits &= bits - 1;
+            }
         }
     }
 
@@ -260,21 +302,15 @@ impl Judge {
 /// Judges a whole recording.
 pub fn judge(recording: &Recording) -> Judgement {
     let mut judge = Judge::new();
-    for happening in recording.merged() {
-        judge.observe(happening);
-    }
+    recording.each(|happening| judge.observe(happening));
     judge.finish(&recording.setting)
 }
 
 /// Judges a bare history, of which nothing is known but what the clients saw.
-pub fn judge_history(events: &[Event]) -> Judgement {
+pub fn judge_history(events: &Events) -> Judgement {
     let mut judge = Judge::with_scope(Scope::BareHistory);
-    for event in events {
-        judge.observe(Happening::Op(event));
-    }
-    judge.finish(&Setting::of_bare_history(
-        events.last().map_or(0, |last| last.time),
-    ))
+    events.each(|event| judge.observe(Happening::Op(event)));
+    judge.finish(&Setting::of_bare_history(events.end()))
 }
 
 fn check(entry: &Entry, verdict: Verdict) -> Check {

@@ -1,9 +1,10 @@
 //! Everything that was seen of one run, and its formats on disk.
 //!
-//! A [`Recording`] is six streams: the setting (`cluster.json`) and five files of JSON lines. This
-//! room reads and writes them through `Read` and `Write`; who opens the files is the harness. A
-//! stream that does not parse is an error that names the stream, the line and the reason.
-//! [`Recording::merged`] gives all happenings in one order, the same each time.
+//! A [`Recording`] is six streams: the setting (`cluster.json`) and five files of JSON lines; a
+//! history of more than [`LINES_MAX`] events is a binary file instead. This room reads and writes
+//! them through `Read` and `Write`; who opens the files is the harness. A stream that does not
+//! parse is an error that names the stream, the line and the reason. [`Recording::each`] shows all
+//! happenings in one order, the same each time.
 
 use std::io::{self, Read, Write};
 
@@ -11,13 +12,23 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::checker::Happening;
-use crate::history::Event;
-use crate::history::jsonl::{HistoryProblem, HistoryReader, HistoryWriter};
+use crate::history::binary::BinaryWriter;
+use crate::history::edn::Keys;
+use crate::history::format::{self, Format};
+use crate::history::jsonl::{HistoryError, HistoryProblem, HistoryWriter};
+use crate::history::{Event, Events};
 use crate::lines::{LineProblem, Lines, write_line};
 use crate::observation::{Fault, Lifecycle, Packet, Setting, View};
 
 /// File of the client operations.
 pub const HISTORY: &str = "history.jsonl";
+/// The same of a long run, in the binary form.
+pub const HISTORY_BINARY: &str = "history.slqh";
+/// Events beyond which a history is written in the binary form: as lines they would take as long
+/// to write as to judge, and 90 bytes each.
+pub const LINES_MAX: usize = 1_000_000;
+/// Events beyond which those that are read, or made at full speed, are packed.
+pub const READY_MAX: usize = 32_768;
 /// File of the decoded bus packets.
 pub const BUS: &str = "bus.jsonl";
 /// File of the nodes' views.
@@ -40,7 +51,7 @@ pub struct Recording {
     /// What the cluster was.
     pub setting: Setting,
     /// Client operations, in order of time.
-    pub events: Vec<Event>,
+    pub events: Events,
     /// Bus packets, in order of capture.
     pub packets: Vec<Packet>,
     /// Views, in order of capture.
@@ -82,7 +93,7 @@ impl Recording {
     pub fn empty(setting: Setting) -> Recording {
         Recording {
             setting,
-            events: Vec::new(),
+            events: Events::default(),
             packets: Vec::new(),
             views: Vec::new(),
             faults: Vec::new(),
@@ -100,9 +111,13 @@ impl Recording {
     ) -> Result<Recording, RecordingError> {
         let mut opened = |stream| open(stream).map_err(|error| unreadable(stream, error));
         let setting = read_setting(opened(SETTING)?)?;
+        let events = match opened(HISTORY_BINARY) {
+            Ok(input) => read_history(Format::Binary, input)?,
+            Err(_) => read_history(Format::Jsonl, opened(HISTORY)?)?,
+        };
         Ok(Recording {
             setting,
-            events: read_history(opened(HISTORY)?)?,
+            events,
             packets: read_stream(BUS, opened(BUS)?)?,
             views: read_stream(VIEWS, opened(VIEWS)?)?,
             faults: read_stream(FAULTS, opened(FAULTS)?)?,
@@ -121,33 +136,78 @@ impl Recording {
         let mut setting = create(SETTING)?;
         write_line(&mut setting, &self.setting)?;
         setting.flush()?;
-        let mut history = HistoryWriter::new(create(HISTORY)?)?;
-        for event in &self.events {
-            history.write(event)?;
-        }
-        history.finish()?;
+        self.write_history(&mut create)?;
         write_stream(create(BUS)?, &self.packets)?;
         write_stream(create(VIEWS)?, &self.views)?;
         write_stream(create(FAULTS)?, &self.faults)?;
         write_stream(create(LIFECYCLE)?, &self.lifecycles)
     }
 
-    /// All happenings in order of (time, stream, position).
+    fn write_history<W: Write>(
+        &self,
+        create: &mut impl FnMut(&'static str) -> io::Result<W>,
+    ) -> io::Result<()> {
+        let is_long = self.events.len() > LINES_MAX;
+        match (self.events.tape(), is_long) {
+            (Some(tape), true) => return tape.write(create(HISTORY_BINARY)?),
+            (None, true) => {
+                let mut history = BinaryWriter::new(create(HISTORY_BINARY)?)?;
+                self.events.try_each(|event| history.write(event))?;
+                return history.finish().map(drop);
+            }
+            (_, false) => {}
+        }
+        let mut history = HistoryWriter::new(create(HISTORY)?)?;
+        self.events.try_each(|event| history.write(event))?;
+        history.finish().map(drop)
+    }
+
+    /// Shows all happenings in order of (time, stream, position).
     ///
     /// At the same instant causes come before effects: processes, faults, packets, operations,
-    /// views.
+    /// views. None is made but the one at hand.
+    pub fn each(&self, mut take: impl FnMut(Happening<'_>)) {
+        if self.events.ready().is_some() {
+            return self.merged().into_iter().for_each(take);
+        }
+        let mut others = self.merged_but(&[]).into_iter().peekable();
+        self.events.each(|event| {
+            let comes_first = |other: &Happening<'_>| match other {
+                Happening::View(view) => view.time < event.time,
+                Happening::Packet(_)
+                | Happening::Fault(_)
+                | Happening::Lifecycle(_)
+                | Happening::Op(_) => other.time() <= event.time,
+            };
+            while let Some(other) = others.next_if(comes_first) {
+                take(other);
+            }
+            take(Happening::Op(event));
+        });
+        others.for_each(take);
+    }
+
+    /// The happenings of [`Recording::each`], of a recording whose events are ready.
+    ///
+    /// # Panics
+    /// They are packed.
     pub fn merged(&self) -> Vec<Happening<'_>> {
+        let ready = self.events.ready();
+        self.merged_but(ready.expect("packed events are shown one by one"))
+    }
+
+    fn merged_but<'a>(&'a self, events: &'a [Event]) -> Vec<Happening<'a>> {
         let mut all: Vec<Happening<'_>> = Vec::with_capacity(
             self.lifecycles.len()
                 + self.faults.len()
                 + self.packets.len()
-                + self.events.len()
+                + events.len()
                 + self.views.len(),
         );
         all.extend(self.lifecycles.iter().map(Happening::Lifecycle));
         all.extend(self.faults.iter().map(Happening::Fault));
         all.extend(self.packets.iter().map(Happening::Packet));
-        all.extend(self.events.iter().map(Happening::Op));
+        all.extend(events.iter().map(Happening::Op));
         all.extend(self.views.iter().map(Happening::View));
         // A stable sort keeps the order of streams and positions within one instant.
         all.sort_by_key(Happening::time);
@@ -175,20 +235,24 @@ pub fn read_setting(input: impl Read) -> Result<Setting, RecordingError> {
     }
 }
 
-/// Reads `history.jsonl`, or a bare history.
+/// Reads a history; what is long is packed.
 ///
 /// # Errors
 /// [`RecordingError`] at the first line that breaks a rule of histories.
-pub fn read_history(input: impl Read) -> Result<Vec<Event>, RecordingError> {
-    HistoryReader::new(input)
-        .map(|event| {
-            event.map_err(|error| RecordingError {
-                stream: HISTORY,
-                line: error.line,
-                problem: error.problem.into(),
-            })
-        })
-        .collect()
+pub fn read_history(form: Format, input: impl Read) -> Result<Events, RecordingError> {
+    let stream = match form {
+        Format::Binary => HISTORY_BINARY,
+        Format::Jsonl | Format::Edn | Format::Porcupine => HISTORY,
+    };
+    let told = |HistoryError { line, problem }| RecordingError {
+        stream,
+        line,
+        problem: problem.into(),
+    };
+    let mut events = Events::packing_beyond(READY_MAX);
+    let read = format::each(form, Keys::Apart, input, |event| events.push(event.clone()));
+    read.map_err(told)?;
+    Ok(events)
 }
 
 /// Reads any other stream of JSON lines.
@@ -291,6 +355,36 @@ mod tests {
             told.starts_with("views.jsonl: line 1: cannot be read"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn a_packed_history_is_shown_in_the_same_order_and_written_alike() {
+        let recording = RecordingBuilder::good().build();
+        let mut packed = recording.clone();
+        packed.events = crate::history::Events::packing_beyond(3);
+        recording
+            .events
+            .each(|event| packed.events.push(event.clone()));
+        let mut shown = Vec::new();
+        packed.each(|happening| shown.push(format!("{happening:?}")));
+        let expected = recording.merged().into_iter();
+        let expected: Vec<String> = expected.map(|happening| format!("{happening:?}")).collect();
+        assert_eq!(shown, expected);
+        assert!(files_of(&packed) == files_of(&recording));
+    }
+
+    #[test]
+    fn a_long_history_is_written_in_few_bytes() {
+        let mut recording = RecordingBuilder::good().build();
+        let mut event = recording.events.iter().next().unwrap();
+        for number in 0..=LINES_MAX as u64 {
+            (event.index, event.process) = (1_000_000 + number, 1000 + number as u32);
+            event.time = recording.events.end().max(recording.setting.ended_at);
+            recording.events.push(event.clone());
+        }
+        let files = files_of(&recording);
+        assert!(!files.contains_key(HISTORY) && files[HISTORY_BINARY].len() < 12 * LINES_MAX);
+        assert!(read(&files).unwrap().events == recording.events);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::checker::Happening;
 use crate::consistency::timeline::Timeline;
-use crate::history::{Operation, Pairing};
+use crate::history::Operation;
+use crate::history::docket::Docket;
 use crate::invariants::evidence::{FailWords, Hearing, LastViews, Seen};
 use crate::invariants::links::{LifeNumber, LinkNumber, PairNumber};
 use crate::invariants::promotions::{Promotion, Promotions};
@@ -24,9 +25,8 @@ pub struct Scene {
     views: LastViews,
     words: FailWords,
     hearing: Hearing,
-    pairing: Pairing,
+    docket: Docket,
     operation: Option<Operation>,
-    open: Vec<Operation>,
     slot_acts: SlotActs,
     is_attended: bool,
     are_slots_moved: bool,
@@ -38,7 +38,10 @@ impl Scene {
     /// Takes in a happening; they must come in order of time.
     pub fn observe(&mut self, happening: Happening<'_>) {
         self.operation = match happening {
-            Happening::Op(event) => self.pairing.observe(event),
+            Happening::Op(event) => {
+                let place = self.docket.observe(event);
+                place.map(|place| self.docket.operation(place))
+            }
             Happening::Packet(_)
             | Happening::View(_)
             | Happening::Fault(_)
@@ -110,7 +113,7 @@ impl Scene {
 
     /// The run is over: operations still open stay so.
     pub fn end(&mut self) {
-        self.open = self.pairing.finish();
+        self.docket.end();
     }
 
     /// The operation that the event at hand completes.
@@ -118,9 +121,9 @@ impl Scene {
         self.operation.as_ref()
     }
 
-    /// The operations that were open at the end, in order of invocation.
-    pub fn open_operations(&self) -> &[Operation] {
-        &self.open
+    /// All operations so far.
+    pub fn docket(&self) -> &Docket {
+        &self.docket
     }
 
     /// The link of the packet at hand.

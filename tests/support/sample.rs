@@ -17,7 +17,7 @@ use slotquake_checkers::recording::Recording;
 pub fn failover() -> Recording {
     let mut sample = Recording {
         setting: setting(),
-        events: events(),
+        events: events().into(),
         packets: packets(),
         views: Vec::new(),
         faults: faults(),

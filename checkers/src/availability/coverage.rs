@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::checker::Happening;
-use crate::history::{Event, EventKind, Function, Process};
+use crate::history::by_process::ByProcess;
+use crate::history::{Event, EventKind, Function};
 use crate::observation::bounds::MILLISECOND;
 use crate::observation::{
     Bounds, Damage, Fault, FaultPhase, Lifecycle, LifecycleKind, PacketKind, Setting,
@@ -64,7 +65,7 @@ pub struct Coverage {
 #[derive(Debug, Default)]
 pub struct CoverageCounter {
     counts: Coverage,
-    open: BTreeMap<Process, u64>,
+    open: ByProcess<u64>,
     /// Latencies that may turn out to be stalls, ns.
     slow: Vec<u64>,
     fault_ids: BTreeSet<u32>,
@@ -100,7 +101,7 @@ impl CoverageCounter {
             }
             return;
         }
-        let invoked = self.open.remove(&event.process).unwrap_or(event.time);
+        let invoked = self.open.remove(event.process).unwrap_or(event.time);
         let latency = event.time.saturating_sub(invoked);
         // A subscriber takes its time.
         if latency >= STALL_MIN && event.f != Function::Receive {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::docket::Uses;
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::scene::Scene;
@@ -39,6 +40,10 @@ struct Bank {
 }
 
 impl OfOperations for Banks {
+    fn concerns(&self, key: Uses, _all: Uses) -> bool {
+        key.has(&[Function::Transfer])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         if operation.outcome != Outcome::Ok {
             return;

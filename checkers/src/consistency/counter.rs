@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::windows::Windows;
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::docket::Uses;
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::observation::slots::slot_of_key;
@@ -37,6 +38,10 @@ pub struct Counters {
 }
 
 impl OfOperations for Counters {
+    fn concerns(&self, key: Uses, _all: Uses) -> bool {
+        key.has(&[Function::Increment])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         if operation.outcome == Outcome::Fail {
             return;

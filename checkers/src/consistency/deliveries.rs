@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::docket::Uses;
 use crate::history::operation::short;
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::bounds::MILLISECOND;
@@ -48,6 +49,10 @@ struct Channel {
 }
 
 impl OfOperations for Deliveries {
+    fn concerns(&self, key: Uses, _all: Uses) -> bool {
+        key.has(&[Function::Publish, Function::Receive])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         let channel = || operation.key.clone();
         if operation.f == Function::Publish {

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use super::windows::Windows;
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::docket::Uses;
 use crate::history::operation::short;
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::bounds::{MILLISECOND, seconds};
@@ -44,6 +45,10 @@ pub struct Expiry {
 }
 
 impl OfOperations for Expiry {
+    fn concerns(&self, key: Uses, _all: Uses) -> bool {
+        key.has(&[Function::WriteExpiring])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         let is_read = matches!(operation.f, Function::Read | Function::ReplicaRead);
         if operation.f == Function::WriteExpiring {

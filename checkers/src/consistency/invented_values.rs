@@ -6,10 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::compact::{Atom, KeyId, Op};
+use crate::history::docket::{Docket, Kept, Place, Uses};
 use crate::history::operation::short;
 use crate::history::{Function, Key, Object, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::scene::Scene;
+use crate::table::{IndexTable, Mix};
 use crate::verdict::{Findings, Verdict, Violation};
 use crate::witness::Witness;
 
@@ -45,7 +48,36 @@ struct Written {
     failed: Option<u64>,
 }
 
+impl Written {
+    const NEVER: Written = Written {
+        first: u64::MAX,
+        failed: None,
+    };
+
+    fn note(&mut self, outcome: Outcome, invoked: u64, index: u64) {
+        match outcome {
+            Outcome::Ok | Outcome::Unknown => self.first = self.first.min(invoked),
+            Outcome::Fail => self.failed = Some(index),
+        }
+    }
+}
+
+/// What plain registers are used for.
+const REGISTER: &[Function] = &[
+    Function::Read,
+    Function::ReplicaRead,
+    Function::Write,
+    Function::WriteExpiring,
+    Function::Cas,
+];
+
 impl OfOperations for InventedValues {
+    fn concerns(&self, key: Uses, all: Uses) -> bool {
+        // Plain registers are judged where they stand; transactions work on keys of all kinds.
+        let is_plain = key.has_only(REGISTER) && !key.shows_lists_anywhere();
+        !is_plain || all.has(&[Function::Txn])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         for part in operation.parts() {
             self.keep(&part);
@@ -74,18 +106,19 @@ impl OfOperations for InventedValues {
             return;
         };
         let values = self.written.entry(operation.key.clone()).or_default();
-        let written = values.entry(value.clone()).or_insert(Written {
-            first: u64::MAX,
-            failed: None,
-        });
-        match operation.outcome {
-            Outcome::Ok | Outcome::Unknown => written.first = written.first.min(operation.invoked),
-            Outcome::Fail => written.failed = Some(operation.index),
-        }
+        let written = values.entry(value.clone()).or_insert(Written::NEVER);
+        written.note(operation.outcome, operation.invoked, operation.index);
     }
 
-    fn judge(&mut self, _setting: &Setting, _scene: &Scene) -> Verdict {
+    fn judge(&mut self, _setting: &Setting, scene: &Scene) -> Verdict {
         let mut findings = Findings::default();
+        let docket = scene.docket();
+        let mut examined = 0;
+        for (key, uses) in docket.keys() {
+            if !self.concerns(uses, docket.all_uses()) {
+                examined += judge_plain(docket, key, &mut findings);
+            }
+        }
         let derived = &self.derived;
         self.reads.retain(|read| !derived.contains(&read.key));
         for read in &self.reads {
@@ -109,7 +142,7 @@ impl OfOperations for InventedValues {
                 }
             }
         }
-        findings.conclude(self.reads.len() as u64, "nothing was read")
+        findings.conclude(examined + self.reads.len() as u64, "nothing was read")
     }
 }
 
@@ -119,19 +152,71 @@ impl InventedValues {
             .written
             .get(&read.key)
             .and_then(|values| values.get(value));
-        let how = match written {
-            Some(written) if written.first <= read.completed => return,
-            Some(written) if written.first < u64::MAX => "before it was written",
-            Some(_) => "though its write failed",
-            None => "though nobody wrote it",
-        };
-        findings.push(violation(
-            read,
-            value,
-            how,
-            written.and_then(|written| written.failed),
-        ));
+        if let Some(how) = how(written, read.completed) {
+            let failed = written.and_then(|written| written.failed);
+            findings.push(violation(read, value, how, failed));
+        }
     }
+}
+
+/// How a value comes to be read too early, if it does.
+fn how(written: Option<&Written>, read_at: u64) -> Option<&'static str> {
+    match written {
+        Some(written) if written.first <= read_at => None,
+        Some(written) if written.first < u64::MAX => Some("before it was written"),
+        Some(_) => Some("though its write failed"),
+        None => Some("though nobody wrote it"),
+    }
+}
+
+/// Judges a key of the docket that is a register and nothing else; gives the number of its reads.
+fn judge_plain(docket: &Docket, key: KeyId, findings: &mut Findings) -> u64 {
+    let atoms = &docket.log().atoms;
+    let mut written: Vec<(Atom, Written)> = Vec::new();
+    let mut table = IndexTable::default();
+    // Reads whose value nobody is known to have written by then; it may still be seen.
+    let mut doubtful: Vec<(Place, Op)> = Vec::new();
+    let mut examined = 0;
+    for (place, Kept { op, .. }) in docket.of_key(key) {
+        let is_read = !op.f.is_write();
+        let sought = match is_read {
+            true => Some(op.result),
+            false => atoms.written(op),
+        };
+        let Some(atom) = sought.filter(|_| !is_read || op.outcome == Outcome::Ok) else {
+            continue;
+        };
+        examined += u64::from(is_read);
+        if is_read && atom == Atom::NIL {
+            continue;
+        }
+        let hash = Mix::of(&atom.word());
+        let known = table.find(hash, |at| written[at as usize].0 == atom);
+        match (known, is_read) {
+            (Some(at), true) if written[at as usize].1.first <= op.completed => {}
+            (_, true) => doubtful.push((place, *op)),
+            (Some(at), false) => written[at as usize]
+                .1
+                .note(op.outcome, op.invoked, op.index),
+            (None, false) => {
+                table.insert(hash, written.len() as u32);
+                let mut fresh = Written::NEVER;
+                fresh.note(op.outcome, op.invoked, op.index);
+                written.push((atom, fresh));
+            }
+        }
+    }
+    for (place, op) in doubtful {
+        let is_it = |at: u32| written[at as usize].0 == op.result;
+        let found = table.find(Mix::of(&op.result.word()), is_it);
+        let found = found.map(|at| &written[at as usize].1);
+        if let Some(how) = how(found, op.completed) {
+            let read = docket.operation(place);
+            let failed = found.and_then(|written| written.failed);
+            findings.push(violation(&read, &read.result, how, failed));
+        }
+    }
+    examined
 }
 
 fn violation(read: &Operation, value: &Value, how: &str, failed: Option<u64>) -> Violation {

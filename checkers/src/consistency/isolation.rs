@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::windows::{Unsettled, Windows};
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::docket::Uses;
 use crate::history::{Event, EventKind, Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
 use crate::observation::slots::slot_of_key;
@@ -40,6 +41,10 @@ pub struct Isolation {
 }
 
 impl OfOperations for Isolation {
+    fn concerns(&self, key: Uses, _all: Uses) -> bool {
+        key.has(&[Function::Txn])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         if operation.f == Function::Txn {
             let store = self.stores.entry(operation.key.clone()).or_default();

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::docket::Uses;
 use crate::history::operation::short;
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
@@ -41,6 +42,10 @@ struct List {
 }
 
 impl OfOperations for Lineage {
+    fn concerns(&self, key: Uses, all: Uses) -> bool {
+        key.has(&[Function::Append]) || all.has(&[Function::Txn])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         for part in operation.parts() {
             self.keep(&part);

@@ -13,15 +13,14 @@
 //! What may not be lost across an unsettled time is the business of HI-03, and values nobody wrote
 //! that of HI-09.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::linear::ruling::{Ruling, register};
 use super::linear::shrink::until;
 use super::linear::{Budget, Initial};
 use super::windows::{Unsettled, Windows};
 use crate::checker::{Entry, Evidence, Need, OfOperations};
-use crate::history::compact::{KeyId, Log, Op};
-use crate::history::{Function, Key, Object, Operation, Outcome, Value};
+use crate::history::compact::{KeyId, Op};
+use crate::history::docket::{Docket, Kept, Place, Uses};
+use crate::history::{Function, Operation, Outcome};
 use crate::observation::Setting;
 use crate::observation::bounds::seconds;
 use crate::observation::slots::slot_of_key;
@@ -41,54 +40,46 @@ pub const ENTRY: Entry = Entry {
            over, because asynchronous replication may lose writes there. Each piece is decided \
            by a complete search; if that runs out of budget the verdict is undecided and names \
            the window.",
-    make: || Box::new(Linearizable::default()),
+    make: || Box::new(Linearizable),
 };
 
 /// The checker of HI-01.
 #[derive(Debug, Default)]
-pub struct Linearizable {
-    keys: BTreeMap<Key, Vec<Operation>>,
-    other_keys: BTreeSet<Key>,
-}
+pub struct Linearizable;
 
 impl OfOperations for Linearizable {
-    fn keep(&mut self, operation: &Operation) {
-        // HI-01 is about reads from masters; those of replicas are judged apart.
-        if operation.f == Function::ReplicaRead {
-            return;
-        }
-        let is_other = match operation.f.object() {
-            Some(object) => object != Object::Register,
-            None => matches!(operation.result, Value::List(_)),
-        };
-        if is_other {
-            self.other_keys.insert(operation.key.clone());
-        } else if operation.outcome != Outcome::Fail {
-            self.keys
-                .entry(operation.key.clone())
-                .or_default()
-                .push(operation.clone());
-        }
+    fn concerns(&self, _key: Uses, _all: Uses) -> bool {
+        false
     }
+
+    fn keep(&mut self, _operation: &Operation) {}
 
     fn judge(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let windows = Windows::new(scene.timeline(), setting);
+        let docket = scene.docket();
         let mut tally = Tally::default();
-        for (key, operations) in &mut self.keys {
-            if self.other_keys.contains(key) {
+        for (key, uses) in docket.keys() {
+            if !uses.has_only(REGISTER) || uses.shows_lists() {
                 continue;
             }
-            operations.sort_by_key(|operation| operation.invoked);
-            let unsettled = windows.unsettled(slot_of_key(key.as_bytes()));
-            let mut log = Log::of_key(key.clone());
+            if !docket.of_key(key).any(|(_, kept)| is_judged(&kept.op)) {
+                continue;
+            }
+            let name = &docket.log().keys[key.0 as usize];
+            let unsettled = windows.unsettled(slot_of_key(name.as_bytes()));
             for piece in pieces(&unsettled) {
-                tally.judge(&mut log, operations, piece);
+                tally.judge(&Problem::of(docket, key, piece), piece);
             }
             tally.cut_keys += u64::from(!unsettled.is_empty());
             tally.keys += 1;
         }
         tally.verdict()
     }
+}
+
+/// HI-01 is about reads from masters; those of replicas are judged apart.
+fn is_judged(op: &Op) -> bool {
+    op.f != Function::ReplicaRead && op.outcome != Outcome::Fail
 }
 
 /// A time between two unsettled ones.
@@ -113,53 +104,48 @@ fn pieces(unsettled: &[Unsettled]) -> Vec<Piece> {
 }
 
 /// What one piece of one key's history comes down to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Problem<'a> {
+    docket: &'a Docket,
     ops: Vec<Op>,
-    /// The operations behind `ops`.
-    behind: Vec<&'a Operation>,
+    /// The places of `ops`.
+    behind: Vec<Place>,
 }
 
 impl<'a> Problem<'a> {
-    fn of(log: &mut Log, operations: &'a [Operation], piece: Piece) -> Problem<'a> {
-        let mut problem = Problem::default();
-        for operation in operations {
-            let is_register = operation.f == Function::Read || operation.written().is_some();
-            if operation.invoked >= piece.end || !is_register {
+    fn of(docket: &'a Docket, key: KeyId, piece: Piece) -> Problem<'a> {
+        let (mut ops, mut behind) = (Vec::new(), Vec::new());
+        for (place, Kept { op, .. }) in docket.of_key(key) {
+            if op.invoked >= piece.end || !is_judged(op) {
                 continue;
             }
-            let is_within = operation.outcome == Outcome::Ok
-                && operation.invoked >= piece.begin
-                && operation.completed < piece.end;
-            let may_reach_in =
-                operation.outcome == Outcome::Unknown || operation.completed >= piece.begin;
+            let is_within =
+                op.outcome == Outcome::Ok && op.invoked >= piece.begin && op.completed < piece.end;
+            let may_reach_in = op.outcome == Outcome::Unknown || op.completed >= piece.begin;
             if is_within {
-                problem.push(log, operation, Outcome::Ok, operation.invoked);
-            } else if may_reach_in && operation.written().is_some() {
+                ops.push(*op);
+                behind.push(place);
+            } else if may_reach_in && op.f != Function::Read {
                 // R7: unknown stays open to the end. A read of unknown outcome says nothing.
-                let invoked = operation.invoked.max(piece.begin);
-                problem.push(log, operation, Outcome::Unknown, invoked);
+                ops.push(Op {
+                    invoked: op.invoked.max(piece.begin),
+                    completed: u64::MAX,
+                    outcome: Outcome::Unknown,
+                    ..*op
+                });
+                behind.push(place);
             }
         }
-        problem
+        Problem {
+            docket,
+            ops,
+            behind,
+        }
     }
 
-    fn push(&mut self, log: &mut Log, behind: &'a Operation, outcome: Outcome, invoked: u64) {
-        self.ops.push(Op {
-            invoked,
-            completed: match outcome {
-                Outcome::Ok => behind.completed,
-                Outcome::Fail | Outcome::Unknown => u64::MAX,
-            },
-            argument: log.atoms.atom(&behind.argument),
-            result: log.atoms.atom(&behind.result),
-            index: behind.index,
-            process: behind.process,
-            key: KeyId(0),
-            f: behind.f,
-            outcome,
-        });
-        self.behind.push(behind);
+    /// An operation in full.
+    fn told(&self, at: usize) -> Operation {
+        self.docket.operation(self.behind[at])
     }
 
     fn required(&self) -> impl Iterator<Item = &Op> {
@@ -168,7 +154,8 @@ impl<'a> Problem<'a> {
 
     /// The operation whose completion first made the history impossible: that of the shortest
     /// prefix that is none. What was not complete in a prefix may have happened or not.
-    fn first_refuted(&self, log: &Log, initial: Initial) -> usize {
+    fn first_refuted(&self, initial: Initial) -> usize {
+        let log = self.docket.log();
         let is_required = |at: &usize| self.ops[*at].outcome == Outcome::Ok;
         let mut order: Vec<usize> = (0..self.ops.len()).filter(is_required).collect();
         order.sort_by_key(|at| self.ops[*at].completed);
@@ -192,25 +179,28 @@ struct Tally {
 }
 
 impl Tally {
-    fn judge(&mut self, log: &mut Log, operations: &[Operation], piece: Piece) {
-        let problem = Problem::of(log, operations, piece);
+    fn judge(&mut self, problem: &Problem<'_>, piece: Piece) {
         self.examined += problem.required().count() as u64;
         let initial = match piece.begin {
             0 => Initial::Known,
             _ => Initial::Unknown,
         };
-        match register(log, &problem.ops, initial, Budget::steps(STEPS_MAX)) {
+        match register(
+            problem.docket.log(),
+            &problem.ops,
+            initial,
+            Budget::steps(STEPS_MAX),
+        ) {
             Ruling::Holds => {}
             Ruling::Broken(broken) => {
                 let culprit = match broken.witness.is_empty() {
-                    true => problem.first_refuted(log, initial),
+                    true => problem.first_refuted(initial),
                     false => broken.stuck,
                 };
-                self.findings
-                    .push(violation(&problem, culprit, &broken.why));
+                self.findings.push(violation(problem, culprit, &broken.why));
             }
             Ruling::Undecided { spent: _, at, open } => {
-                let due = problem.behind[at];
+                let due = problem.told(at);
                 let first = problem.required().filter(|op| op.completed >= due.invoked);
                 let begin = first.map(|op| op.invoked).min().unwrap_or(due.invoked);
                 self.undecided.push(format!(
@@ -244,21 +234,17 @@ impl Tally {
 }
 
 fn violation(problem: &Problem<'_>, stuck: usize, why: &str) -> Violation {
-    let operation = problem.behind[stuck];
-    let mut slice: Vec<&Operation> = Vec::new();
-    let required = problem.ops.iter().zip(&problem.behind);
-    let required = required.filter(|(op, _)| op.outcome == Outcome::Ok);
-    let required: Vec<&Operation> = required.map(|(_, behind)| *behind).collect();
-    let concurrent = required.iter().filter(|other| {
+    let operation = problem.told(stuck);
+    let ops = problem.ops.iter().enumerate();
+    let required = ops.filter(|(_, op)| op.outcome == Outcome::Ok);
+    let concurrent = required.clone().filter(|(_, other)| {
         other.invoked <= operation.completed && other.completed >= operation.invoked
     });
-    slice.extend(concurrent.take(STORY_MAX));
-    let before = required.iter().rev();
-    slice.extend(
-        before
-            .filter(|other| other.completed < operation.invoked)
-            .take(STORY_MAX),
-    );
+    let before = required
+        .rev()
+        .filter(|(_, other)| other.completed < operation.invoked);
+    let near = concurrent.take(STORY_MAX).chain(before.take(STORY_MAX));
+    let mut slice: Vec<Operation> = near.map(|(at, _)| problem.told(at)).collect();
     slice.sort_by_key(|other| other.completed);
     let mut witness = Witness::default();
     for other in slice {
@@ -290,6 +276,13 @@ fn violation(problem: &Problem<'_>, stuck: usize, why: &str) -> Violation {
     }
 }
 
+/// What registers are used for.
+const REGISTER: &[Function] = &[
+    Function::Read,
+    Function::ReplicaRead,
+    Function::Write,
+    Function::Cas,
+];
 /// Steps the search may take for one piece of one key.
 const STEPS_MAX: u64 = 2_000_000;
 /// Operations told before and around the one that does not fit.

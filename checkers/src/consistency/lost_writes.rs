@@ -11,6 +11,8 @@ use super::migration::Migration;
 use super::set_full::Sets;
 use super::windows::{Window, Windows};
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::compact::KeyId;
+use crate::history::docket::{Kept, Uses};
 use crate::history::operation::short;
 use crate::history::{Function, Key, Object, Operation, Outcome, Value};
 use crate::observation::Setting;
@@ -51,6 +53,11 @@ pub struct LostWrites {
 }
 
 impl OfOperations for LostWrites {
+    fn concerns(&self, key: Uses, all: Uses) -> bool {
+        // Plain registers are judged where they stand; transactions work on keys of all kinds.
+        all.has(&[Function::Txn]) || key.has(&[Function::Add, Function::Append])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         for part in operation.parts() {
             self.keep(&part);
@@ -82,6 +89,12 @@ impl OfOperations for LostWrites {
         }
         for operations in self.registers.values() {
             ledger.judge_register(&windows, scene, operations);
+        }
+        let docket = scene.docket();
+        for (key, uses) in docket.keys() {
+            if !self.concerns(uses, docket.all_uses()) {
+                ledger.judge_plain_register(&windows, scene, key);
+            }
         }
         self.counts = ledger.counts();
         let nothing = "no acknowledged write could be held against a final read";
@@ -169,6 +182,39 @@ impl Ledger {
             if write.invoked > in_place && !written(write) {
                 self.enter(windows, scene, write, read);
             }
+        }
+    }
+
+    /// The same of a key of the docket, on which nothing but registers can be.
+    fn judge_plain_register(&mut self, windows: &Windows<'_>, scene: &Scene, key: KeyId) {
+        let docket = scene.docket();
+        let atoms = &docket.log().atoms;
+        let is_read = |kept: &Kept| {
+            let is_done = kept.op.outcome == Outcome::Ok && kept.final_read;
+            is_done && kept.op.f == Function::Read && !atoms.is_list(kept.op.result)
+        };
+        let mut backwards = docket.of_key(key).rev();
+        let Some((read_at, read)) = backwards.find(|(_, kept)| is_read(kept)) else {
+            return;
+        };
+        let (result, read_from) = (read.op.result, read.op.invoked);
+        // From the last one on, so that what is in place is found before most others are seen.
+        let (mut in_place, mut later) = (0, Vec::new());
+        for (place, Kept { op, .. }) in docket.of_key(key).rev() {
+            if !matches!(op.f, Function::Write | Function::Cas) || op.outcome == Outcome::Fail {
+                continue;
+            }
+            let is_acknowledged = op.outcome == Outcome::Ok && op.completed < read_from;
+            self.examined += u64::from(is_acknowledged);
+            if atoms.written(op) == Some(result) {
+                in_place = in_place.max(op.completed);
+            } else if is_acknowledged && op.invoked > in_place {
+                later.push((place, op.invoked));
+            }
+        }
+        for (place, _) in later.iter().rev().filter(|(_, at)| *at > in_place) {
+            let [write, read] = [*place, read_at].map(|place| docket.operation(place));
+            self.enter(windows, scene, &write, &read);
         }
     }
 

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::docket::Uses;
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::slot_acts::SlotAct;
 use crate::observation::slots::slot_of_key;
@@ -43,6 +44,10 @@ pub struct PairsAreWhole {
 }
 
 impl OfOperations for PairsAreWhole {
+    fn concerns(&self, key: Uses, _all: Uses) -> bool {
+        key.has(&[Function::Txn])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         if operation.f != Function::Txn || operation.outcome == Outcome::Fail {
             return;

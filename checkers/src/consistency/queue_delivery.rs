@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::windows::Windows;
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::docket::Uses;
 use crate::history::operation::short;
 use crate::history::{Function, Key, Operation, Outcome, Value};
 use crate::observation::Setting;
@@ -44,6 +45,10 @@ struct Queue {
 }
 
 impl OfOperations for Queues {
+    fn concerns(&self, key: Uses, _all: Uses) -> bool {
+        key.has(&[Function::Enqueue, Function::Dequeue])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         let queue = self.queues.entry(operation.key.clone()).or_default();
         match (operation.f, operation.outcome) {

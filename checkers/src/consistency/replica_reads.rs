@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::windows::Windows;
 use crate::checker::{Entry, Evidence, Need, OfOperations};
+use crate::history::docket::Uses;
 use crate::history::operation::short;
 use crate::history::{Function, Key, Operation, Outcome, Process, Value};
 use crate::observation::bounds::seconds;
@@ -52,6 +53,10 @@ struct Seen {
 }
 
 impl OfOperations for ReplicaReads {
+    fn concerns(&self, key: Uses, _all: Uses) -> bool {
+        key.has(&[Function::ReplicaRead])
+    }
+
     fn keep(&mut self, operation: &Operation) {
         // What expires goes back to nothing by itself.
         if operation.f == Function::WriteExpiring {

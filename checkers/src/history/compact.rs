@@ -14,6 +14,9 @@ use super::value::Value;
 use crate::table::{IndexTable, Mix};
 
 /// A value as one word; [`Atoms`] knows what it stands for. Equal atoms are equal values.
+///
+/// The lowest two bits tell the kind: nil, a small integer, one that is kept, and two natural
+/// numbers in a list, as a compare and set has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Atom(u64);
 
@@ -25,6 +28,29 @@ impl Atom {
     pub fn of_int(value: i64) -> Option<Atom> {
         let shifted = value.checked_mul(4)?;
         Some(Atom(shifted as u64 | 1))
+    }
+
+    /// The atom of a value that needs no place of its own.
+    fn of_small(value: &Value) -> Option<Atom> {
+        match value {
+            Value::Nil => Some(Atom::NIL),
+            Value::Int(number) => Atom::of_int(*number),
+            Value::List(items) => match items.as_slice() {
+                [Value::Int(one), Value::Int(other)] => {
+                    let part = |number: i64| u64::try_from(number).ok().filter(|it| it >> 31 == 0);
+                    let (one, other) = (part(*one)?, part(*other)?);
+                    Some(Atom((one << 31 | other) << 2 | 3))
+                }
+                _ => None,
+            },
+            Value::Text(_) => None,
+        }
+    }
+
+    /// The two numbers of such a list.
+    fn pair(self) -> [i64; 2] {
+        let both = self.0 >> 2;
+        [both >> 31, both & ((1 << 31) - 1)].map(|part| part as i64)
     }
 
     /// Its word.
@@ -43,22 +69,29 @@ pub struct Atoms {
 impl Atoms {
     /// The atom of a value, the same each time.
     pub fn atom(&mut self, value: &Value) -> Atom {
-        match value {
-            Value::Nil => return Atom::NIL,
-            Value::Int(number) => {
-                if let Some(atom) = Atom::of_int(*number) {
-                    return atom;
-                }
-            }
-            Value::Text(_) | Value::List(_) => {}
+        if let Some(atom) = Atom::of_small(value) {
+            return atom;
         }
-        let hash = Mix::of(value);
-        let known = self
-            .table
-            .find(hash, |at| self.values[at as usize] == *value);
+        let is_it = |known: &Value| known == value;
+        self.entered(hash_of(value), is_it, || value.clone())
+    }
+
+    /// The atom of a text; nothing is allocated if it has one already.
+    pub fn text(&mut self, text: &str) -> Atom {
+        let is_it = |known: &Value| matches!(known, Value::Text(known) if **known == *text);
+        self.entered(Mix::of(text.as_bytes()), is_it, || Value::Text(text.into()))
+    }
+
+    fn entered(
+        &mut self,
+        hash: u64,
+        is_it: impl Fn(&Value) -> bool,
+        value: impl FnOnce() -> Value,
+    ) -> Atom {
+        let known = self.table.find(hash, |at| is_it(&self.values[at as usize]));
         let position = known.unwrap_or_else(|| {
             let position = self.values.len() as u32;
-            self.values.push(value.clone());
+            self.values.push(value());
             self.table.insert(hash, position);
             position
         });
@@ -67,13 +100,11 @@ impl Atoms {
 
     /// The atom of a value, if it has one already.
     pub fn known(&self, value: &Value) -> Option<Atom> {
-        match value {
-            Value::Nil => return Some(Atom::NIL),
-            Value::Int(number) if Atom::of_int(*number).is_some() => return Atom::of_int(*number),
-            Value::Int(_) | Value::Text(_) | Value::List(_) => {}
+        if let Some(atom) = Atom::of_small(value) {
+            return Some(atom);
         }
         let is_it = |at: u32| self.values[at as usize] == *value;
-        let known = self.table.find(Mix::of(value), is_it);
+        let known = self.table.find(hash_of(value), is_it);
         known.map(|position| Atom(u64::from(position) << 2 | 2))
     }
 
@@ -82,7 +113,33 @@ impl Atoms {
         match atom.0 & 3 {
             0 => Cow::Owned(Value::Nil),
             1 => Cow::Owned(Value::Int(atom.0 as i64 >> 2)),
+            3 => Cow::Owned(Value::List(atom.pair().map(Value::Int).into())),
             _ => Cow::Borrowed(&self.values[(atom.0 >> 2) as usize]),
+        }
+    }
+
+    /// Whether it is a list.
+    pub fn is_list(&self, atom: Atom) -> bool {
+        atom.0 & 3 == 3 || matches!(&*self.value(atom), Value::List(_))
+    }
+
+    /// What a register holds once this operation has happened, if it changes it; none as well if
+    /// there is no atom of that, so that nobody read it.
+    pub fn written(&self, op: &Op) -> Option<Atom> {
+        if op.f == Function::Write {
+            return Some(op.argument);
+        }
+        let part = match op.f == Function::Cas {
+            true => 1,
+            false if op.f == Function::WriteExpiring => 0,
+            false => return None,
+        };
+        if op.argument.0 & 3 == 3 {
+            return Atom::of_int(op.argument.pair()[part]);
+        }
+        match &*self.value(op.argument) {
+            Value::List(parts) => parts.get(part).and_then(|value| self.known(value)),
+            Value::Nil | Value::Int(_) | Value::Text(_) => None,
         }
     }
 
@@ -92,6 +149,13 @@ impl Atoms {
             Value::Text(text) => text.to_string(),
             value => short(value),
         }
+    }
+}
+
+fn hash_of(value: &Value) -> u64 {
+    match value {
+        Value::Text(text) => Mix::of(text.as_bytes()),
+        Value::Nil | Value::Int(_) | Value::List(_) => Mix::of(value),
     }
 }
 
@@ -283,6 +347,11 @@ impl Collector {
         })
     }
 
+    /// What it has by now: all keys and values, operations only once it is finished.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// Whether there was an event.
     pub fn has_begun(&self) -> bool {
         self.last.is_some()
@@ -349,6 +418,11 @@ impl Collector {
     /// The atom of a value.
     pub fn atom(&mut self, value: &Value) -> Atom {
         self.log.atoms.atom(value)
+    }
+
+    /// The atom of a text.
+    pub fn atom_of_text(&mut self, text: &str) -> Atom {
+        self.log.atoms.text(text)
     }
 
     /// The log; what is still open is of unknown outcome.

@@ -3,8 +3,7 @@
 //! Most checkers of histories judge operations, not events. [`Pairing`] takes events one by one and
 //! hands back each operation when it is complete; what is still open at the end is unknown (R7).
 
-use std::collections::BTreeMap;
-
+use super::by_process::ByProcess;
 use super::event::{Event, EventKind, Function, Key, Process};
 use super::value::Value;
 use crate::observation::NodeName;
@@ -170,7 +169,7 @@ pub fn short(value: &Value) -> String {
 /// Joins invocations with their completions.
 #[derive(Debug, Default)]
 pub struct Pairing {
-    open: BTreeMap<Process, Event>,
+    open: ByProcess<Event>,
 }
 
 impl Pairing {
@@ -184,7 +183,7 @@ impl Pairing {
                 before.map(|invoke| joined(invoke, None))
             }
             EventKind::Ok | EventKind::Fail | EventKind::Info => {
-                let invoke = self.open.remove(&event.process)?;
+                let invoke = self.open.remove(event.process)?;
                 Some(joined(invoke, Some(event)))
             }
         }
@@ -192,7 +191,7 @@ impl Pairing {
 
     /// What is still open at the end, in order of invocation.
     pub fn finish(&mut self) -> Vec<Operation> {
-        let mut open: Vec<Event> = std::mem::take(&mut self.open).into_values().collect();
+        let mut open = self.open.drain();
         open.sort_by_key(|event| event.index);
         open.into_iter()
             .map(|invoke| joined(invoke, None))

@@ -42,7 +42,7 @@ pub struct FullSlotsAreKept {
 
 impl Checker for FullSlotsAreKept {
     fn looks_at(&self) -> &'static [Sort] {
-        &[Sort::Op, Sort::Fault, Sort::Lifecycle]
+        &[Sort::Begin, Sort::Fault, Sort::Lifecycle]
     }
 
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {

@@ -461,7 +461,11 @@ fn a_paused_master_is_given_its_time_back() {
 #[test]
 fn a_master_cut_off_that_refuses_holds() {
     let mut recording = cut_off(4300);
-    let last = recording.events.last_mut().expect("a completion");
+    let last = recording
+        .events
+        .unpacked()
+        .last_mut()
+        .expect("a completion");
     last.kind = crate::history::EventKind::Fail;
     last.error = Some("CLUSTERDOWN The cluster is down".into());
     assert_eq!(word(&recording, "ST-02"), Word::Held);

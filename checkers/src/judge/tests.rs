@@ -191,7 +191,7 @@ fn a_bare_history_is_judged_by_the_history_checkers_alone() {
     assert!(registers.iter().all(|id| ids.contains(id)));
     let of_clients = |id: &&str| id.starts_with("HI-") || ["RP-04", "PS-01/pubsub"].contains(id);
     assert!(ids.iter().all(of_clients), "{ids:?}");
-    assert_eq!(judge_history(&[]).verdict, Word::Undecided);
+    assert_eq!(judge_history(&Default::default()).verdict, Word::Undecided);
 }
 
 #[test]

@@ -8,7 +8,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use slotquake_checkers::history::Event;
 use slotquake_checkers::judge::{Judgement, judge, judge_history};
 use slotquake_checkers::observation::Setting;
 use slotquake_checkers::recording::{Recording, SETTING};
@@ -81,10 +80,9 @@ fn judged(
         judgement.seed = plan.as_ref().map(|plan| plan.seed);
         return Ok((recording, judgement, plan));
     }
-    let events: Vec<Event> = history::open(path, options)?.collect::<Result<_, _>>()?;
+    let events = history::gather(path, options)?;
     let judgement = judge_history(&events);
-    let ended_at = events.last().map_or(0, |event| event.time);
-    let mut recording = Recording::empty(Setting::of_bare_history(ended_at));
+    let mut recording = Recording::empty(Setting::of_bare_history(events.end()));
     recording.events = events;
     Ok((recording, judgement, None))
 }

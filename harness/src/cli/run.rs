@@ -3,12 +3,14 @@
 //! The recording is on disk before anything judges it, and whatever stops a run in the middle (the
 //! harness, the machine, Ctrl-C) leaves what was recorded until then, judged.
 
+use nix::sys::resource::{UsageWho, getrusage};
 use slotquake_checkers::judge::{Judgement, judge};
 
 use super::exit::{Exit, Failure};
 use super::progress::ProgressLine;
 use crate::director::{Played, play};
 use crate::explore::divergence::Trace;
+use crate::explore::trial::thread_cpu;
 use crate::plan::{Plan, WorldKind};
 use crate::report::{About, Model, html};
 use crate::sandbox::stop;
@@ -67,7 +69,14 @@ pub fn run(
             .map_err(unsaved)?;
     }
     progress.say("judging");
+    let begun = thread_cpu();
     let mut judgement = judge(&recording);
+    if plan.world != WorldKind::Sim {
+        // A simulation is told by its seed: the same words each time.
+        let took = thread_cpu().saturating_sub(begun);
+        judgement.timing.judging_cpu_ms = Some(took.as_millis() as u64);
+        judgement.timing.memory_mb_max = memory_mb_max();
+    }
     judgement.target = Some(plan.target.clone());
     judgement.profile = Some(plan.profile.name().to_string());
     judgement.seed = Some(plan.seed);
@@ -93,6 +102,12 @@ pub fn run(
         folder,
         trouble,
     })
+}
+
+/// The most memory this process ever held, MB.
+fn memory_mb_max() -> Option<u64> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+    Some(usage.max_rss() as u64 / 1024)
 }
 
 fn unsaved(error: StoreError) -> Failure {

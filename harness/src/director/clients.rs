@@ -9,13 +9,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddrV4;
 
-use slotquake_checkers::history::{Event, EventKind, Process};
-use slotquake_checkers::observation::slots::slot_of_key;
+use slotquake_checkers::history::{Event, EventKind, Events, Process};
+use slotquake_checkers::observation::slots::{SLOT_COUNT, slot_of_key};
 use slotquake_checkers::observation::{NodeName, NodeSetting};
+use slotquake_checkers::recording::READY_MAX;
 use slotquake_workloads::client::Outcome;
 use slotquake_workloads::load::{Arrival, Load};
 use slotquake_workloads::rng::Rng;
 use slotquake_workloads::workload::{Done, Op, Workload};
+
+use crate::plan::{Plan, WorldKind};
 
 /// How many operations count as the last ones.
 const SLOTS_RECENT_MAX: usize = 200;
@@ -32,18 +35,19 @@ pub struct Clients {
     names: BTreeMap<SocketAddrV4, NodeName>,
     period_ns: u64,
     load: Load,
-    /// Slots of the keys used so far.
-    slots: BTreeSet<u16>,
+    /// Whether a key of this slot was used so far.
+    slots: Vec<bool>,
     /// Those of the last operations.
     slots_recent: VecDeque<u16>,
     /// Final reads not begun, with how often each was tried.
     reads: VecDeque<(Op, u32)>,
     /// What they did so far.
-    pub events: Vec<Event>,
+    pub events: Events,
     /// Operations that ended ok, fail, info.
     pub tally: [u64; 3],
     /// Client and number of each operation that was begun, final reads apart.
     pub begun: Vec<(u32, u64)>,
+    listing: Listing,
     /// The only ones that are; none: all.
     only: Option<BTreeSet<(u32, u64)>>,
 }
@@ -56,6 +60,13 @@ struct Client {
     due: u64,
     /// Operations drawn so far.
     drawn: u64,
+}
+
+/// Whether the operations that are begun are listed, so that a run can be made smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Listing {
+    Kept,
+    Left,
 }
 
 /// How the clients are to work.
@@ -124,14 +135,28 @@ impl Clients {
             workloads,
             period_ns,
             load: pace.load,
-            slots: BTreeSet::new(),
+            slots: vec![false; usize::from(SLOT_COUNT)],
             slots_recent: VecDeque::new(),
             reads: VecDeque::new(),
-            events: Vec::new(),
+            events: Events::default(),
             tally: [0; 3],
             begun: Vec::new(),
+            listing: Listing::Kept,
             only: None,
         }
+    }
+
+    /// The same for this plan: it may want but some of the operations; and of real processes it
+    /// may bring millions, which nobody will make less, so that their events are packed.
+    pub fn under(mut self, plan: &Plan) -> Clients {
+        if let Some(operations) = &plan.operations {
+            self.carry_out_only(operations);
+        }
+        if plan.world != WorldKind::Sim {
+            self.listing = Listing::Left;
+            self.events = Events::packing_beyond(READY_MAX);
+        }
+        self
     }
 
     /// Passes over all operations but these (client and number, from 0); they are drawn all the
@@ -143,12 +168,8 @@ impl Clients {
     /// The slots of all keys used so far, in order; those of the last operations again for each of
     /// them, so that a slot drawn from the list is often one that is asked for now.
     pub fn slots_used(&self) -> Vec<u16> {
-        let mut slots: Vec<u16> = self
-            .slots
-            .iter()
-            .chain(&self.slots_recent)
-            .copied()
-            .collect();
+        let used = (0..SLOT_COUNT).filter(|slot| self.slots[usize::from(*slot)]);
+        let mut slots: Vec<u16> = used.chain(self.slots_recent.iter().copied()).collect();
         slots.sort_unstable();
         slots
     }
@@ -195,7 +216,9 @@ impl Clients {
         {
             return Turn::Passed { due: client.due };
         }
-        self.begun.push(number);
+        if self.listing == Listing::Kept {
+            self.begun.push(number);
+        }
         Turn::Begun(self.invoke(position, op, 0, now))
     }
 
@@ -222,7 +245,7 @@ impl Clients {
         let process = client.process;
         client.busy = Some((op.clone(), attempts));
         let slot = slot_of_key(op.key.as_bytes());
-        self.slots.insert(slot);
+        self.slots[usize::from(slot)] = true;
         self.slots_recent.truncate(SLOTS_RECENT_MAX - 1);
         self.slots_recent.push_front(slot);
         self.events.push(Event {

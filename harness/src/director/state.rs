@@ -4,6 +4,7 @@
 //! to the next phase if this one is over. Every wait has a bound: a cluster that never agrees
 //! again is read as it is, and the checkers say so.
 
+use slotquake_checkers::history::Events;
 use slotquake_checkers::observation::{
     Fault, FaultKind, FaultPhase, Lifecycle, NodeSetting, Packet, View,
 };
@@ -444,10 +445,7 @@ impl Director {
             begin: now,
             load: self.plan.load,
         };
-        self.clients = Clients::new(pace, workloads, &self.nodes);
-        if let Some(operations) = &self.plan.operations {
-            self.clients.carry_out_only(operations);
-        }
+        self.clients = Clients::new(pace, workloads, &self.nodes).under(&self.plan);
         for (position, due) in self.clients.first_dues().into_iter().enumerate() {
             self.agenda.add(due, Due::Client(position));
         }
@@ -480,7 +478,7 @@ impl Director {
     }
 
     /// What was seen, what was ordered, and what the clients did.
-    pub fn into_seen(self) -> (Seen, Ordered, Vec<slotquake_checkers::history::Event>) {
+    pub fn into_seen(self) -> (Seen, Ordered, Events) {
         let ordered = Ordered {
             operations: self.clients.begun,
             ..self.ordered

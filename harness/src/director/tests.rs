@@ -15,7 +15,7 @@ use slotquake_workloads::client::{Outcome, RespValue};
 
 use super::run;
 use crate::nemesis::Strike;
-use crate::plan::{Plan, ScriptedStrike};
+use crate::plan::{Plan, ScriptedStrike, WorldKind};
 use crate::world::{Command, FaultSpec, Happening, Remains, World};
 
 /// Whether the nodes of the obliging world ever agree.
@@ -225,12 +225,16 @@ fn reads_at_the_end_what_was_written() {
     let is_final = |event: &&Event| event.final_read && event.kind == EventKind::Ok;
     let read: Vec<&Key> = recording
         .events
+        .ready()
+        .expect("few events are not packed")
         .iter()
         .filter(is_final)
         .filter_map(|event| event.key.as_ref())
         .collect();
     let begun = recording
         .events
+        .ready()
+        .expect("few events are not packed")
         .iter()
         .filter(|event| event.value != Value::Nil);
     for key in begun.filter_map(|event| event.key.as_ref()) {
@@ -280,6 +284,8 @@ fn functions_of_clients(faults: Vec<FaultKind>) -> BTreeMap<u32, Vec<String>> {
     let mut clients: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for event in recording
         .events
+        .ready()
+        .expect("few events are not packed")
         .iter()
         .filter(|event| event.kind == EventKind::Invoke)
     {
@@ -356,7 +362,11 @@ fn a_cluster_that_never_agrees_is_read_as_it_is() {
 #[test]
 fn what_was_ordered_before_a_panic_is_kept() {
     let mut world = Obliging::new(Mood::Falling);
-    let Err(fallen) = super::play_or_fall(&plan(), &mut world) else {
+    let plan = Plan {
+        world: WorldKind::Sim,
+        ..plan()
+    };
+    let Err(fallen) = super::play_or_fall(&plan, &mut world) else {
         panic!("the world falls at the first fault");
     };
     assert_eq!(fallen.ordered.script.len(), 1);
@@ -396,6 +406,8 @@ fn the_double_manual_failover_orders_three_failovers_and_pins_its_writers() {
     );
     let keys: std::collections::BTreeSet<&Key> = recording
         .events
+        .ready()
+        .expect("few events are not packed")
         .iter()
         .filter_map(|event| event.key.as_ref())
         .collect();

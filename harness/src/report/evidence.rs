@@ -10,13 +10,21 @@ use slotquake_checkers::history::{Event, EventKind, Process};
 use slotquake_checkers::observation::{Fault, Lifecycle, NodeId, NodeName, Packet, Setting, View};
 use slotquake_checkers::recording::Recording;
 
+use super::drawn::{Drawn, Share};
+
 /// The streams of a recording, each in order of time.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// What the cluster was.
     pub setting: &'a Setting,
-    /// What clients did.
+    /// What clients did, as far as it is drawn.
     pub events: &'a [Event],
+    /// How far that is.
+    pub share: Share,
+    /// How many operations there are.
+    pub operations: u64,
+    /// Time of the last event, ns.
+    pub last_event: u64,
     /// What was seen on the bus.
     pub packets: &'a [Packet],
     /// What nodes said when asked.
@@ -62,10 +70,13 @@ impl Operation<'_> {
 
 impl<'a> Evidence<'a> {
     /// The streams of a recording.
-    pub fn of(recording: &'a Recording) -> Evidence<'a> {
+    pub fn of(recording: &'a Recording, drawn: &'a Drawn<'_>) -> Evidence<'a> {
         Evidence {
             setting: &recording.setting,
-            events: &recording.events,
+            events: &drawn.events,
+            share: drawn.share,
+            operations: drawn.of,
+            last_event: recording.events.end(),
             packets: &recording.packets,
             views: &recording.views,
             faults: &recording.faults,
@@ -122,7 +133,7 @@ impl<'a> Evidence<'a> {
     /// The last instant of anything recorded, ns since the start.
     pub fn end(&self) -> u64 {
         let last = [
-            self.events.last().map(|event| event.time),
+            Some(self.last_event),
             self.packets.last().map(|packet| packet.time),
             self.views.last().map(|view| view.time),
             self.faults.last().map(|fault| fault.time),

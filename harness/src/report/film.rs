@@ -1,6 +1,7 @@
 //! The film: everything that is drawn over the common axis of time, ready to be embedded.
 
 use serde::Serialize;
+use slotquake_checkers::history::Events;
 
 use super::bands::{Band, bands};
 use super::divergence::{Divergence, divergences};
@@ -66,7 +67,7 @@ pub struct Film {
 
 impl Film {
     /// Draws it all together. The sizes of its parts are bounded, whatever the recording's.
-    pub fn of(evidence: &Evidence<'_>, operations: &[Operation<'_>]) -> Film {
+    pub fn of(evidence: &Evidence<'_>, operations: &[Operation<'_>], all: &Events) -> Film {
         let end = evidence.end();
         let bands = bands(evidence.faults, &evidence.node_index(), end);
         let lanes = lanes(evidence, &bands);
@@ -86,8 +87,8 @@ impl Film {
                 .map(|(node, lane)| drawn_lane(node, lane))
                 .collect(),
             bands,
-            points: points(operations, end),
-            throughput: throughput(operations, end),
+            points: points(operations, evidence.operations, end),
+            throughput: throughput(all, end),
             cells: cells.into_iter().take(CELLS_MAX).collect(),
             elections,
             declarations,

@@ -52,19 +52,17 @@ pub struct Ledger {
 pub fn ledger(recording: &Recording, bands: &[Band]) -> Ledger {
     let (mut pairing, mut sets) = (Pairing::default(), Sets::default());
     let mut timeline = Timeline::default();
-    for happening in recording.merged() {
-        match happening {
-            Happening::Op(event) => {
-                if let Some(operation) = pairing.observe(event) {
-                    sets.keep(&operation);
-                }
+    recording.each(|happening| match happening {
+        Happening::Op(event) => {
+            if let Some(operation) = pairing.observe(event) {
+                sets.keep(&operation);
             }
-            Happening::Packet(_)
-            | Happening::View(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => timeline.observe(happening),
         }
-    }
+        Happening::Packet(_)
+        | Happening::View(_)
+        | Happening::Fault(_)
+        | Happening::Lifecycle(_) => timeline.observe(happening),
+    });
     let windows = Windows::new(&timeline, &recording.setting);
     let findings = sets.findings();
     let mut losses: Vec<Loss> = findings

@@ -4,7 +4,7 @@
 //! of the others each column keeps its fastest and slowest and as many more as the budget allows.
 
 use serde::Serialize;
-use slotquake_checkers::history::EventKind;
+use slotquake_checkers::history::{EventKind, Events};
 
 use super::evidence::{Operation, Tick};
 
@@ -37,7 +37,8 @@ pub struct Throughput {
 }
 
 /// Thins the operations to at most `POINT_BUDGET` points (a little more for column extremes).
-pub fn points(operations: &[Operation<'_>], end: u64) -> Points {
+/// `of` is how many operations there were.
+pub fn points(operations: &[Operation<'_>], of: u64, end: u64) -> Points {
     let (good, bad): (Vec<_>, Vec<_>) = operations
         .iter()
         .partition(|operation| operation.kind() == EventKind::Ok);
@@ -47,7 +48,7 @@ pub fn points(operations: &[Operation<'_>], end: u64) -> Points {
     chosen.sort_by_key(|operation| operation.invoke.index);
     chosen.dedup_by_key(|operation| operation.invoke.index);
     let mut points = Points {
-        operations: operations.len() as u64,
+        operations: of,
         ..Points::default()
     };
     for operation in chosen {
@@ -60,7 +61,7 @@ pub fn points(operations: &[Operation<'_>], end: u64) -> Points {
 }
 
 /// Counts completions in buckets of at least 100 ms.
-pub fn throughput(operations: &[Operation<'_>], end: u64) -> Throughput {
+pub fn throughput(events: &Events, end: u64) -> Throughput {
     let end = Tick::from_ns(end).0;
     let width = (end / BUCKETS_MAX).max(BUCKET_TICKS_MIN);
     let count = (end / width + 1) as usize;
@@ -70,20 +71,18 @@ pub fn throughput(operations: &[Operation<'_>], end: u64) -> Throughput {
         fail: vec![0; count],
         info: vec![0; count],
     };
-    for event in operations
-        .iter()
-        .filter_map(|operation| operation.completion)
-    {
+    events.each(|event| {
         let bucket = (Tick::from_ns(event.time).0 / width) as usize;
         let row = match event.kind {
+            EventKind::Invoke => return,
             EventKind::Ok => &mut throughput.ok,
             EventKind::Fail => &mut throughput.fail,
-            EventKind::Info | EventKind::Invoke => &mut throughput.info,
+            EventKind::Info => &mut throughput.info,
         };
         if let Some(cell) = row.get_mut(bucket) {
             *cell += 1;
         }
-    }
+    });
     throughput
 }
 

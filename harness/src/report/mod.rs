@@ -6,6 +6,7 @@
 pub mod bands;
 pub mod course;
 pub mod divergence;
+pub mod drawn;
 pub mod elections;
 pub mod evidence;
 pub mod film;

@@ -6,7 +6,9 @@ use slotquake_checkers::observation::setting::Server;
 use slotquake_checkers::recording::Recording;
 use slotquake_checkers::verdict::{Violation, Word};
 
+use super::bands::bands;
 use super::course::{Sources, Step, course};
+use super::drawn::Drawn;
 use super::evidence::Evidence;
 use super::film::Film;
 use super::ledger::{Ledger, ledger};
@@ -75,13 +77,19 @@ pub struct Model {
 impl Model {
     /// Computes the report.
     pub fn build(recording: &Recording, judgement: &Judgement, about: About<'_>) -> Model {
-        let evidence = &Evidence::of(recording);
+        let ledger = {
+            let nothing = Drawn::default();
+            let evidence = Evidence::of(recording, &nothing);
+            let nodes = evidence.node_index();
+            ledger(recording, &bands(evidence.faults, &nodes, evidence.end()))
+        };
+        let drawn = Drawn::of(&recording.events, &ledger);
+        let evidence = &Evidence::of(recording, &drawn);
         let operations = evidence.operations();
-        let film = Film::of(evidence, &operations);
+        let film = Film::of(evidence, &operations, &recording.events);
         let mut checks = judgement.checks.clone();
         checks.sort_by_key(|check| std::cmp::Reverse(check.verdict));
-        let outages = outages(&operations, &film, evidence);
-        let ledger = ledger(recording, &film.bands);
+        let outages = outages(&recording.events, &film, evidence);
         let violations: Vec<Violation> = judgement
             .checks
             .iter()

@@ -6,12 +6,14 @@
 mod cause;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
-use slotquake_checkers::history::EventKind;
+use slotquake_checkers::history::by_process::ByProcess;
+use slotquake_checkers::history::{EventKind, Events};
 use slotquake_checkers::observation::slots::{SLOT_COUNT, slot_of_key};
 
-use super::evidence::{Evidence, Operation};
+use super::evidence::Evidence;
 use super::film::Film;
 use super::words::seconds;
 
@@ -73,7 +75,7 @@ impl Outage {
 }
 
 /// The outages, longest first.
-pub fn outages(operations: &[Operation<'_>], film: &Film, evidence: &Evidence<'_>) -> Vec<Outage> {
+pub fn outages(events: &Events, film: &Film, evidence: &Evidence<'_>) -> Vec<Outage> {
     let mut ranges: Vec<Range> = Vec::new();
     for cell in &film.cells {
         let is_new = ranges
@@ -83,7 +85,7 @@ pub fn outages(operations: &[Operation<'_>], film: &Film, evidence: &Evidence<'_
             ranges.push(Range::of(cell.first, cell.last));
         }
     }
-    share_out(&mut ranges, operations);
+    share_out(&mut ranges, events);
     let gaps = ranges
         .iter_mut()
         .flat_map(|range| range.gaps(evidence.end()));
@@ -98,41 +100,61 @@ pub fn outages(operations: &[Operation<'_>], film: &Film, evidence: &Evidence<'_
 
 /// A range of slots, and what clients met there.
 #[derive(Debug)]
-struct Range<'a> {
+struct Range {
     first: u16,
     last: u16,
     /// When operations ended ok.
     good: Vec<u64>,
     /// When the others began, and why they ended.
-    bad: Vec<(u64, &'a str)>,
+    bad: Vec<(u64, Why)>,
 }
 
-/// Deals the operations out to the ranges of their slots.
-fn share_out<'a>(ranges: &mut [Range<'a>], operations: &[Operation<'a>]) {
-    let mut range_of: Vec<Option<usize>> = vec![None; usize::from(SLOT_COUNT)];
-    for (number, range) in ranges.iter().enumerate() {
-        range_of[usize::from(range.first)..=usize::from(range.last)].fill(Some(number));
-    }
-    for operation in operations {
-        let Some(key) = &operation.invoke.key else {
-            continue;
-        };
-        let slot = usize::from(slot_of_key(key.as_bytes()));
-        let Some(range) = range_of[slot].and_then(|number| ranges.get_mut(number)) else {
-            continue;
-        };
-        match operation.completion {
-            Some(done) if done.kind == EventKind::Ok => range.good.push(done.time),
-            Some(done) => {
-                let error = done.error.as_deref().unwrap_or("no word");
-                range.bad.push((operation.invoke.time, error));
-            }
-            None => range.bad.push((operation.invoke.time, "no answer")),
+/// What a client was told.
+#[derive(Debug, Clone)]
+enum Why {
+    Error(Arc<str>),
+    NoWord,
+    NoAnswer,
+}
+
+impl Why {
+    fn text(&self) -> &str {
+        match self {
+            Why::Error(error) => error,
+            Why::NoWord => "no word",
+            Why::NoAnswer => "no answer",
         }
     }
 }
 
-impl Range<'_> {
+/// Deals the operations out to the ranges of their slots.
+fn share_out(ranges: &mut [Range], events: &Events) {
+    let mut range_of: Vec<Option<usize>> = vec![None; usize::from(SLOT_COUNT)];
+    for (number, range) in ranges.iter().enumerate() {
+        range_of[usize::from(range.first)..=usize::from(range.last)].fill(Some(number));
+    }
+    // When an operation began, and the range of its slot.
+    let mut open: ByProcess<(u64, usize)> = ByProcess::default();
+    events.each(|event| {
+        if let (EventKind::Invoke, Some(key)) = (event.kind, &event.key) {
+            let slot = usize::from(slot_of_key(key.as_bytes()));
+            if let Some(range) = range_of[slot] {
+                open.insert(event.process, (event.time, range));
+            }
+        } else if let Some((begun, range)) = open.remove(event.process) {
+            match (event.kind, &event.error) {
+                (EventKind::Ok, _) => ranges[range].good.push(event.time),
+                (_, Some(error)) => ranges[range].bad.push((begun, Why::Error(error.clone()))),
+                (_, None) => ranges[range].bad.push((begun, Why::NoWord)),
+            }
+        }
+    });
+    for (begun, range) in open.drain() {
+        ranges[range].bad.push((begun, Why::NoAnswer));
+    }
+}
+
+impl Range {
     fn of(first: u16, last: u16) -> Self {
         Range {
             first,
@@ -154,8 +176,8 @@ impl Range<'_> {
                 .bad
                 .iter()
                 .filter(|(time, _)| (from..to).contains(time));
-            for (_, error) in missed {
-                *errors.entry(kind_of(error)).or_default() += 1;
+            for (_, why) in missed {
+                *errors.entry(kind_of(why.text())).or_default() += 1;
             }
             if !errors.is_empty() {
                 gaps.push(Outage {

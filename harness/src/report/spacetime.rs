@@ -11,6 +11,7 @@ mod svg;
 use slotquake_checkers::history::EventKind;
 use slotquake_checkers::verdict::Violation;
 
+use super::drawn::Share;
 use super::evidence::{Evidence, NS_PER_TICK, Operation};
 use super::film::{DrawnStance, Film};
 use super::lanes::ProcessState;
@@ -408,7 +409,7 @@ fn dots(sources: Sources<'_>, from: u64, to: u64) -> Vec<Dot> {
         })
     });
     let mut dots: Vec<Dot> = ended.collect();
-    if dots.len() > DOTS_MAX {
+    if dots.len() > DOTS_MAX || sources.evidence.share == Share::Part {
         dots.retain(|dot| dot.is_lost);
         thin(&mut dots);
     }

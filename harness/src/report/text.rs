@@ -219,6 +219,15 @@ fn cluster_covered(out: &mut String, model: &Model) {
             healed.unwrap_or_default()
         ),
     );
+    if let (Some(ms), Some(mb)) = (model.timing.judging_cpu_ms, model.timing.memory_mb_max) {
+        line(
+            out,
+            format_args!(
+                "  judging     {ms} ms of CPU time; the harness held {} MB at the most",
+                grouped(mb)
+            ),
+        );
+    }
 }
 
 /// How many acknowledged writes are gone: all kinds of writes, as HI-03 judged them.

@@ -1,5 +1,6 @@
 //! What judges read from files: histories, and every other stream of a recording.
 
+use slotquake_checkers::history::Events;
 use slotquake_checkers::history::edn::{self, Keys};
 use slotquake_checkers::history::format::{Format, collect, each, read};
 use slotquake_checkers::history::jsonl::{HistoryReader, HistoryWriter};
@@ -19,13 +20,24 @@ pub(super) fn lines(input: &[u8]) {
 
 fn history(input: &[u8]) {
     let events: Vec<_> = HistoryReader::new(input).map_while(Result::ok).collect();
+    let mut packed = Events::packing_beyond(0);
+    events.iter().for_each(|event| packed.push(event.clone()));
+    assert!(
+        packed.iter().eq(events.iter().cloned()),
+        "packed and unpacked"
+    );
     let mut writer = HistoryWriter::new(Vec::new()).expect("memory");
     for event in &events {
         writer.write(event).expect("memory");
     }
     let written = writer.finish().expect("memory");
-    let again = read_history(written.as_slice()).expect("a judge reads what it writes");
-    assert_eq!(events, again, "written and read again");
+    let again = read_history(Format::Jsonl, written.as_slice());
+    let again = again.expect("a judge reads what it writes");
+    assert_eq!(
+        again.iter().collect::<Vec<_>>(),
+        events,
+        "written and read again"
+    );
 }
 
 /// Whatever form the bytes have: those that are read one by one are read alike all together.

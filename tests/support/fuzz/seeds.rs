@@ -67,7 +67,7 @@ fn histories() -> Vec<Vec<u8>> {
         "lifecycle.jsonl",
     ] {
         let mut cut = sample.clone();
-        cut.events.truncate(12);
+        cut.events.unpacked().truncate(12);
         cut.views.truncate(2);
         cut.faults.truncate(4);
         let mut found = Vec::new();
@@ -80,9 +80,9 @@ fn histories() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = files.into_iter().map(|(_, bytes)| bytes).collect();
     let mut binary = BinaryWriter::new(Vec::new()).expect("memory");
     let mut text = Vec::new();
-    for event in &sample.events[..12] {
-        binary.write(event).expect("memory");
-        edn::write(&mut text, event).expect("memory");
+    for event in sample.events.iter().take(12) {
+        binary.write(&event).expect("memory");
+        edn::write(&mut text, &event).expect("memory");
     }
     seeds.extend([binary.finish().expect("memory"), text]);
     seeds.push(

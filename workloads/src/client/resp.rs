@@ -110,12 +110,29 @@ impl RespParser {
 
 /// Appends a request, a command's argument list, as the bytes of the wire.
 pub fn encode(args: &[Bytes], out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
+    put_length(b'*', args.len(), out);
     for arg in args {
-        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        put_length(b'$', arg.len(), out);
         out.extend_from_slice(arg);
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// A line with a length; written for each argument of each request, so nothing is allocated.
+fn put_length(kind: u8, length: usize, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let (mut at, mut rest) = (digits.len(), length);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.push(kind);
+    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(b"\r\n");
 }
 
 struct Cursor<'a> {
@@ -135,7 +152,7 @@ macro_rules! whole {
     };
 }
 
-impl Cursor<'_> {
+impl<'a> Cursor<'a> {
     fn value(&mut self, depth: usize) -> Parsed<RespValue> {
         if depth > DEPTH_MAX {
             return Err(RespError::Depth);
@@ -171,12 +188,17 @@ impl Cursor<'_> {
     }
 
     fn line(&mut self) -> Parsed<String> {
+        let line = whole!(self.bytes_of_line());
+        Ok(Some(String::from_utf8_lossy(line).into_owned()))
+    }
+
+    fn bytes_of_line(&mut self) -> Parsed<&'a [u8]> {
         let rest = &self.bytes[self.position..];
         let window = &rest[..rest.len().min(LINE_BYTES_MAX)];
         match window.windows(2).position(|pair| pair == b"\r\n") {
             Some(length) => {
                 self.position += length + 2;
-                Ok(Some(String::from_utf8_lossy(&rest[..length]).into_owned()))
+                Ok(Some(&rest[..length]))
             }
             None if rest.len() >= LINE_BYTES_MAX => Err(RespError::Line),
             None => Ok(None),
@@ -184,10 +206,15 @@ impl Cursor<'_> {
     }
 
     fn integer(&mut self) -> Parsed<i64> {
-        let line = whole!(self.line());
-        match line.parse() {
-            Ok(value) => Ok(Some(value)),
-            Err(_) => Err(RespError::Integer(line)),
+        let line = whole!(self.bytes_of_line());
+        let value = std::str::from_utf8(line)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        match value {
+            Some(value) => Ok(Some(value)),
+            None => Err(RespError::Integer(
+                String::from_utf8_lossy(line).into_owned(),
+            )),
         }
     }
 

@@ -247,13 +247,13 @@ fn damage_is_refused_with_its_place_and_the_reason() {
         ),
         (
             Format::Binary,
-            b"SLQH\x01\x00\x00",
-            "line 1: cannot be read",
+            b"SLQH\x02\x09\x00",
+            "line 1: binary: a block of no known length",
         ),
         (
             Format::Binary,
-            b"SLQH\x02",
-            "line 0: binary: not a binary history",
+            b"SLQH\x01",
+            "line 0: binary: version 1 of the form",
         ),
     ];
     for (format, bytes, expected) in cases {

@@ -307,7 +307,11 @@ fn a_replica_catches_up_at_rest() {
 fn a_redirection_names_the_slot_of_the_key() {
     let redirected = |hops: &[usize], error: Option<&str>| {
         let mut recording = RecordingBuilder::good().build();
-        let last = recording.events.last_mut().expect("a completion");
+        let last = recording
+            .events
+            .unpacked()
+            .last_mut()
+            .expect("a completion");
         last.hops = hops.iter().map(|node| name(*node)).collect();
         last.error = error.map(Into::into);
         last.node = Some(name(2));

@@ -37,7 +37,11 @@ fn clients_are_let_go_after_the_pause() {
         run.calm(100, 4000);
         run.write(1500, 0, "{06S}r", 1, 1);
         let mut recording = run.build();
-        let last = recording.events.last_mut().expect("a completion");
+        let last = recording
+            .events
+            .unpacked()
+            .last_mut()
+            .expect("a completion");
         (last.kind, last.time) = (EventKind::Info, at * MILLISECOND);
         paused(&mut recording, 1000, 2000);
         check(&recording, "MF-02")

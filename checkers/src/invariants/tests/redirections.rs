@@ -24,7 +24,11 @@ fn read_that(change: impl Fn(&mut Recording)) -> Recording {
 
 fn answered_moved(node: usize, words: &str) -> Recording {
     read_that(|recording| {
-        let end = recording.events.last_mut().expect("a completion");
+        let end = recording
+            .events
+            .unpacked()
+            .last_mut()
+            .expect("a completion");
         (end.node, end.error) = (Some(name(node)), Some(words.into()));
     })
 }
@@ -69,7 +73,11 @@ fn open_until(recording: &mut Recording, end_ms: u64) {
 
 fn sent_on(hops: &[usize], open_ms: u64) -> Word {
     let recording = read_that(|recording| {
-        let end = recording.events.last_mut().expect("a completion");
+        let end = recording
+            .events
+            .unpacked()
+            .last_mut()
+            .expect("a completion");
         end.hops = hops.iter().map(|node| name(*node)).collect();
         end.node = Some(name(2));
         open_until(recording, open_ms);
@@ -101,7 +109,7 @@ fn a_client_that_was_sent_by_ask_begins_at_the_source_again() {
         run.op(1600, 5, 0, f, KEY, int(2), Ends::Ok(int(2)));
         let mut recording = run.build();
         open_until(&mut recording, 3000);
-        let ends = recording.events.iter_mut().skip(1).step_by(2);
+        let ends = recording.events.unpacked().iter_mut().skip(1).step_by(2);
         for (event, hops) in ends.zip([&[1][..], hops]) {
             event.hops = hops.iter().map(|node| name(*node)).collect();
             event.node = Some(name(2));
@@ -118,7 +126,11 @@ fn served(hops: &[usize], by: usize) -> Word {
     run.calm(100, 3000);
     run.read(1500, 0, KEY, int(7), by);
     let mut recording = run.build();
-    let end = recording.events.last_mut().expect("a completion");
+    let end = recording
+        .events
+        .unpacked()
+        .last_mut()
+        .expect("a completion");
     end.hops = hops.iter().map(|node| name(*node)).collect();
     open_until(&mut recording, 3000);
     word(&recording, "RD-06")

@@ -194,7 +194,12 @@ fn lost(is_refused_at: Option<u64>) -> RecordingBuilder {
     match is_refused_at {
         Some(at) => {
             run.op(at, 5, 0, Function::Write, "{06S}r", int(1), Ends::Fail);
-            let last = run.recording.events.last_mut().expect("a completion");
+            let last = run
+                .recording
+                .events
+                .unpacked()
+                .last_mut()
+                .expect("a completion");
             last.node = Some(name(2));
             last.error = Some("CLUSTERDOWN The cluster is down".into());
         }
@@ -228,7 +233,12 @@ fn a_refusal_is_excused_by_another_fault_or_a_missing_replica() {
     disturbed.fault(9000, 2, FaultKind::Pause, FaultPhase::Installed, 3);
     assert_eq!(word(&disturbed.build(), "ST-05"), Word::Undecided);
     let mut by_itself = lost(Some(10_900)).build();
-    by_itself.events.last_mut().expect("a completion").node = Some(name(1));
+    by_itself
+        .events
+        .unpacked()
+        .last_mut()
+        .expect("a completion")
+        .node = Some(name(1));
     assert_eq!(word(&by_itself, "ST-05"), Word::Undecided);
     let mut alone = lost(Some(10_900));
     alone.lifecycle(1000, 4, LifecycleKind::Killed);
@@ -250,7 +260,7 @@ fn a_cluster_left_alone_stays_quiet() {
     entry(view.expect("a view"), 5).flags = "slave,fail?".into();
     assert_eq!(word(&suspecting, "ST-07"), Word::Violated);
     let mut refused = good.clone();
-    refused.events[1].error = Some("CLUSTERDOWN The cluster is down".into());
+    refused.events.unpacked()[1].error = Some("CLUSTERDOWN The cluster is down".into());
     assert_eq!(word(&refused, "ST-07"), Word::Violated);
     let mut busy = refused;
     busy.setting.canary_delay_ms = 300;

@@ -5,13 +5,13 @@ use std::io::{BufWriter, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use slotquake_checkers::history::Event;
 use slotquake_checkers::history::binary::BinaryWriter;
 use slotquake_checkers::history::compact::Log;
 use slotquake_checkers::history::edn::{self, Keys};
 use slotquake_checkers::history::format::{self, Format};
 use slotquake_checkers::history::jsonl::HistoryWriter;
-use slotquake_checkers::recording::HISTORY;
+use slotquake_checkers::history::{self, Event};
+use slotquake_checkers::recording::{HISTORY, HISTORY_BINARY, READY_MAX};
 
 use super::super::console;
 use super::super::exit::{Exit, Failure};
@@ -56,6 +56,20 @@ struct Opened {
     input: Box<dyn Read>,
 }
 
+/// The events of a bare history, packed if they are many; `-` is stdin.
+///
+/// # Errors
+/// Which file and why, and the line.
+pub fn gather(path: &Path, options: &HistoryOptions) -> Result<history::Events, Failure> {
+    let opened = Opened::new(path, options)?;
+    let mut events = history::Events::packing_beyond(READY_MAX);
+    let read = format::each(opened.format, opened.keys, opened.input, |event| {
+        events.push(event.clone());
+    });
+    read.map_err(|error| Failure::bad_input(format!("{}: {error}", opened.name)))?;
+    Ok(events)
+}
+
 /// Opens a history, or that of a recording; `-` is stdin.
 ///
 /// # Errors
@@ -81,7 +95,7 @@ pub fn collect(path: &Path, options: &HistoryOptions) -> Result<Log, Failure> {
 
 impl Opened {
     fn new(path: &Path, options: &HistoryOptions) -> Result<Opened, Failure> {
-        let within = path.is_dir().then(|| path.join(HISTORY));
+        let within = path.is_dir().then(|| history_within(path));
         let path = within.as_deref().unwrap_or(path);
         let unreadable =
             |error| Failure::bad_input(format!("{} cannot be read: {error}", path.display()));
@@ -109,6 +123,15 @@ impl Opened {
             name: path.display().to_string(),
             input: Box::new(Cursor::new(beginning).chain(input)),
         })
+    }
+}
+
+/// The history of a recording, in the form it has.
+fn history_within(folder: &Path) -> PathBuf {
+    let binary = folder.join(HISTORY_BINARY);
+    match binary.exists() {
+        true => binary,
+        false => folder.join(HISTORY),
     }
 }
 

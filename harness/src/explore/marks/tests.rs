@@ -247,9 +247,9 @@ fn moved_and_then_ask_is_told_from_either_alone() {
     let mut recording = play(|plan| plan.faults.clear());
     let slot = |key: &str| slot_of_key(key.as_bytes());
     let mut view = recording.views.last().expect("nodes were asked").clone();
-    let mut done = recording.events.iter().rev();
-    let done = done.find(|event| event.kind == EventKind::Ok);
-    let mut event = done.expect("operations succeed").clone();
+    let done = recording.events.iter();
+    let done = done.filter(|event| event.kind == EventKind::Ok);
+    let mut event = done.last().expect("operations succeed");
     let key = event.key.clone().expect("each has a key");
     let mut table = view.table.to_vec();
     for entry in &mut table {

@@ -158,6 +158,8 @@ fn a_run_without_faults_loses_nothing_and_elects_nobody() {
     assert!(!kinds.any(|kind| kind == PacketKind::AuthRequest));
     let errors: Vec<_> = recording
         .events
+        .ready()
+        .expect("few events are not packed")
         .iter()
         .filter_map(|event| event.error.clone())
         .collect();
@@ -214,6 +216,8 @@ fn double_manual_failover(directives: &BTreeMap<String, String>) -> Recording {
 fn lost_elements(recording: &Recording) -> usize {
     let ok = recording
         .events
+        .ready()
+        .expect("few events are not packed")
         .iter()
         .filter(|event| event.kind == EventKind::Ok);
     let (reads, adds): (Vec<_>, Vec<_>) = ok.partition(|event| event.f == Function::Read);

@@ -180,8 +180,11 @@ fn sized(number: Bytes, bytes_min: u32) -> Bytes {
     if missing == 0 || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return number;
     }
-    let sign = &number[..number.len() - digits.len()];
-    [sign, &b"0".repeat(missing), digits].concat().into()
+    let mut sized = Vec::with_capacity(bytes_min as usize);
+    sized.extend_from_slice(&number[..number.len() - digits.len()]);
+    sized.resize(sized.len() + missing, b'0');
+    sized.extend_from_slice(digits);
+    sized.into()
 }
 
 fn part(value: &Value, at: usize) -> &Value {
