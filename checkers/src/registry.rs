@@ -24,9 +24,9 @@ use crate::invariants::{
     roles_settle, serves_own_slots, shard_messages_stay, slot_maps_agree,
     slots_move_by_newer_claims, stale_claims_are_answered, starts_after_a_kill, state_follows_view,
     stops_serving_when_down, strangers_stay_out, suspects_are_told, suspicion_comes_in_time,
-    suspicion_needs_silence, updates_are_truthful, voter_owns_slots, votes_against_failed_masters,
-    votes_are_durable, votes_are_for_the_present, votes_are_spaced, wait_counts_who_has_it,
-    writes_wait_for_failover,
+    suspicion_needs_silence, takeovers_take_an_epoch, told_epochs_are_kept, updates_are_truthful,
+    voter_owns_slots, votes_against_failed_masters, votes_are_durable, votes_are_for_the_present,
+    votes_are_spaced, wait_counts_who_has_it, writes_wait_for_failover,
 };
 
 /// The checkers, in the order in which they are reported.
@@ -67,6 +67,7 @@ pub const CHECKERS: &[Entry] = &[
     promotion_takes_every_slot::ENTRY,
     promotions_are_told::ENTRY,
     catches_up_first::ENTRY,
+    takeovers_take_an_epoch::ENTRY,
     writes_wait_for_failover::ENTRY,
     suspicion_needs_silence::ENTRY,
     suspicion_comes_in_time::ENTRY,
@@ -82,6 +83,7 @@ pub const CHECKERS: &[Entry] = &[
     every_slot_is_owned::ENTRY,
     roles_settle::ENTRY,
     updates_are_truthful::ENTRY,
+    told_epochs_are_kept::ENTRY,
     stale_claims_are_answered::ENTRY,
     replicas_own_nothing::ENTRY,
     ids_are_stable::ENTRY,

@@ -1,13 +1,14 @@
 //! MF-08: the replica of a manual failover stands only once it has all of its master's data.
 //!
 //! After MFSTART the master's headers say PAUSED and show its final offset. The request for votes
-//! must show exactly that offset.
+//! must show exactly that offset; before any such header there must be none.
 
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
+use crate::observation::bounds::MILLISECOND;
 use crate::observation::{NodeName, Packet, PacketKind, Setting};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -21,8 +22,8 @@ pub const ENTRY: Entry = Entry {
     evidence: Evidence::Cluster,
     help: "CLUSTER FAILOVER makes the master pause and tell its final offset; the replica asks \
            for votes when it has processed exactly as much. A request for votes that shows \
-           another offset than the PAUSED headers since its MFSTART gives away the writes in \
-           between.",
+           another offset than the PAUSED headers since its MFSTART, or that comes before the \
+           first of them, gives away the writes in between.",
     make: || Box::new(CatchesUpFirst::default()),
 };
 
@@ -31,6 +32,8 @@ pub const ENTRY: Entry = Entry {
 pub struct CatchesUpFirst {
     /// Replicas that asked their master to pause.
     waiting: BTreeMap<NodeName, Waiting>,
+    /// When a master last said PAUSED to a replica, ns.
+    paused: BTreeMap<(NodeName, NodeName), u64>,
     tally: Tally,
 }
 
@@ -61,12 +64,21 @@ impl Checker for CatchesUpFirst {
 impl CatchesUpFirst {
     fn note(&mut self, packet: &Packet) {
         if packet.kind == PacketKind::MfStart {
+            let pair = (packet.to.clone(), packet.from.clone());
+            let paused_at = self.paused.get(&pair).copied();
+            // A header of an earlier pause may still be on its way.
+            let may_be_told = paused_at.is_some_and(|at| packet.time < at + UNDER_WAY);
             let waiting = Waiting {
                 master: packet.to.clone(),
                 offsets: Vec::new(),
+                may_be_told,
             };
             self.waiting.insert(packet.from.clone(), waiting);
             return;
+        }
+        if packet.header.is_paused() {
+            let pair = (packet.from.clone(), packet.to.clone());
+            self.paused.insert(pair, packet.time);
         }
         if self.waiting.is_empty() {
             return;
@@ -74,6 +86,7 @@ impl CatchesUpFirst {
         if let Some(waiting) = self.waiting.get_mut(&packet.to) {
             let is_told = packet.header.is_paused() && waiting.master == packet.from;
             let is_news = waiting.offsets.last() != Some(&packet.header.offset);
+            waiting.may_be_told |= is_told;
             if is_told && is_news && packet.delivered.is_some() {
                 waiting.offsets.push(packet.header.offset);
             }
@@ -87,19 +100,21 @@ impl CatchesUpFirst {
         let Some(waiting) = self.waiting.get(&request.from) else {
             return;
         };
-        // An automatic election waits for nobody, and without an answer nothing is known.
-        if !request.header.has_force_ack() || waiting.offsets.is_empty() {
+        // An automatic election waits for nobody, and of an answer that was not seen to arrive
+        // nothing is known.
+        let first = waiting.offsets.first();
+        if !request.header.has_force_ack() || (first.is_none() && waiting.may_be_told) {
             return;
         }
         self.tally.examined += 1;
-        let offset = request.header.offset;
-        if waiting.offsets.contains(&offset) {
-            return;
-        }
-        let what = format!(
-            "asks for votes at offset {offset}, while its master {} paused at {}",
-            waiting.master, waiting.offsets[0]
-        );
+        let (offset, master) = (request.header.offset, &waiting.master);
+        let what = match first {
+            Some(_) if waiting.offsets.contains(&offset) => return,
+            Some(first) => format!(
+                "asks for votes at offset {offset}, while its master {master} paused at {first}"
+            ),
+            None => format!("asks for votes before its master {master} says that it paused"),
+        };
         let finding = finding("MF-08", request.time, &request.from, what);
         self.tally.findings.push(finding);
         self.waiting.remove(&request.from);
@@ -112,4 +127,9 @@ struct Waiting {
     master: NodeName,
     /// Offsets that PAUSED headers told it.
     offsets: Vec<u64>,
+    /// Whether a PAUSED header was sent to it that it can have by now.
+    may_be_told: bool,
 }
+
+/// No header is on its way for longer, ns.
+const UNDER_WAY: u64 = 30_000 * MILLISECOND;

@@ -1,13 +1,14 @@
 //! RS-02: a node that was forgotten is not taken back from gossip for a minute.
 //!
-//! Who was told CLUSTER FORGET and shows the node no more in a view must not show it again as long
-//! as the id is on its blacklist. A MEET, which ends the act, or a restart brings it back.
+//! Who was told CLUSTER FORGET, and said OK or shows the node no more in a view, must not show it
+//! as long as the id is on its blacklist. A MEET, which ends the act, or a restart brings it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::bounds::MILLISECOND;
+use crate::observation::slot_acts::Exchange;
 use crate::observation::{Fault, FaultKind, FaultPhase, NodeId, NodeName, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::{Findings, Verdict};
@@ -29,6 +30,8 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct ForgottenStayAway {
     forgotten: BTreeMap<u32, Forgotten>,
+    /// Who said OK to which of these orders, and when, ns.
+    obeyed: BTreeMap<(u32, NodeName), u64>,
     /// Whether identities changed by other acts.
     is_muddled: bool,
     examined: u64,
@@ -61,6 +64,7 @@ impl Checker for ForgottenStayAway {
                 for forgotten in self.forgotten.values_mut() {
                     forgotten.without.remove(&lifecycle.node);
                 }
+                self.obeyed.retain(|(_, node), _| *node != lifecycle.node);
             }
             Happening::Packet(_) | Happening::Op(_) => {}
         }
@@ -88,6 +92,13 @@ impl ForgottenStayAway {
         let changes_ids = matches!(fault.kind, FaultKind::Reset | FaultKind::ReplaceNode);
         self.is_muddled |= changes_ids && is_done;
         if fault.kind != FaultKind::Forget {
+            return;
+        }
+        if let Some(order) = Exchange::of(fault) {
+            if is_obeyed(order) {
+                self.obeyed
+                    .insert((fault.id, order.node.clone()), order.answered);
+            }
             return;
         }
         match &fault.phase {
@@ -118,10 +129,12 @@ impl ForgottenStayAway {
     }
 
     fn look(&mut self, view: &View) {
-        for forgotten in self.forgotten.values_mut() {
+        for (fault, forgotten) in &mut self.forgotten {
             if view.node == forgotten.name || view.asked < forgotten.begun {
                 continue;
             }
+            let obeyed = self.obeyed.get(&(*fault, view.node.clone()));
+            let is_obeyed = obeyed.is_some_and(|at| view.asked > at + CARRIED_OUT);
             let mut table = view.table.iter();
             let is_there = table.any(|entry| entry.id == forgotten.id);
             match is_there {
@@ -129,7 +142,7 @@ impl ForgottenStayAway {
                     self.examined += 1;
                     forgotten.without.insert(view.node.clone());
                 }
-                true if forgotten.without.contains(&view.node) => {
+                true if is_obeyed || forgotten.without.contains(&view.node) => {
                     forgotten.again.push((view.node.clone(), view.asked));
                 }
                 true => {}
@@ -138,5 +151,13 @@ impl ForgottenStayAway {
     }
 }
 
+/// Whether a node said OK to CLUSTER FORGET.
+fn is_obeyed(order: Exchange<'_>) -> bool {
+    let words = order.words.to_ascii_lowercase();
+    words.starts_with("cluster forget ") && order.reply.starts_with('+')
+}
+
+/// What was answered so long ago was carried out, whichever way the question took, ns.
+const CARRIED_OUT: u64 = 200 * MILLISECOND;
 /// The blacklist's time, and a second less for what is between an order and its record, ns.
 const BLACKLISTED: u64 = 59_000 * MILLISECOND;

@@ -72,6 +72,8 @@ pub mod strangers_stay_out;
 pub mod suspects_are_told;
 pub mod suspicion_comes_in_time;
 pub mod suspicion_needs_silence;
+pub mod takeovers_take_an_epoch;
+pub mod told_epochs_are_kept;
 pub mod updates_are_truthful;
 pub mod voter_owns_slots;
 pub mod votes_against_failed_masters;

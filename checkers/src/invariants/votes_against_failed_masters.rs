@@ -71,9 +71,13 @@ impl VotesAgainstFailedMasters {
         if let (Some(master), Some(seen), false) = (master, seen, packet.header.has_force_ack())
             && let Some(is_failed) = seen.is_failed(&master)
         {
+            // VO-04: what counts is whose replica it is in the voter's table, which may be behind.
+            let candidate = seen.entry(&packet.header.sender);
+            let known_master = candidate.and_then(|candidate| candidate.master.as_ref());
+            let known_failed = known_master.and_then(|known| seen.is_failed(known));
             let request = Request {
                 master,
-                is_failed,
+                is_failed: is_failed || known_failed == Some(true),
                 since: seen.asked,
             };
             self.requests.insert(ends, request);

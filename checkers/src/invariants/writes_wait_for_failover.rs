@@ -9,11 +9,12 @@
 use std::collections::BTreeMap;
 
 use super::bus_evidence::{Completeness, Tally};
-use super::evidence::finding;
+use super::evidence::{finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Function, Operation, Outcome};
 use crate::observation::{
-    Fault, FaultKind, FaultPhase, NodeName, Packet, Setting, bounds::MILLISECOND, bounds::seconds,
+    Bounds, Fault, FaultKind, FaultPhase, NodeName, Packet, PacketKind, Setting,
+    bounds::MILLISECOND, bounds::seconds,
 };
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -27,9 +28,9 @@ pub const ENTRY: Entry = Entry {
     evidence: Evidence::Cluster,
     help: "A manual failover loses nothing because the old master holds back writes until the \
            new one has them all. So it acknowledges no write between two headers that say \
-           PAUSED; and when it says so no more, by success or after 5 s, clients are let go: a \
-           write that still hangs there half a second later, with no other fault since the pause \
-           began, is a violation as well.",
+           PAUSED; it says so for 5 s at most after it was asked; and when it says so no more, \
+           clients are let go: a write that still hangs there half a second later, with no other \
+           fault since the pause began, is a violation as well.",
     make: || Box::new(WritesWaitForFailover::default()),
 };
 
@@ -37,12 +38,16 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct WritesWaitForFailover {
     pauses: BTreeMap<NodeName, Pause>,
+    /// When each master was last asked to pause, ns.
+    asked: BTreeMap<NodeName, u64>,
     /// Writes acknowledged since the last PAUSED header: a violation if there is another.
     acknowledged: BTreeMap<NodeName, (u64, u64)>,
     /// Other faults in force, and when the last one ended, ns.
     faults: BTreeMap<u32, ()>,
     last_fault_at: u64,
     hangs: Vec<(NodeName, u64, u64)>,
+    /// Masters that still said PAUSED after its time: who was asked when, and the last time, ns.
+    overdue: BTreeMap<(NodeName, u64), u64>,
     tally: Tally,
 }
 
@@ -75,7 +80,7 @@ impl Checker for WritesWaitForFailover {
         }
     }
 
-    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
         let is_slow = setting.too_slow_to_time().is_some();
         let hangs = std::mem::take(&mut self.hangs);
         for (node, ended, time) in hangs.into_iter().filter(|_| !is_slow) {
@@ -87,6 +92,20 @@ impl Checker for WritesWaitForFailover {
                 .findings
                 .push(finding("MF-11", time, &node, what));
         }
+        let slack = Bounds::of(setting).slack;
+        for ((node, asked), last) in std::mem::take(&mut self.overdue) {
+            let lasts = last - asked;
+            let is_excused = is_slow || is_paused_within(scene, &node, asked, last);
+            if lasts > PAUSED_MAX + slack && !is_excused {
+                let what = format!(
+                    "is still paused for a manual failover {} after it was asked to",
+                    seconds(lasts)
+                );
+                self.tally
+                    .findings
+                    .push(finding("MF-11", last, &node, what));
+            }
+        }
         self.tally.conclude(
             setting,
             Completeness::Helpful,
@@ -97,6 +116,10 @@ impl Checker for WritesWaitForFailover {
 
 impl WritesWaitForFailover {
     fn note_header(&mut self, packet: &Packet) {
+        if packet.kind == PacketKind::MfStart {
+            let asked = packet.delivered.unwrap_or(packet.time);
+            self.asked.insert(packet.to.clone(), asked);
+        }
         let is_paused = packet.header.is_paused() && packet.header.is_master();
         if !is_paused && self.pauses.is_empty() {
             return;
@@ -106,6 +129,11 @@ impl WritesWaitForFailover {
         match (is_paused, pause) {
             (true, Some(pause)) if pause.ended.is_none() => {
                 pause.last = packet.time;
+                let asked = self.asked.get(node).copied();
+                let asked = asked.filter(|asked| packet.time > asked + PAUSED_MAX);
+                if let Some(asked) = asked {
+                    self.overdue.insert((node.clone(), asked), packet.time);
+                }
                 // A header made before the pause was over may leave after the first reply.
                 let is_settled = |(_, done): &(u64, u64)| packet.time > done.saturating_add(TURN);
                 if self.acknowledged.get(node).is_some_and(is_settled)
@@ -192,6 +220,8 @@ struct Pause {
     /// The first header that does not say so any more.
     ended: Option<u64>,
 }
+/// MF-05, MF-11: after it was asked a master is paused no longer, ns.
+const PAUSED_MAX: u64 = 5000 * MILLISECOND;
 /// After the end of the pause every client has its answer by then, ns.
 const LET_GO: u64 = 500 * MILLISECOND;
 /// After this time a hanging write has other reasons, ns: MF-05 pauses for 10 s at most.

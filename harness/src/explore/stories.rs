@@ -2,14 +2,15 @@
 //!
 //! Some rules are put to the test only by a coincidence: a candidate that is cut off between the
 //! failure and its promotion, a replica whose data is old when its master fails, two candidates in
-//! one moment. A share of a campaign's seeds therefore plays one of these, with times and nodes
-//! drawn. A story is a script like any other: it replays, and shrinks.
+//! one moment. Every third seed of a campaign therefore plays one of these, in turn, with times and
+//! nodes drawn. A story is a script like any other: it replays, and shrinks.
 //!
 //! Pure. Nodes are named as a script names them: `n1` to `nM` are the masters, then come the first
 //! replicas, then the second ones.
 
 mod clocks;
 mod moments;
+mod news;
 mod paths;
 mod shards;
 mod stage;
@@ -40,16 +41,30 @@ const STORIES: &[fn(&mut Stage)] = &[
     paths::torn_paths,
     paths::two_apart,
     clocks::wrong_clocks,
+    news::epochs_unheard,
+    news::claim_unheard,
+    news::two_answers,
+    news::request_under_way,
+    news::forgotten_by_some,
 ];
 
-/// The plan with one of the stories instead of drawn faults.
+/// Whether a seed plays a story.
+pub fn is_told_in(seed: u64) -> bool {
+    seed.is_multiple_of(STORY_EVERY)
+}
+
+/// The plan with the story whose turn it is instead of drawn faults: as many seeds as there are
+/// stories tell each of them once.
 pub fn with_story(plan: Plan) -> Plan {
-    let mut rng = Rng::named(plan.seed, "story");
-    let story = rng.pick(STORIES).copied();
+    let rng = Rng::named(plan.seed, "story");
+    let turn = plan.seed / STORY_EVERY % STORIES.len() as u64;
     let mut stage = Stage::new(plan, rng);
-    story.expect("there are stories")(&mut stage);
+    STORIES[turn as usize](&mut stage);
     stage.told()
 }
+
+/// From one seed with a story to the next.
+const STORY_EVERY: u64 = 3;
 
 /// One master stands still again and again, hardly longer than the node timeout: it is suspected by
 /// some, cleared, and suspected by others (FD-04, FD-06, FD-14).

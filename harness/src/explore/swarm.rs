@@ -112,7 +112,7 @@ impl Source {
             },
             ..given.fixed(seed)
         };
-        let plan = self.with_story(plan, dice, is_calm);
+        let plan = self.with_story(plan, is_calm);
         // What was asked for in vain is refused, what was drawn in vain is drawn less.
         match given.replicas {
             Some(_) if !given.load.is_usual() => plan,
@@ -123,9 +123,8 @@ impl Source {
         }
     }
 
-    fn with_story(&self, plan: Plan, dice: Dice, is_calm: bool) -> Plan {
-        let has_story = dice.within("story", 1, 100) <= STORY_PERCENT;
-        match has_story && !is_calm && self.given.leaves_the_course_open() {
+    fn with_story(&self, plan: Plan, is_calm: bool) -> Plan {
+        match stories::is_told_in(plan.seed) && !is_calm && self.given.leaves_the_course_open() {
             true => self.given.kept_in(stories::with_story(plan)),
             false => plan,
         }
@@ -328,8 +327,6 @@ const JITTERS_US: [u64; 4] = [1, 500, 2_000, 10_000];
 const UNEVEN_US: [u64; 4] = [0, 500, 3_000, 10_000];
 /// Seeds whose load asks for a certain thing, of 100.
 const LOAD_PERCENT: u64 = 20;
-/// Seeds with a story instead of drawn faults, of 100.
-const STORY_PERCENT: u64 = 25;
 /// Seeds without faults, of 100.
 const CALM_PERCENT: u64 = 5;
 /// Disturbed seeds with more than five masters, of 100.

@@ -2,7 +2,7 @@
 //! not take it back on hearsay for a minute (RS-02), and newer servers make the others forget it as
 //! long (RS-04): the heal waits until the minute is over.
 
-use slotquake_checkers::observation::FaultKind;
+use slotquake_checkers::observation::{FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
 use super::order::Order;
@@ -23,7 +23,14 @@ pub const NEMESIS: Nemesis = Nemesis {
 /// Share of replicas that everybody forgets, percent.
 const ALL_PERCENT: u64 = 50;
 /// How long who forgot a node does not take it back, and a little, ms.
-const BLACKLISTED_MS: u64 = 60_500;
+pub const BLACKLISTED_MS: u64 = 60_500;
+
+/// The commands that make a node forget this one, and meet it again.
+pub fn orders_about(name: &NodeName) -> (String, String) {
+    let forget = format!("CLUSTER FORGET {{was:{name}}}");
+    let meet = format!("CLUSTER MEET {{ip:{name}}} {{port:{name}}} {{bus:{name}}}");
+    (forget, meet)
+}
 
 fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
     let replicas = picture.strikable_replicas();
@@ -42,8 +49,7 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         }
     }
     let name = &replica.name;
-    let forget = format!("CLUSTER FORGET {{was:{name}}}");
-    let meet = format!("CLUSTER MEET {{ip:{name}}} {{port:{name}}} {{bus:{name}}}");
+    let (forget, meet) = orders_about(name);
     Ok(Strike {
         targets: vec![name.clone()],
         note: format!(

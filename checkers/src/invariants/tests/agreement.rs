@@ -213,6 +213,54 @@ fn a_forgotten_node_is_not_taken_back() {
     assert_eq!(shown_again(2000), Word::Violated);
 }
 
+/// Proves RS-02: also where no view fell between.
+#[test]
+fn who_said_that_it_forgot_a_node_does_not_show_it() {
+    let told = |reply: &str, view_lost: bool| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 4000);
+        let mut recording = run.build();
+        let answer = crate::observation::Fault {
+            targets: vec![name(2)],
+            note: format!("CLUSTER FORGET {}", id(5)),
+            ..act(1000, FaultPhase::Answered(reply.into()))
+        };
+        let begun = act(1001, FaultPhase::Installed);
+        recording.faults = vec![answer, begun, act(3000, FaultPhase::Healed)];
+        let views = recording.views.iter_mut();
+        let of_n2 = views.filter(|view| view.node == name(2) && view_lost);
+        for view in of_n2.filter(|view| view.time > 1000 * MILLISECOND) {
+            Arc::make_mut(&mut view.table).remove(4);
+        }
+        word(&recording, "RS-02")
+    };
+    assert_eq!(told("+OK", true), Word::Held);
+    assert_eq!(told("+OK", false), Word::Violated);
+    assert_eq!(told("-ERR Unknown node", false), Word::Undecided);
+}
+
+/// Proves UP-13, EP-02.
+#[test]
+fn a_told_epoch_is_not_forgotten_for_an_older_one() {
+    let shown = |epoch: u64, about: usize| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 1000);
+        run.packet(1000, 2, 3, PacketKind::Update);
+        let update = run.recording.packets.last_mut().expect("it was sent");
+        update.body = Body::Owner {
+            id: id(about),
+            config_epoch: 9,
+            slots: "0".parse().expect("a slot"),
+        };
+        run.node(1).config_epoch = epoch;
+        run.calm(1100, 2000);
+        word(&run.build(), "UP-13")
+    };
+    assert_eq!(shown(9, 1), Word::Held);
+    assert_eq!(shown(8, 1), Word::Violated);
+    assert_eq!(shown(8, 3), Word::Undecided, "about the hearer itself");
+}
+
 fn act(at: u64, phase: FaultPhase) -> crate::observation::Fault {
     crate::observation::Fault {
         time: at * MILLISECOND,

@@ -37,6 +37,25 @@ fn a_vote_against_a_master_that_works_is_wrong() {
     assert_eq!(word(&run.build(), "VT-05"), Word::Undecided);
 }
 
+/// Proves VT-05, VO-04: the voter has not heard yet that the candidate has another master.
+#[test]
+fn a_vote_goes_by_the_master_in_the_table_of_the_voter() {
+    let mut run = RecordingBuilder::cluster(Server::Reference);
+    run.calm(100, 2000);
+    run.request_and_vote(2000, 4, 4, &[2]);
+    let mut recording = run.build();
+    for view in recording
+        .views
+        .iter_mut()
+        .filter(|view| view.node == name(2))
+    {
+        let table = Arc::make_mut(&mut view.table);
+        table[3].master = Some(id(3));
+        table[2].flags = "master,fail".into();
+    }
+    assert_eq!(word(&recording, "VT-05"), Word::Held);
+}
+
 /// Proves VT-06, VT-10.
 #[test]
 fn votes_and_attempts_of_one_shard_are_spaced() {

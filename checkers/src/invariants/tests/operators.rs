@@ -69,6 +69,59 @@ fn a_manual_failover_begins_at_the_offset_of_the_master() {
     assert_eq!(stood_at(90), Word::Violated);
 }
 
+/// Proves MF-08: whatever its offset, it waits for its master to pause.
+#[test]
+fn a_manual_failover_waits_for_the_pause() {
+    let stood = |arrives: Option<bool>| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 1000);
+        run.packet(1000, 4, 1, PacketKind::MfStart);
+        if let Some(arrives) = arrives {
+            run.packet(1001, 1, 4, PacketKind::Ping);
+            let told = run.recording.packets.last_mut().expect("it was sent");
+            told.header.message_flags = 1;
+            told.delivered = told.delivered.filter(|_| arrives);
+        }
+        run.request_and_vote(1010, 4, 4, &[2, 3]);
+        run.force_last_request();
+        word(&run.build(), "MF-08")
+    };
+    assert_eq!(stood(None), Word::Violated);
+    assert_eq!(stood(Some(true)), Word::Held);
+    assert_eq!(stood(Some(false)), Word::Undecided);
+}
+
+/// Proves MF-11, MF-05.
+#[test]
+fn a_pause_ends_by_itself() {
+    let paused_until = |until: u64| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 8000);
+        run.packet(990, 4, 1, PacketKind::MfStart);
+        let mut recording = run.build();
+        paused(&mut recording, 1000, until);
+        check(&recording, "MF-02")
+    };
+    assert_eq!(paused_until(6200).verdict, Word::Held);
+    assert_eq!(paused_until(7000).violations[0].clause, "MF-11");
+}
+
+/// Proves MF-03, EP-09.
+#[test]
+fn a_takeover_takes_an_epoch_above_all_it_knows() {
+    let taken = |epoch: u64, kind: FaultKind| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 2000);
+        run.fault(2000, 7, kind, FaultPhase::Installed, 4);
+        run.promote(2010, 4, epoch);
+        word(&run.build(), "MF-03")
+    };
+    assert_eq!(taken(4, FaultKind::Takeover), Word::Held);
+    assert_eq!(taken(2, FaultKind::Takeover), Word::Violated);
+    assert_eq!(taken(1, FaultKind::Takeover), Word::Violated);
+    assert_eq!(taken(1, FaultKind::ForcedFailover), Word::Undecided);
+}
+
 /// Proves VT-12.
 #[test]
 fn a_replica_with_old_data_does_not_stand() {

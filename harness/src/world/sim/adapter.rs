@@ -10,6 +10,8 @@ use slotquake_core::cluster::{MemberOutline, Outline, flags_text};
 use slotquake_core::ids::NodeId;
 use slotquake_core::slot::{Slot, SlotSet};
 
+use super::net::Way;
+
 /// Slot sets kept translated.
 const SETS_MAX: usize = 64;
 /// Ids kept at hand.
@@ -29,22 +31,27 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// What a capture at the sender would show; `ends` are sender and receiver.
+    /// What a capture at the sender would show; `ends` are sender and receiver. Who opened the
+    /// connection has some port, the other end that of the bus.
     pub fn observed(
         &mut self,
         packet: &Packet,
         time: u64,
         ends: (&seen::NodeSetting, &seen::NodeSetting),
+        way: Way,
     ) -> seen::Packet {
         let (from, to) = ends;
-        let mut target = to.address;
-        target.set_port(to.bus_port);
+        let (mut source, mut target) = (from.address, to.address);
+        match way {
+            Way::Out => target.set_port(to.bus_port),
+            Way::Back => source.set_port(from.bus_port),
+        }
         seen::Packet {
             time,
             delivered: None,
             from: from.name.clone(),
             to: to.name.clone(),
-            source: from.address,
+            source,
             target,
             kind: kind(&packet.body),
             header: self.header(&packet.header),

@@ -187,7 +187,7 @@ impl SimWorld {
         let place = match self.bus {
             Bus::Recorded => {
                 let ends = (&self.settings[from], &self.settings[to]);
-                let seen = self.adapter.observed(&packet, self.now, ends);
+                let seen = self.adapter.observed(&packet, self.now, ends, way);
                 if let Some(moment) = moment_of(seen.kind) {
                     let node = seen.from.clone();
                     self.happenings
