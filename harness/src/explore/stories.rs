@@ -221,6 +221,6 @@ mod tests {
             kinds.extend(steps.iter().map(|step| step.kind));
             assert_eq!(with_story(plan.clone()).script, plan.script);
         }
-        assert_eq!(kinds.len(), 12, "{kinds:?}");
+        assert_eq!(kinds.len(), 14, "{kinds:?}");
     }
 }
