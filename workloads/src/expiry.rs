@@ -160,7 +160,7 @@ mod tests {
         assert!(writes.iter().filter(outlives).count() > 50);
         let last: BTreeSet<Key> = expiry.final_reads().into_iter().map(|op| op.key).collect();
         assert!((KEPT_MAX..=KEPT_MAX + NEW_AT_A_TIME).contains(&last.len()));
-        let early = writes[..writes.len() / 2].iter();
+        let early = writes[..writes.len() * 3 / 4].iter();
         assert!(early.filter(|op| last.contains(&op.key)).count() > 5);
     }
 }

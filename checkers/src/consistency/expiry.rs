@@ -4,8 +4,8 @@
 //! earliest moment at which it may expire must show it; a read that began after the latest one must
 //! not, allowing for the slack of the run's clocks. A write that a documented window may have lost
 //! is not missed. Where the slot failed over between write and read a key that is gone is held
-//! against nobody; one that is still there must be gone a whole time to live after the slot settled,
-//! for old servers pass that time on relative to when it arrives.
+//! against nobody; one that is still there must be gone a whole time to live after the slot
+//! settled, for old servers pass that time on relative to when it arrives.
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 //! Read from the fault log: the source of a migration listed all keys of the slot, MIGRATE moved as
 //! many and said OK, and then the source is asked for its keys of the slot again. It has none: new
 //! ones are made at the target (SM-03). Counted only where the slot was marked as migrating before
-//! the list, nothing was ordered about it since, and the source is still the same process and owner.
+//! the list, nothing was ordered about it since, and the source is the same process and the owner.
 
 use std::collections::BTreeMap;
 

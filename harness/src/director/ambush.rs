@@ -172,6 +172,7 @@ mod tests {
             nodes: (1..=9).map(node).collect(),
             node_timeout_ms: 1000,
             busy_slots: Vec::new(),
+            world: crate::plan::WorldKind::Sim,
         }
     }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use slotquake_checkers::observation::{NodeId, NodeName, View, ViewEntry};
 
 use crate::nemesis::{Condition, NodePicture, Picture, Role};
+use crate::plan::WorldKind;
 
 /// Age beyond which a view says nothing about roles, ns.
 const VIEW_AGE_NS_MAX: u64 = 3_000_000_000;
@@ -114,6 +115,7 @@ impl Chart {
             nodes: nodes.collect(),
             node_timeout_ms: self.node_timeout_ms,
             busy_slots: Vec::new(),
+            world: WorldKind::Local,
         }
     }
 

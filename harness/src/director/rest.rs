@@ -242,6 +242,7 @@ impl Director {
 mod tests {
     use super::*;
     use crate::nemesis::{Condition, NodePicture};
+    use crate::plan::WorldKind;
 
     fn picture() -> Picture {
         let node = |number: usize, role: Role| NodePicture {
@@ -258,6 +259,7 @@ mod tests {
             ],
             node_timeout_ms: 1000,
             busy_slots: Vec::new(),
+            world: WorldKind::Local,
         }
     }
 

@@ -209,6 +209,7 @@ mod tests {
             nodes: (1..=6).map(node).collect(),
             node_timeout_ms: 1000,
             busy_slots: Vec::new(),
+            world: crate::plan::WorldKind::Sim,
         }
     }
 

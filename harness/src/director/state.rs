@@ -271,6 +271,7 @@ impl Director {
             Source::Drawn(schedule) => {
                 let mut picture = self.chart.picture(now);
                 picture.busy_slots = self.clients.slots_used();
+                picture.world = self.plan.world;
                 let mut drawn = schedule.draw(&picture);
                 if let Ok(drawn) = &mut drawn {
                     self.ambush.prepare(drawn, &picture, now);

@@ -11,7 +11,7 @@ use slotquake_checkers::observation::FaultKind;
 use slotquake_workloads::load::Load;
 use slotquake_workloads::registry::WORKLOADS;
 use slotquake_workloads::rng::Rng;
-use slotquake_workloads::{pairs, stray};
+use slotquake_workloads::{expiry, pairs, stray};
 
 pub use super::given::Given;
 use super::stories;
@@ -222,15 +222,16 @@ fn faults(dice: Dice) -> Vec<FaultKind> {
     kinds
 }
 
-/// One workload at least; strays wherever slots move, for they meet ASK after MOVED.
+/// One workload at least; where slots move those that meet what only then can go wrong.
 fn workloads(dice: Dice, is_calm: bool) -> Vec<String> {
     let chosen = dice.some_of("workloads", WORKLOADS);
     let mut names: Vec<String> = chosen.iter().map(|entry| entry.name.into()).collect();
     if !is_calm && Theme::of(dice) == Theme::Resharding {
-        // Who may be anywhere, and who needs two keys in one place: few others beside them.
-        let wanted = [stray::ENTRY.name, pairs::ENTRY.name];
+        // Who may be anywhere, who needs two keys in one place, and whose time runs on the way: few
+        // others beside them.
+        let wanted = [stray::ENTRY.name, pairs::ENTRY.name, expiry::ENTRY.name];
         names.retain(|name| !wanted.contains(&name.as_str()));
-        names.truncate(dice.within("workloads beside", 1, 4) as usize);
+        names.truncate(dice.within("workloads beside", 1, 3) as usize);
         names.extend(wanted.map(String::from));
     }
     names

@@ -4,6 +4,7 @@ use slotquake_checkers::observation::{NodeName, SlotSet};
 use slotquake_workloads::rng::Rng;
 
 use super::Skip;
+use crate::plan::WorldKind;
 
 /// What a node is, by the freshest trustworthy view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct Picture {
     pub node_timeout_ms: u64,
     /// Slots whose keys clients have used so far, in order, and often those used now.
     pub busy_slots: Vec<u16>,
+    /// Where the nodes are.
+    pub world: WorldKind,
 }
 
 impl Picture {

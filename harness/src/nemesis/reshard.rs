@@ -3,8 +3,8 @@
 //! Nothing else strikes the two shards meanwhile: a failover of either end in the middle may lose
 //! keys (MG-05, MG-06), which is another story. At the heal the move is finished, as the
 //! documents tell an operator to do: what was moved must not be moved back under load. In between
-//! no acknowledged key may be lost (MG-01). Now and then it is an idle slot that changes hands, with
-//! a key that is left behind (MG-02).
+//! no acknowledged key may be lost (MG-01). Now and then it is an idle slot that changes hands, and
+//! a key of it is left behind (MG-02).
 
 use slotquake_checkers::observation::{FaultKind, NodeName, SlotSet};
 use slotquake_workloads::rng::Rng;

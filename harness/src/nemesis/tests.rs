@@ -3,6 +3,7 @@
 use slotquake_checkers::observation::slots::slot_of_key;
 
 use super::*;
+use crate::plan::WorldKind;
 
 /// Three shards of two; all settled.
 fn healthy() -> Picture {
@@ -23,6 +24,7 @@ fn healthy() -> Picture {
         nodes: (1..=6).map(node).collect(),
         node_timeout_ms: 1000,
         busy_slots: vec![1, 2, 3],
+        world: WorldKind::Sim,
     }
 }
 

@@ -67,8 +67,8 @@ pub(super) fn open_slots(stage: &mut Stage) {
 }
 
 /// A master without slots is told to import a slot, dies, and comes back with the mark (MG-05): it
-/// has no replica that could replace it, and no data to lose. The owner of the slot is told nothing,
-/// so that no client is sent there.
+/// has no replica that could replace it, and no data to lose. The owner of the slot is told
+/// nothing, so that no client is sent there.
 pub(super) fn importer_dies(stage: &mut Stage) {
     stage.plan.slotless = stage.plan.slotless.max(1);
     let with_slots = stage.plan.masters * (1 + stage.plan.replicas);

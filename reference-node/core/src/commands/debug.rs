@@ -230,7 +230,7 @@ fn sleep_span(text: &[u8]) -> Result<Millis, Refusal> {
 }
 
 // The same for the same data, in 40 hex digits like upstream's; the digits differ from upstream's.
-// That a key expires counts, when it does so not: replicas may be told of it relative to their time.
+// That a key expires counts; when it does not: replicas may be told that relative to their time.
 fn digest<'a>(entries: impl Iterator<Item = (&'a Bytes, &'a Entry)>) -> String {
     let mut sum = [0u64; 3];
     let mut is_empty = true;
