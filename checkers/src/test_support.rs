@@ -130,7 +130,7 @@ impl RecordingBuilder {
     pub fn build(mut self) -> Recording {
         let recording = &mut self.recording;
         recording.events.unpacked().sort_by_key(|event| event.time);
-        for (index, event) in recording.events.unpacked().iter_mut().enumerate() {
+        for (index, event) in recording.events.iter_mut().enumerate() {
             event.index = index as u64;
         }
         recording.packets.sort_by_key(|packet| packet.time);
@@ -404,13 +404,13 @@ impl RecordingBuilder {
 
     pub fn final_read(&mut self, at: u64, key: &str, value: Value, node: usize) {
         self.read(at, 99, key, value, node);
-        for event in self.recording.events.unpacked().iter_mut().rev().take(2) {
+        for event in self.recording.events.iter_mut().rev().take(2) {
             event.final_read = true;
         }
     }
 
     fn at_node(&mut self, node: usize) {
-        if let Some(last) = self.recording.events.unpacked().last_mut() {
+        if let Some(last) = self.recording.events.last_mut() {
             last.node = Some(name(node));
         }
     }

@@ -132,6 +132,16 @@ impl Events {
             Held::Packed(_) => unreachable!("they were unpacked above"),
         }
     }
+
+    /// The last one, to be changed.
+    pub fn last_mut(&mut self) -> Option<&mut Event> {
+        self.unpacked().last_mut()
+    }
+
+    /// Each in turn, to be changed.
+    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Event> {
+        self.unpacked().iter_mut()
+    }
 }
 
 /// Events of [`Events::iter`].

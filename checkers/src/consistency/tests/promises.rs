@@ -15,7 +15,7 @@ const KEY: &str = "{06S}k";
 fn replica_read(run: &mut RecordingBuilder, at: u64, process: u32, value: Value) {
     let end = Ends::Ok(value);
     run.op(at, 5, process, Function::ReplicaRead, KEY, Value::Nil, end);
-    if let Some(last) = run.recording.events.unpacked().last_mut() {
+    if let Some(last) = run.recording.events.last_mut() {
         last.node = Some(name(4));
     }
 }
@@ -101,7 +101,7 @@ fn a_write_that_all_replicas_acknowledged_must_not_be_lost() {
     for (replicas, expected) in [(0, Word::Held), (1, Word::Violated)] {
         let mut run = failover();
         run.write(1990, 0, KEY, 7, 1);
-        if let Some(last) = run.recording.events.unpacked().last_mut() {
+        if let Some(last) = run.recording.events.last_mut() {
             last.replicas = Some(replicas);
         }
         run.final_read(19_000, KEY, Value::Nil, 4);
@@ -177,7 +177,7 @@ fn a_key_expires_after_a_failover_too() {
 fn published(run: &mut RecordingBuilder, at: u64, message: i64) {
     let end = Ends::Ok(int(message));
     run.op(at, 5, 0, Function::Publish, KEY, int(message), end);
-    if let Some(last) = run.recording.events.unpacked().last_mut() {
+    if let Some(last) = run.recording.events.last_mut() {
         last.node = Some(name(1));
     }
 }

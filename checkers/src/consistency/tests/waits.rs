@@ -20,7 +20,7 @@ fn waited_on(acknowledged: u32, replica: u64) -> RecordingBuilder {
     run.node(4).offset = 200;
     run.calm(100, 1000);
     run.write(1005, 0, "{06S}r", 1, 1);
-    if let Some(last) = run.recording.events.unpacked().last_mut() {
+    if let Some(last) = run.recording.events.last_mut() {
         last.replicas = Some(acknowledged);
     }
     run.node(1).offset = 300;

@@ -153,7 +153,7 @@ fn an_append_of_a_transaction_must_not_be_lost() {
         1,
         &[("r", "x", ints(&[1])), ("r", "y", ints(&[]))],
     );
-    for event in run.recording.events.unpacked().iter_mut().rev().take(2) {
+    for event in run.recording.events.iter_mut().rev().take(2) {
         event.final_read = true;
     }
     let check = check(&run.build(), "HI-03");

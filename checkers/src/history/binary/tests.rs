@@ -15,7 +15,7 @@ fn wild(count: u64) -> Vec<Event> {
         process: (number * 0x0101_0101) as u32,
         kind: KINDS[number as usize % 4],
         f: Function::ALL[number as usize % Function::ALL.len()],
-        key: (number % 5 > 0).then(|| format!("key {}", number % 777).into()),
+        key: (!number.is_multiple_of(5)).then(|| format!("key {}", number % 777).into()),
         value: match number % 7 {
             0 => Value::Nil,
             1 => Value::Int(i64::MIN + number as i64),
@@ -25,13 +25,15 @@ fn wild(count: u64) -> Vec<Event> {
             5 => Value::List(vec![Value::List(vec![Value::Int(number as i64)])]),
             _ => Value::Int(number as i64),
         },
-        node: (number % 3 > 0).then(|| NodeName::numbered(number as usize % 9)),
+        node: (!number.is_multiple_of(3)).then(|| NodeName::numbered(number as usize % 9)),
         hops: (0..number % 4)
             .map(|hop| NodeName::numbered(hop as usize))
             .collect(),
-        error: (number % 11 == 0).then(|| format!("ERR {}", number % 20).into()),
-        replicas: (number % 13 == 0).then_some(number as u32 % 3),
-        final_read: number % 17 == 0,
+        error: number
+            .is_multiple_of(11)
+            .then(|| format!("ERR {}", number % 20).into()),
+        replicas: number.is_multiple_of(13).then_some(number as u32 % 3),
+        final_read: number.is_multiple_of(17),
     };
     (0..count).map(event).collect()
 }

@@ -109,7 +109,7 @@ fn a_client_that_was_sent_by_ask_begins_at_the_source_again() {
         run.op(1600, 5, 0, f, KEY, int(2), Ends::Ok(int(2)));
         let mut recording = run.build();
         open_until(&mut recording, 3000);
-        let ends = recording.events.unpacked().iter_mut().skip(1).step_by(2);
+        let ends = recording.events.iter_mut().skip(1).step_by(2);
         for (event, hops) in ends.zip([&[1][..], hops]) {
             event.hops = hops.iter().map(|node| name(*node)).collect();
             event.node = Some(name(2));
