@@ -193,6 +193,8 @@ impl SimWorld {
         place.wake_at = None;
         place.sync = None;
         place.inbox.clear();
+        // Another life of the node counts its changes anew.
+        place.shown = None;
         place.disk.crash(crash);
         let ends = std::mem::take(&mut place.ends);
         for (conn, way) in ends.into_values() {

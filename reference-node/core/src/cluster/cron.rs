@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use super::election::ElectionStage;
 use super::manual_failover::ManualFailover;
-use super::members::{Mark, MemberIndex};
+use super::members::{Address, Mark, MemberIndex};
 use super::turn::Turn;
 use super::{Cluster, Effect, Profile};
 use crate::bus::ext::is_valid_name;
@@ -235,10 +235,21 @@ impl Cluster {
             // CF-12: clearing it blanks the address until it is learnt again.
             self.members.me_mut().address.ip = self.clockwork.announced_ip;
         }
+        let address = Address {
+            port: or_else(config.cluster_announce_port, config.port),
+            bus_port: or_else(config.cluster_announce_bus_port, config.bus_port()),
+            ..self.members.me().address
+        };
+        let me = self.members.me();
+        let is_as_set = me.address == address
+            && me.refuses_failover == config.cluster_replica_no_failover
+            && me.hostname == config.cluster_announce_hostname;
+        if is_as_set {
+            return;
+        }
         let me = self.members.me_mut();
         me.refuses_failover = config.cluster_replica_no_failover;
-        me.address.port = or_else(config.cluster_announce_port, config.port);
-        me.address.bus_port = or_else(config.cluster_announce_bus_port, config.bus_port());
+        me.address = address;
         if me.hostname != config.cluster_announce_hostname
             && is_valid_name(config.cluster_announce_hostname.as_bytes())
         {

@@ -34,9 +34,8 @@ impl Cluster {
         }
         // DEVIATION(EP-02): only from a master, as in Valkey 8: a replica shows its master's epoch.
         let is_claim_of_sender = header.master.is_none() || self.profile == Profile::Upstream70;
-        let member = &mut self.members[sender];
-        if is_claim_of_sender && header.config_epoch > member.config_epoch {
-            member.config_epoch = header.config_epoch;
+        if is_claim_of_sender && header.config_epoch > self.members[sender].config_epoch {
+            self.members[sender].config_epoch = header.config_epoch;
             self.pending.save(Durability::Synced);
         }
     }

@@ -86,16 +86,19 @@ impl Cluster {
         }
         self.hear_open_slots(sender, open);
         // BUS-24: absence means none.
-        let member = &mut self.members[sender];
-        if member.hostname != hostname {
-            member.hostname = hostname.to_owned();
+        if self.members[sender].hostname != hostname {
+            self.members[sender].hostname = hostname.to_owned();
             self.pending.save(Durability::Buffered);
         }
-        let member = &mut self.members[sender];
-        nodename.clone_into(&mut member.human_nodename);
-        member.shard = shard;
+        if self.members[sender].human_nodename != nodename {
+            self.members[sender].human_nodename = nodename.to_owned();
+        }
+        if self.members[sender].shard != shard {
+            self.members[sender].shard = shard;
+        }
         // BUS-26: a replica is of its master's shard, also once it has taken over.
-        if shard.is_some() && self.members.me().master() == Some(sender) {
+        let is_of_my_master = self.members.me().master() == Some(sender);
+        if shard.is_some() && is_of_my_master && self.members.me().shard != shard {
             self.members.me_mut().shard = shard;
         }
     }

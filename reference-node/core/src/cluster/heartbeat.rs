@@ -129,7 +129,7 @@ impl Cluster {
 
     /// Pings a node on its outbound link (GO-05).
     pub(super) fn ping(&mut self, to: MemberIndex, turn: &Turn) {
-        self.members[to].ping_sent = Some(turn.now);
+        self.members.note_ping(to, turn.now);
         if let Some(link) = self.members[to].open_link() {
             self.send_beat(link, Some(to), Beat::Ping, turn);
         }

@@ -29,6 +29,8 @@ pub struct Outline {
     pub size: usize,
     /// One for each line of CLUSTER NODES.
     pub members: Vec<MemberOutline>,
+    /// How often the table had changed in this life of the node when it said so.
+    pub table_changes: u64,
     /// Slots of mine on their way to another node (PS-05).
     pub migrating: Vec<(Slot, NodeId)>,
     /// Slots of another node on their way to me.
@@ -50,7 +52,7 @@ pub struct MemberOutline {
 }
 
 impl Cluster {
-    /// Whether this node would print now what this outline says.
+    /// Whether this node would print now what this outline says, which it made in this life.
     pub fn shows(&self, outline: &Outline) -> bool {
         let me = self.members.my_index();
         let id_of = |index: MemberIndex| self.members[index].id;
@@ -68,13 +70,16 @@ impl Cluster {
             marks.len() == shown.len() && marks.iter().zip(shown).all(|(a, b)| a == (&b.0, &b.1))
         };
         let mut lines = self.members.iter().zip(&outline.members);
+        let mut are_same_lines = || {
+            self.members.len() == outline.members.len()
+                && lines.all(|(member, line)| is_line(member, line))
+        };
         self.members[me].id == outline.myself
             && self.is_ok() == outline.is_ok
             && self.current_epoch == outline.current_epoch
             && self.config_epoch() == outline.my_epoch
             && self.state.size() == outline.size
-            && self.members.len() == outline.members.len()
-            && lines.all(|(member, line)| is_line(member, line))
+            && (self.members.changes() == outline.table_changes || are_same_lines())
             && marks(&self.slots.migrating, &outline.migrating)
             && marks(&self.slots.importing, &outline.importing)
     }
@@ -102,6 +107,7 @@ impl Cluster {
             my_epoch: self.config_epoch(),
             size: self.state.size(),
             members: self.members.iter().map(line).collect(),
+            table_changes: self.members.changes(),
             migrating: open(&self.slots.migrating),
             importing: open(&self.slots.importing),
         }

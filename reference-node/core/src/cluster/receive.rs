@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::claims::Claim;
 use super::handshake::Introduction;
 use super::heartbeat::Beat;
-use super::members::MemberIndex;
+use super::members::{Greeting, MemberIndex};
 use super::turn::Turn;
 use super::{Cluster, Effect, Profile, PublishKind};
 use crate::bus::packet::{Body, Header, Heartbeat, NodeFlags, Packet};
@@ -77,20 +77,16 @@ impl Cluster {
 
     /// Steps 8 to 10: what every packet of a known node tells.
     fn absorb_header(&mut self, sender: MemberIndex, link: LinkId, header: &Header, turn: &Turn) {
-        if header.message_flags.ext_data {
-            self.members[sender].speaks_extensions = true;
-            if let Some(entry) = self.links.get_mut(link) {
-                entry.speaks_extensions = true;
-            }
+        if header.message_flags.ext_data
+            && let Some(entry) = self.links.get_mut(link)
+        {
+            entry.speaks_extensions = true;
         }
-        self.members[sender].keeps_open_slots = header.message_flags.keeps_open_slots;
-        // GO-23, BUS-44.
-        self.members[sender].data_received = Some(turn.now);
+        self.members.note_packet(sender, header, turn.now);
         if sender == self.members.my_index() {
             return;
         }
         self.absorb_epochs(sender, header);
-        self.members[sender].repl_offset = header.offset;
         self.hear_paused_offset(sender, header);
     }
 
@@ -120,7 +116,10 @@ impl Cluster {
         let Some(sender) = sender.filter(|sender| *sender != self.members.my_index()) else {
             return;
         };
-        self.members[sender].refuses_failover = header.flags.has(NodeFlags::NOFAILOVER);
+        let refuses_failover = header.flags.has(NodeFlags::NOFAILOVER);
+        if self.members[sender].refuses_failover != refuses_failover {
+            self.members[sender].refuses_failover = refuses_failover;
+        }
         // HS-10: a MEET moves nobody.
         if beat == Beat::Ping {
             self.adopt_address(sender, link, header, turn);
@@ -189,11 +188,11 @@ impl Cluster {
     /// GO-06, FD-04: a PONG on our own link proves that the node is there. FD-15: nothing else
     /// does.
     fn note_answer(&mut self, beat: Beat, from: MemberIndex, turn: &mut Turn) {
-        let member = &mut self.members[from];
-        member.greeting = super::members::Greeting::Ping;
+        if self.members[from].greeting == Greeting::Meet {
+            self.members[from].greeting = Greeting::Ping;
+        }
         if beat == Beat::Pong {
-            member.pong_received = Some(turn.now);
-            member.ping_sent = None;
+            self.members.note_pong(from, turn.now);
             self.revive(from, turn);
         }
     }

@@ -20,6 +20,7 @@ mod invariants;
 mod manual;
 mod membership;
 mod open_slots;
+mod outlines;
 mod ownership;
 mod packets;
 mod restarts;

@@ -206,6 +206,19 @@ impl Roll {
         }
     }
 
+    /// Takes in when a node was pinged and heard; who was noted is taken in whole later on.
+    pub(super) fn take_in_times(&mut self, index: MemberIndex, member: &Member) {
+        let place = usize::from(index.0);
+        let row = &mut self.rows[place];
+        if row.is_changed {
+            return;
+        }
+        row.pulse = Pulse::of(member);
+        if self.contacts[place] != NEVER_LATE {
+            self.contacts[place] = row.pulse.last_contact();
+        }
+    }
+
     /// Whether a node has a mark, and its record has not changed since it was taken in.
     #[inline]
     pub fn has(&self, index: MemberIndex, mark: Mark) -> bool {

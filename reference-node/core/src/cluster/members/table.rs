@@ -6,7 +6,7 @@ use std::ops::{Index, IndexMut};
 
 use super::roll::{Mark, Roll};
 use super::{MEMBERS_MAX, Member, MemberIndex, Role};
-use crate::bus::packet::Gossip;
+use crate::bus::packet::{Gossip, Header};
 use crate::cluster::lookup::Lookup;
 use crate::ids::NodeId;
 use crate::rng::Rng;
@@ -22,6 +22,7 @@ pub struct Members {
     free: Vec<MemberIndex>,
     me: MemberIndex,
     roll: Roll,
+    changes: u64,
 }
 
 impl Members {
@@ -35,11 +36,18 @@ impl Members {
             free: Vec::new(),
             me,
             roll: Roll::default(),
+            changes: 0,
         };
         members.by_id.insert(myself.id.head(), u32::from(me.0));
         members.roll.name(me, myself.id);
         members.table.push(Some(myself));
         members
+    }
+
+    /// Grows with each change, but for what packets and pings bring all the time: while it stays
+    /// the same, every record says the same but for offsets and times.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Where this node itself stands.
@@ -82,6 +90,7 @@ impl Members {
         });
         self.by_id.insert(member.id.head(), u32::from(index.0));
         self.order.push(index);
+        self.changes += 1;
         self.roll.name(index, member.id);
         self.table[usize::from(index.0)] = Some(member);
         Some(index)
@@ -97,6 +106,7 @@ impl Members {
         self.unlist(member.id, index);
         self.order.retain(|other| *other != index);
         self.free.push(index);
+        self.changes += 1;
         self.roll.note(index);
         for other in self.order.clone() {
             let record = &self[other];
@@ -226,6 +236,40 @@ impl Members {
         true
     }
 
+    /// A packet of a node came in (GO-23, BUS-44). The roll keeps nothing of what that changes.
+    pub fn note_packet(&mut self, index: MemberIndex, header: &Header, now: Millis) {
+        let is_me = index == self.me;
+        let member = self.table[usize::from(index.0)].as_mut();
+        let member = member.expect(LIVES);
+        member.speaks_extensions |= header.message_flags.ext_data;
+        member.keeps_open_slots = header.message_flags.keeps_open_slots;
+        member.data_received = Some(now);
+        if !is_me {
+            member.repl_offset = header.offset;
+        }
+    }
+
+    /// A ping leaves for a node (GO-05).
+    pub fn note_ping(&mut self, index: MemberIndex, now: Millis) {
+        self.change_times(index, |member| member.ping_sent = Some(now));
+    }
+
+    /// A node answered its ping (GO-06).
+    pub fn note_pong(&mut self, index: MemberIndex, now: Millis) {
+        self.change_times(index, |member| {
+            member.pong_received = Some(now);
+            member.ping_sent = None;
+        });
+    }
+
+    /// Most changes of a record are these: the roll takes them in at once, and nothing else.
+    fn change_times(&mut self, index: MemberIndex, change: impl FnOnce(&mut Member)) {
+        let member = self.table[usize::from(index.0)].as_mut();
+        let member = member.expect(LIVES);
+        change(member);
+        self.roll.take_in_times(index, member);
+    }
+
     /// All that was noted so far is in nodes.conf.
     pub fn saved(&mut self) {
         self.roll.saved();
@@ -258,17 +302,20 @@ impl Index<MemberIndex> for Members {
 
     fn index(&self, index: MemberIndex) -> &Member {
         let member = self.table[usize::from(index.0)].as_ref();
-        member.expect("an index lives as long as its member is known")
+        member.expect(LIVES)
     }
 }
 
 impl IndexMut<MemberIndex> for Members {
     fn index_mut(&mut self, index: MemberIndex) -> &mut Member {
+        self.changes += 1;
         self.roll.note(index);
         let member = self.table[usize::from(index.0)].as_mut();
-        member.expect("an index lives as long as its member is known")
+        member.expect(LIVES)
     }
 }
+
+const LIVES: &str = "an index lives as long as its member is known";
 
 /// How far ahead of this node's clock a time in gossip may be (GO-10).
 const PLAUSIBLE_AHEAD: Millis = Millis(500);

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::bus::packet::{Header, MessageFlags};
+use crate::epoch::CurrentEpoch;
 use crate::rng::Rng;
 
 /// One change to the table.
@@ -21,6 +23,9 @@ enum Act {
     Report(usize, usize),
     Times(usize, Option<u64>, Option<u64>),
     Vouch(usize, u64),
+    Ping(usize, u64),
+    Pong(usize, u64),
+    Packet(usize, u64),
     Look,
 }
 
@@ -40,7 +45,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (who.clone(), any::<bool>()).prop_map(|(who, is)| Act::Orphan(who, is)),
         1 => (who.clone(), 0usize..12).prop_map(|(who, by)| Act::Report(who, by)),
         3 => (who.clone(), time(), time()).prop_map(|(who, a, b)| Act::Times(who, a, b)),
-        3 => (who, 0u64..6_000).prop_map(|(who, at)| Act::Vouch(who, at)),
+        3 => (who.clone(), 0u64..6_000).prop_map(|(who, at)| Act::Vouch(who, at)),
+        2 => (who.clone(), 0u64..5_000).prop_map(|(who, at)| Act::Ping(who, at)),
+        2 => (who.clone(), 0u64..5_000).prop_map(|(who, at)| Act::Pong(who, at)),
+        2 => (who, 0u64..5_000).prop_map(|(who, offset)| Act::Packet(who, offset)),
         2 => Just(Act::Look),
     ]
 }
@@ -66,6 +74,7 @@ fn perform(members: &mut Members, act: Act, rng: &mut Rng) {
         Act::Orphan(who, _) | Act::Report(who, _) | Act::Times(who, _, _) | Act::Vouch(who, _) => {
             some(members, who)
         }
+        Act::Ping(who, _) | Act::Pong(who, _) | Act::Packet(who, _) => some(members, who),
     };
     match act {
         Act::Add => drop(members.add(stranger(rng))),
@@ -114,7 +123,51 @@ fn perform(members: &mut Members, act: Act, rng: &mut Rng) {
             members[index].pong_received = pong_received.map(Millis);
         }
         Act::Vouch(_, at) => vouch(members, index, Millis(at)),
+        Act::Ping(_, at) => members.note_ping(index, Millis(at)),
+        Act::Pong(_, at) => members.note_pong(index, Millis(at)),
+        Act::Packet(_, offset) => {
+            let packet = Header {
+                offset,
+                ..header(members.me())
+            };
+            members.note_packet(index, &packet, NOW);
+        }
     }
+}
+
+fn header(of: &Member) -> Header {
+    Header {
+        sender: Some(of.id),
+        port: of.address.port,
+        bus_port: of.address.bus_port,
+        second_port: of.address.second_port,
+        current_epoch: CurrentEpoch(0),
+        config_epoch: of.config_epoch,
+        offset: of.repl_offset,
+        slots: Arc::clone(&of.slots),
+        master: None,
+        ip: of.address.ip,
+        flags: of.flags(),
+        state_ok: true,
+        message_flags: MessageFlags::default(),
+    }
+}
+
+/// What is left of the records without what comes with packets and pings all the time.
+fn lasting(members: &Members) -> String {
+    let lasting = members.iter().map(|(index, member)| {
+        let lasting = Member {
+            ping_sent: None,
+            pong_received: None,
+            data_received: None,
+            repl_offset: 0,
+            speaks_extensions: false,
+            keeps_open_slots: false,
+            ..member.clone()
+        };
+        format!("{index:?} {lasting:?}")
+    });
+    lasting.collect()
 }
 
 /// GO-10 as it stands in the clauses, for those whose marks are up to date.
@@ -204,7 +257,10 @@ proptest! {
         let mut members = Members::new(stranger(rng));
         for act in acts {
             let is_look = matches!(act, Act::Look);
+            let before = (members.changes(), lasting(&members));
             perform(&mut members, act, rng);
+            let is_same = before.1 == lasting(&members);
+            prop_assert!(is_same || before.0 < members.changes(), "each change is counted");
             if is_look {
                 check(&mut members);
             }
