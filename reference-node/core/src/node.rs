@@ -80,6 +80,7 @@ impl Node {
             Input::LinkPacket { link, packet } => {
                 self.with_cluster(now, |cluster, around, effects| {
                     cluster.on_packet(link, &packet, around, effects);
+                    cluster.recycle(packet);
                 });
             }
             Input::LinkClosed { link } => {
@@ -226,6 +227,10 @@ impl Node {
                 self.with_cluster(now, |cluster, around, effects| {
                     cluster.before_sleep(around, effects);
                 });
+                // Nothing reached the other rooms since they had nothing left to do.
+                if self.effects.is_empty() {
+                    return;
+                }
             } else {
                 return;
             }

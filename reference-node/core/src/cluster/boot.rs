@@ -82,6 +82,7 @@ fn empty(me: Member, config: &Config, rng: Rng, now: Millis, no_slots: Arc<SlotS
         kept_lines: Default::default(),
         following: Following::Nobody,
         pending: Default::default(),
+        recycled: Default::default(),
         profile: Profile::of(config),
         mutant: config.mutant,
         rng,

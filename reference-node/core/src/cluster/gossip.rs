@@ -46,7 +46,8 @@ impl Cluster {
         let known = self.members.len();
         // GO-07: a tenth of the nodes, at least 3; not the two ends of the link.
         let wanted = (known / 10).max(3).min(known.saturating_sub(2));
-        let mut entries: Vec<Gossip> = Vec::with_capacity(wanted);
+        let mut entries = self.recycled.list();
+        entries.reserve(wanted);
         self.drawn.begin();
         // Takes in what has changed, so that the marks below are those of now.
         self.members.roll();

@@ -73,7 +73,8 @@ impl Cluster {
     /// Queues a ready packet on a link.
     pub(super) fn send_packet(&mut self, link: LinkId, packet: Packet) {
         self.counters.count_sent(&packet.body);
-        self.pending.packets.push((link, Box::new(packet)));
+        let packet = self.recycled.boxed(packet);
+        self.pending.packets.push((link, packet));
     }
 
     /// Queues a packet on the outbound link to a node, if there is one.

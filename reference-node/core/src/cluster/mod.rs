@@ -32,6 +32,7 @@ mod profile;
 mod pubsub;
 mod reads;
 mod receive;
+mod recycled;
 mod replica_migration;
 mod reset;
 mod roles;
@@ -96,6 +97,7 @@ pub struct Cluster {
     kept_lines: nodes_conf::saved::Lines,
     following: roles::Following,
     pending: Pending,
+    recycled: recycled::Recycled,
     profile: Profile,
     mutant: Chosen,
     rng: Rng,
@@ -158,6 +160,11 @@ impl Cluster {
         fx: &mut Vec<Effect>,
     ) {
         self.receive(link, packet, &mut Turn::new(around, fx));
+    }
+
+    /// A packet that was taken in is needed no more.
+    pub fn recycle(&mut self, packet: Box<Packet>) {
+        self.recycled.keep(packet);
     }
 
     /// A link broke, or could not be opened.
