@@ -172,7 +172,7 @@ impl RecordingBuilder {
             return;
         }
         let body = match kind {
-            PacketKind::Ping | PacketKind::Pong => Body::Gossip(Vec::new()),
+            PacketKind::Ping | PacketKind::Pong => Body::Gossip([].into()),
             _ => Body::Nothing,
         };
         let port = 30_000 + u16::try_from(to * 100).unwrap();
@@ -264,7 +264,7 @@ impl RecordingBuilder {
         for master in (1..=3).filter(|master| ![failed, by].contains(master)) {
             self.packet(at - 10, master, by, PacketKind::Ping);
             if let Some(report) = self.recording.packets.last_mut() {
-                report.body = Body::Gossip(vec![about.clone()]);
+                report.body = Body::Gossip([about.clone()].into());
             }
         }
         for to in (1..=6).filter(|to| *to != by) {

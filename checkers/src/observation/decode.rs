@@ -257,7 +257,9 @@ fn gossip_length(message_flags: u8, bytes: &[u8]) -> Result<usize, DecodeError> 
 /// The part after the header; the length was checked.
 fn body(kind: PacketKind, bytes: &[u8]) -> Result<Body, DecodeError> {
     Ok(match kind {
-        PacketKind::Ping | PacketKind::Pong | PacketKind::Meet => Body::Gossip(gossip(bytes)),
+        PacketKind::Ping | PacketKind::Pong | PacketKind::Meet => {
+            Body::Gossip(gossip(bytes).into())
+        }
         PacketKind::Fail => {
             Body::Failed(node_id(&bytes[2256..2296]).ok_or(DecodeError::NodeId("failed node"))?)
         }

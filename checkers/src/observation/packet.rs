@@ -1,6 +1,7 @@
 //! One cluster bus packet as an observer saw it (`bus.jsonl`).
 
 use std::net::SocketAddrV4;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -91,8 +92,8 @@ pub struct GossipEntry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Body {
-    /// PING, PONG, MEET.
-    Gossip(Vec<GossipEntry>),
+    /// PING, PONG, MEET; equal lists may be shared.
+    Gossip(Arc<[GossipEntry]>),
     /// FAIL: the node that failed.
     Failed(NodeId),
     /// UPDATE: who owns what, by which epoch.

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Context, anyhow};
-use slotquake_checkers::observation::Setting;
+use slotquake_checkers::observation::{Packet, Setting};
 use slotquake_checkers::recording::Recording;
 
 use super::state::{Director, Phase};
@@ -179,7 +179,7 @@ fn gather(
     setting.healed_at = director.healed_at();
     setting.datasets = director.rest.datasets();
     let (mut seen, ordered, events) = director.into_seen();
-    seen.packets.extend(remains.packets);
+    seen.packets = joined(seen.packets, remains.packets);
     seen.packets.sort_by_key(|packet| packet.time);
     seen.views.sort_by_key(|view| view.time);
     seen.faults.sort_by_key(|fault| fault.time);
@@ -193,6 +193,17 @@ fn gather(
         lifecycles: seen.lifecycles,
     };
     (recording, ordered, trouble)
+}
+
+/// Both lists; a world tells of packets while it runs or at its end, so nothing is moved.
+fn joined(mut seen: Vec<Packet>, mut left: Vec<Packet>) -> Vec<Packet> {
+    match seen.is_empty() {
+        true => left,
+        false => {
+            seen.append(&mut left);
+            seen
+        }
+    }
 }
 
 /// What is known without the world's help.

@@ -70,7 +70,7 @@ fn marked(reports: &[(usize, u64)], failing: u16) -> Recording {
             flags: failing,
         };
         let last = run.recording.packets.last_mut().expect("it was sent");
-        last.body = Body::Gossip(vec![entry]);
+        last.body = Body::Gossip([entry].into());
     }
     let failed = Body::Failed(id(1));
     run.packet(3400, 2, 3, PacketKind::Fail);
@@ -98,10 +98,13 @@ fn a_report_that_was_withdrawn_does_not_count() {
         .packets
         .iter_mut()
         .rfind(|packet| matches!(&packet.body, Body::Gossip(entries) if !entries.is_empty()));
-    last.expect("the second report").body = Body::Gossip(vec![GossipEntry {
-        id: id(1),
-        flags: 0,
-    }]);
+    last.expect("the second report").body = Body::Gossip(
+        [GossipEntry {
+            id: id(1),
+            flags: 0,
+        }]
+        .into(),
+    );
     assert_eq!(word(&run, "FD-03"), Word::Violated);
 }
 
@@ -124,7 +127,7 @@ fn a_suspect_is_named_in_every_heartbeat() {
                     id: id(1),
                     flags: 4,
                 };
-                packet.body = Body::Gossip(vec![entry]);
+                packet.body = Body::Gossip([entry].into());
             }
         }
         word(&recording, "FD-19")

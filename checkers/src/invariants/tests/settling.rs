@@ -279,7 +279,7 @@ fn trouble_after_the_first_fault_is_none_of_a_quiet_cluster() {
             id: id(5),
             flags: 4,
         };
-        packet.expect("a packet").body = crate::observation::Body::Gossip(vec![entry]);
+        packet.expect("a packet").body = crate::observation::Body::Gossip([entry].into());
         word(&bad, "ST-07")
     };
     assert_eq!(suspected_at(1600), Word::Violated);

@@ -1,10 +1,11 @@
 //! What a node core sends and knows, as an observer would see it.
 //!
-//! Ids and slot sets are translated once: a cluster repeats them all the time.
+//! Ids, slot sets and lists of gossip are translated once: a cluster repeats them all the time.
 
 use std::sync::Arc;
 
 use slotquake_checkers::observation as seen;
+use slotquake_core::bus::packet::{Gossip, NodeFlags};
 use slotquake_core::bus::{Body, Header, Packet, codec};
 use slotquake_core::cluster::{MemberOutline, Outline, flags_text};
 use slotquake_core::ids::NodeId;
@@ -16,6 +17,8 @@ use super::net::Way;
 const SETS_MAX: usize = 64;
 /// Ids kept at hand.
 const AT_HAND: usize = 32;
+/// Places for lists of gossip.
+const LISTS: usize = 1024;
 /// An odd number with bits all over, to spread ids.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -28,6 +31,15 @@ pub struct Adapter {
     at_hand: [Option<(NodeId, seen::NodeId)>; AT_HAND],
     /// The last few, the latest translation last.
     sets: Vec<(Arc<SlotSet>, seen::SlotSet)>,
+    /// Lists of gossip, each at a place that follows from it.
+    lists: Vec<Option<List>>,
+}
+
+/// A list of gossip, and its translation.
+#[derive(Debug)]
+struct List {
+    told: Vec<(NodeId, NodeFlags)>,
+    seen: Arc<[seen::GossipEntry]>,
 }
 
 impl Adapter {
@@ -113,8 +125,7 @@ impl Adapter {
 
     /// A node id.
     pub fn id(&mut self, id: NodeId) -> seen::NodeId {
-        // The upper bits of the product depend on all bits of the head.
-        let place = (id.head().wrapping_mul(ODD) >> 32) as usize % AT_HAND;
+        let place = spread(id.head()) % AT_HAND;
         if let Some((known, name)) = &self.at_hand[place]
             && *known == id
         {
@@ -179,14 +190,41 @@ impl Adapter {
         }
     }
 
+    /// Of what gossip tells of a node an observer keeps id and flags.
+    fn gossip(&mut self, told: &[Gossip]) -> Arc<[seen::GossipEntry]> {
+        let mix = |mixed: u64, entry: &Gossip| {
+            let entry = entry.id.head() ^ u64::from(entry.flags.0);
+            (mixed.rotate_left(8) ^ entry).wrapping_mul(ODD)
+        };
+        let place = spread(told.iter().fold(0, mix)) % LISTS;
+        if self.lists.is_empty() {
+            self.lists.resize_with(LISTS, || None);
+        }
+        let is_same = |(known, told): (&(NodeId, NodeFlags), &Gossip)| {
+            known.0 == told.id && known.1 == told.flags
+        };
+        if let Some(known) = &self.lists[place]
+            && known.told.len() == told.len()
+            && known.told.iter().zip(told).all(is_same)
+        {
+            return Arc::clone(&known.seen);
+        }
+        let entries = told.iter().map(|entry| seen::GossipEntry {
+            id: self.id(entry.id),
+            flags: entry.flags.0,
+        });
+        let seen: Arc<[seen::GossipEntry]> = entries.collect();
+        self.lists[place] = Some(List {
+            told: told.iter().map(|entry| (entry.id, entry.flags)).collect(),
+            seen: Arc::clone(&seen),
+        });
+        seen
+    }
+
     fn body(&mut self, body: &Body) -> seen::Body {
         match body {
             Body::Ping(heartbeat) | Body::Pong(heartbeat) | Body::Meet(heartbeat) => {
-                let entries = heartbeat.gossip.iter().map(|gossip| seen::GossipEntry {
-                    id: self.id(gossip.id),
-                    flags: gossip.flags.0,
-                });
-                seen::Body::Gossip(entries.collect())
+                seen::Body::Gossip(self.gossip(&heartbeat.gossip))
             }
             Body::Fail { failed } => seen::Body::Failed(self.sender(*failed)),
             Body::Update {
@@ -209,6 +247,11 @@ impl Adapter {
     }
 }
 
+/// The upper bits of the product depend on all bits.
+fn spread(bits: u64) -> usize {
+    (bits.wrapping_mul(ODD) >> 32) as usize
+}
+
 fn kind(body: &Body) -> seen::PacketKind {
     match body {
         Body::Ping(_) => seen::PacketKind::Ping,
@@ -223,5 +266,43 @@ fn kind(body: &Body) -> seen::PacketKind {
         Body::Module => seen::PacketKind::Module,
         Body::PublishShard { .. } => seen::PacketKind::PublishShard,
         Body::Unknown(_) => seen::PacketKind::Unknown(codec::kind_of(body)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(number: u64) -> Gossip {
+        let id = format!("{:016x}{:024}", (number % 12).wrapping_mul(ODD), 0);
+        Gossip {
+            id: NodeId::parse(id.as_bytes()).expect("40 hexadecimal digits"),
+            ping_sent_s: number as u32,
+            pong_received_s: 0,
+            ip: None,
+            port: 0,
+            bus_port: 0,
+            second_port: 0,
+            flags: NodeFlags((number / 12 % 3) as u16),
+        }
+    }
+
+    #[test]
+    fn a_list_of_gossip_is_translated_the_same_whatever_was_translated_before() {
+        let mut warm = Adapter::default();
+        // Of three entries there are more lists than places.
+        for number in 0..30_000u64 {
+            let length = number % 4;
+            let list: Vec<Gossip> = (0..length)
+                .map(|entry| told(number.wrapping_mul(ODD) >> (8 * entry + 20)))
+                .collect();
+            let expected = list.iter().map(|entry| seen::GossipEntry {
+                id: seen::NodeId(entry.id.as_str().into()),
+                flags: entry.flags.0,
+            });
+            let expected: Vec<_> = expected.collect();
+            assert_eq!(*warm.gossip(&list), *expected);
+            assert!(Arc::ptr_eq(&warm.gossip(&list), &warm.gossip(&list)));
+        }
     }
 }
