@@ -3,18 +3,24 @@
 //! Views of an unchanged table share it (the simulation) or not (a recording that was read): then
 //! it is worked out again. Nothing here judges.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::observation::{NodeName, ViewEntry};
 
-/// Something that follows from the table of each node alone.
+/// Something that follows from the table of each node alone, in order of their names.
 #[derive(Debug)]
-pub struct ByTable<T>(BTreeMap<NodeName, (Arc<Vec<ViewEntry>>, T)>);
+pub struct ByTable<T>(Vec<Known<T>>);
+
+#[derive(Debug)]
+struct Known<T> {
+    node: NodeName,
+    table: Arc<Vec<ViewEntry>>,
+    follows: T,
+}
 
 impl<T> Default for ByTable<T> {
     fn default() -> Self {
-        ByTable(BTreeMap::new())
+        ByTable(Vec::new())
     }
 }
 
@@ -26,14 +32,22 @@ impl<T> ByTable<T> {
         table: &Arc<Vec<ViewEntry>>,
         work_out: impl FnOnce(&[ViewEntry]) -> T,
     ) -> &T {
-        match self.0.get_mut(node) {
-            Some((known, _)) if Arc::ptr_eq(known, table) => {}
-            Some(known) => *known = (Arc::clone(table), work_out(table)),
-            None => {
-                let known = (Arc::clone(table), work_out(table));
-                self.0.insert(node.clone(), known);
+        let found = self.0.binary_search_by(|known| known.node.cmp(node));
+        let (place, is_known) = match found {
+            Ok(place) => (place, Arc::ptr_eq(&self.0[place].table, table)),
+            Err(place) => (place, false),
+        };
+        if !is_known {
+            let known = Known {
+                node: node.clone(),
+                table: Arc::clone(table),
+                follows: work_out(table),
+            };
+            match found {
+                Ok(place) => self.0[place] = known,
+                Err(place) => self.0.insert(place, known),
             }
         }
-        &self.0[node].1
+        &self.0[place].follows
     }
 }

@@ -4,6 +4,7 @@
 //! are rightly marked; entries without an address or in handshake say nothing of a node's health.
 
 use super::bus_evidence::{Completeness, Tally};
+use super::by_table::ByTable;
 use super::convergence::{Calm, Runs, Settled};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
@@ -29,6 +30,7 @@ pub const ENTRY: Entry = Entry {
 #[derive(Debug, Default)]
 pub struct FailureMarksGo {
     calm: Calm,
+    marked: ByTable<Vec<NodeId>>,
     /// Whom each node marks.
     runs: Runs<Vec<NodeId>>,
     tally: Tally,
@@ -42,9 +44,8 @@ impl Checker for FailureMarksGo {
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::View(view) => {
-                let marked = view.table.iter().filter(|entry| is_marked(entry));
-                let marked = marked.map(|entry| entry.id.clone()).collect();
-                self.runs.observe(view, marked);
+                let marked = self.marked.of(&view.node, &view.table, marked);
+                self.runs.observe(view, marked.clone());
             }
             Happening::Fault(_) | Happening::Lifecycle(_) => self.calm.observe(happening),
             Happening::Packet(_) | Happening::Op(_) => {}
@@ -81,6 +82,11 @@ impl Checker for FailureMarksGo {
             (_, _) => self.tally.conclude(setting, Completeness::Helpful, ""),
         }
     }
+}
+
+fn marked(table: &[ViewEntry]) -> Vec<NodeId> {
+    let marked = table.iter().filter(|entry| is_marked(entry));
+    marked.map(|entry| entry.id.clone()).collect()
 }
 
 fn is_marked(entry: &ViewEntry) -> bool {

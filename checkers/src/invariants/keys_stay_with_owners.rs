@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use super::convergence::Calm;
 use super::evidence::{Seen, finding};
-use crate::checker::{Checker, Entry, Evidence, Happening, Need};
+use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::bounds::MILLISECOND;
 use crate::observation::{
     Bounds, Dataset, FaultKind, FaultPhase, NodeName, Setting, SlotSet, ViewEntry,
@@ -42,6 +42,10 @@ pub struct KeysStayWithOwners {
 }
 
 impl Checker for KeysStayWithOwners {
+    fn looks_at(&self) -> &'static [Sort] {
+        &[Sort::Fault, Sort::Lifecycle]
+    }
+
     fn observe(&mut self, happening: Happening<'_>, _scene: &Scene) {
         match happening {
             Happening::Fault(fault) => {
