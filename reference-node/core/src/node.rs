@@ -154,7 +154,7 @@ impl Node {
     }
 
     /// Whether [`Node::outline`] would be this; it must be of this node, since it booted.
-    pub fn shows(&self, outline: &Outline) -> bool {
+    pub fn shows(&self, outline: &mut Outline) -> bool {
         let is_loading = self.replication.load_state_now(&self.config) == LoadState::Loading;
         self.config.cluster_enabled && !is_loading && self.cluster.shows(outline)
     }

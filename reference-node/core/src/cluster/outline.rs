@@ -29,7 +29,7 @@ pub struct Outline {
     pub size: usize,
     /// One for each line of CLUSTER NODES.
     pub members: Vec<MemberOutline>,
-    /// How often the table had changed in this life of the node when it said so.
+    /// How often the table had changed in this life of the node when it last said so.
     pub table_changes: u64,
     /// Slots of mine on their way to another node (PS-05).
     pub migrating: Vec<(Slot, NodeId)>,
@@ -52,8 +52,36 @@ pub struct MemberOutline {
 }
 
 impl Cluster {
-    /// Whether this node would print now what this outline says, which it made in this life.
-    pub fn shows(&self, outline: &Outline) -> bool {
+    /// Whether this node would print now what this outline says, which it made in this life. As long
+    /// as the table does not change after that, the next look at it is a short one.
+    pub fn shows(&self, outline: &mut Outline) -> bool {
+        if !self.shows_state(outline) {
+            return false;
+        }
+        let changes = self.members.changes();
+        if changes != outline.table_changes {
+            if !self.shows_lines(outline) {
+                return false;
+            }
+            outline.table_changes = changes;
+        }
+        true
+    }
+
+    /// Whether all but the lines of the nodes is as the outline says.
+    fn shows_state(&self, outline: &Outline) -> bool {
+        let marks = |marks: &BTreeMap<Slot, NodeId>, shown: &[(Slot, NodeId)]| {
+            marks.len() == shown.len() && marks.iter().zip(shown).all(|(a, b)| a == (&b.0, &b.1))
+        };
+        self.is_ok() == outline.is_ok
+            && self.current_epoch == outline.current_epoch
+            && self.config_epoch() == outline.my_epoch
+            && self.state.size() == outline.size
+            && marks(&self.slots.migrating, &outline.migrating)
+            && marks(&self.slots.importing, &outline.importing)
+    }
+
+    fn shows_lines(&self, outline: &Outline) -> bool {
         let me = self.members.my_index();
         let id_of = |index: MemberIndex| self.members[index].id;
         let is_line = |(index, member): (MemberIndex, &Member), line: &MemberOutline| {
@@ -66,22 +94,10 @@ impl Cluster {
                 && member.hostname == line.hostname
                 && (Arc::ptr_eq(&member.slots, &line.slots) || member.slots == line.slots)
         };
-        let marks = |marks: &BTreeMap<Slot, NodeId>, shown: &[(Slot, NodeId)]| {
-            marks.len() == shown.len() && marks.iter().zip(shown).all(|(a, b)| a == (&b.0, &b.1))
-        };
         let mut lines = self.members.iter().zip(&outline.members);
-        let mut are_same_lines = || {
-            self.members.len() == outline.members.len()
-                && lines.all(|(member, line)| is_line(member, line))
-        };
         self.members[me].id == outline.myself
-            && self.is_ok() == outline.is_ok
-            && self.current_epoch == outline.current_epoch
-            && self.config_epoch() == outline.my_epoch
-            && self.state.size() == outline.size
-            && (self.members.changes() == outline.table_changes || are_same_lines())
-            && marks(&self.slots.migrating, &outline.migrating)
-            && marks(&self.slots.importing, &outline.importing)
+            && self.members.len() == outline.members.len()
+            && lines.all(|(member, line)| is_line(member, line))
     }
 
     /// What this node would print now.

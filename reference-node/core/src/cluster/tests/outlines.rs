@@ -26,7 +26,7 @@ fn an_outline_is_shown_for_exactly_as_long_as_a_new_one_would_be_the_same() {
                 continue;
             };
             let now = cluster.outline();
-            for old in said.iter() {
+            for old in said.iter_mut() {
                 let again = Outline {
                     table_changes: now.table_changes,
                     ..old.clone()
