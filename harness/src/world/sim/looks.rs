@@ -45,9 +45,11 @@ impl SimWorld {
         let Some(node) = &place.node else {
             return;
         };
-        let known = place.shown.take();
+        let mut known = place.shown.take();
+        let last = known.as_mut().map(|known| &mut known.outline);
+        let is_shown = last.is_some_and(|last| node.shows(last));
         let shown = match known {
-            Some(known) if node.shows(&known.outline) => known,
+            Some(known) if is_shown => known,
             known => {
                 let Some(outline) = node.outline() else {
                     place.shown = known;

@@ -1,9 +1,11 @@
 //! What will happen, in one total order: by time, then by arrival.
 //!
 //! Events are small and of one size; what they carry waits in the lanes of [`super::net`].
+//! Timeouts of requests, nearly all of which find an answer there, stand in a line of their own:
+//! each is later than those before it, and the heap stays small without them.
 
 use std::cmp::Ordering;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use slotquake_checkers::history::Process;
 
@@ -112,6 +114,8 @@ impl Eq for Coming {}
 #[derive(Debug, Default)]
 pub struct Queue {
     heap: BinaryHeap<Coming>,
+    /// Timeouts, the earliest first.
+    timeouts: VecDeque<Coming>,
     sequence: u64,
     taken: u64,
 }
@@ -119,18 +123,38 @@ pub struct Queue {
 impl Queue {
     /// Adds an event at this time, ns.
     pub fn push(&mut self, time: u64, event: Event) {
-        let sequence = self.sequence;
-        self.heap.push(Coming {
+        let coming = Coming {
             time,
-            sequence,
+            sequence: self.sequence,
             event,
-        });
+        };
         self.sequence += 1;
+        let last = self.timeouts.back().map_or(0, |last| last.time);
+        match event {
+            Event::ReplyDue { .. } if last <= time => self.timeouts.push_back(coming),
+            Event::ReplyDue { .. }
+            | Event::NodeWake { .. }
+            | Event::Syn { .. }
+            | Event::Established { .. }
+            | Event::Refused { .. }
+            | Event::Deliver { .. }
+            | Event::Listened { .. }
+            | Event::Look { .. }
+            | Event::Synced { .. }
+            | Event::SessionWaited { .. }
+            | Event::Wake => self.heap.push(coming),
+        }
     }
 
     /// Takes out the earliest event.
     pub fn pop(&mut self) -> Option<(u64, Event)> {
-        let Coming { time, event, .. } = self.heap.pop()?;
+        let timeout = self.timeouts.front();
+        let is_timeout = timeout.is_some_and(|timeout| self.heap.peek() < Some(timeout));
+        let next = match is_timeout {
+            true => self.timeouts.pop_front(),
+            false => self.heap.pop(),
+        };
+        let Coming { time, event, .. } = next?;
         self.taken += 1;
         Some((time, event))
     }
@@ -143,7 +167,45 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn events_come_by_time_then_arrival_whatever_they_are(
+            pushes in prop::collection::vec((0u64..20, any::<bool>(), 0usize..3), 0..60),
+        ) {
+            let mut queue = Queue::default();
+            let mut waiting = Vec::new();
+            let take = |queue: &mut Queue, waiting: &mut Vec<(u64, u64)>| {
+                waiting.sort_unstable();
+                let expected = (!waiting.is_empty()).then(|| waiting.remove(0));
+                let taken = queue.pop().map(|(time, event)| match event {
+                    Event::ReplyDue { request, .. } | Event::Listened { request, .. } => {
+                        (time, request)
+                    }
+                    other => panic!("{other:?} was never pushed"),
+                });
+                assert_eq!(taken, expected);
+            };
+            for (request, (time, is_timeout, takes)) in pushes.into_iter().enumerate() {
+                let (conn, request) = (0, request as u64);
+                queue.push(time, match is_timeout {
+                    true => Event::ReplyDue { conn, request },
+                    false => Event::Listened { conn, request },
+                });
+                waiting.push((time, request));
+                for _ in 0..takes {
+                    take(&mut queue, &mut waiting);
+                }
+            }
+            while !waiting.is_empty() {
+                take(&mut queue, &mut waiting);
+            }
+            take(&mut queue, &mut waiting);
+        }
+    }
 
     #[test]
     fn events_of_one_time_come_in_the_order_of_their_arrival() {
