@@ -52,8 +52,8 @@ pub struct MemberOutline {
 }
 
 impl Cluster {
-    /// Whether this node would print now what this outline says, which it made in this life. As long
-    /// as the table does not change after that, the next look at it is a short one.
+    /// Whether this node would print now what this outline says, which it made in this life. As
+    /// long as the table does not change after that, the next look at it is a short one.
     pub fn shows(&self, outline: &mut Outline) -> bool {
         if !self.shows_state(outline) {
             return false;
