@@ -11,7 +11,13 @@ use crate::bus::packet::{Body, Gossip};
 
 /// Packets whose content nobody needs any more.
 #[derive(Default)]
-pub(super) struct Recycled(Vec<Box<Packet>>);
+pub(super) struct Recycled(
+    #[expect(
+        clippy::vec_box,
+        reason = "the boxes are what is kept: packets travel in them"
+    )]
+    Vec<Box<Packet>>,
+);
 
 impl Recycled {
     /// Keeps a packet that was read.
