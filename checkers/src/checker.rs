@@ -2,7 +2,7 @@
 
 use crate::history::docket::Uses;
 use crate::history::{Event, EventKind, Operation};
-use crate::observation::{Fault, Lifecycle, Packet, PacketKind, Setting, View};
+use crate::observation::{Fault, Lifecycle, Packet, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
 
@@ -38,18 +38,8 @@ impl Happening<'_> {
         match self {
             Happening::Op(event) if event.kind == EventKind::Invoke => Sort::Begin,
             Happening::Op(_) => Sort::Op,
-            Happening::Packet(packet) => match packet.kind {
-                PacketKind::Ping | PacketKind::Pong | PacketKind::Meet => Sort::Heartbeat,
-                PacketKind::Fail
-                | PacketKind::Publish
-                | PacketKind::AuthRequest
-                | PacketKind::AuthAck
-                | PacketKind::Update
-                | PacketKind::MfStart
-                | PacketKind::Module
-                | PacketKind::PublishShard
-                | PacketKind::Unknown(_) => Sort::Message,
-            },
+            Happening::Packet(packet) if packet.kind.is_heartbeat() => Sort::Heartbeat,
+            Happening::Packet(_) => Sort::Message,
             Happening::View(_) => Sort::View,
             Happening::Fault(_) => Sort::Fault,
             Happening::Lifecycle(_) => Sort::Lifecycle,

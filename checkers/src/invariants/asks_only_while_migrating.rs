@@ -5,12 +5,10 @@
 //! towards that address, the owner is the same by the same claim, and the fault log has no order
 //! about that slot which the node may have carried out in between, then it was not.
 
-use std::collections::BTreeMap;
-
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{claim_in, client_address, finding};
+use super::redirections::{Redirections, Told};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
-use crate::history::{Event, EventKind};
 use crate::observation::{NodeId, NodeName, Setting, View, ViewEntry};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -31,23 +29,29 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// The checker of RD-04.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AsksOnlyWhileMigrating {
-    /// Redirections that wait for the next view of their node.
-    waiting: BTreeMap<NodeName, Vec<Told>>,
+    asked: Redirections<Before>,
     /// Those without a mark on either side; orders that were under way are known at the end.
     unmarked: Vec<Unmarked>,
     tally: Tally,
 }
 
-/// What a node said.
+impl Default for AsksOnlyWhileMigrating {
+    fn default() -> Self {
+        Self {
+            asked: Redirections::new("ASK"),
+            unmarked: Vec::new(),
+            tally: Tally::default(),
+        }
+    }
+}
+
+/// The view before an ASK.
 #[derive(Debug)]
-struct Told {
-    time: u64,
-    slot: u16,
-    address: String,
-    /// When the question for the view before left, ns.
-    seen_from: u64,
+struct Before {
+    /// When the question for it left, ns.
+    asked: u64,
     claim: Option<(NodeId, u64)>,
     was_marked: bool,
 }
@@ -56,7 +60,7 @@ struct Told {
 #[derive(Debug)]
 struct Unmarked {
     node: NodeName,
-    told: Told,
+    told: Told<Before>,
     /// When the answer for the view after was complete, ns.
     seen_until: u64,
 }
@@ -68,11 +72,15 @@ impl Checker for AsksOnlyWhileMigrating {
 
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Op(event) => self.note(event, scene),
+            Happening::Op(event) => self.asked.note(event, scene, |seen, slot, address| {
+                Some(Before {
+                    asked: seen.asked,
+                    claim: claim_in(&seen.table, slot),
+                    was_marked: is_marked(&seen.table, &seen.id, slot, address),
+                })
+            }),
             Happening::View(view) => self.judge(view),
-            Happening::Lifecycle(lifecycle) => {
-                self.waiting.remove(&lifecycle.node);
-            }
+            Happening::Lifecycle(lifecycle) => self.asked.forget(lifecycle),
             Happening::Packet(_) | Happening::Fault(_) => {}
         }
     }
@@ -85,7 +93,7 @@ impl Checker for AsksOnlyWhileMigrating {
             seen_until,
         } in self.unmarked.drain(..)
         {
-            if acts.touch(&node, told.slot, told.seen_from, seen_until) {
+            if acts.touch(&node, told.slot, told.before.asked, seen_until) {
                 continue;
             }
             self.tally.examined += 1;
@@ -105,42 +113,12 @@ impl Checker for AsksOnlyWhileMigrating {
 }
 
 impl AsksOnlyWhileMigrating {
-    fn note(&mut self, event: &Event, scene: &Scene) {
-        let (EventKind::Fail, Some(node)) = (event.kind, &event.node) else {
-            return;
-        };
-        let Some((slot, address)) = event.error.as_deref().and_then(asked) else {
-            return;
-        };
-        let invoked = scene.operation().map(|operation| operation.invoked);
-        let seen = scene.view_of(node);
-        let Some(seen) = seen.filter(|seen| invoked.is_some_and(|invoked| seen.time <= invoked))
-        else {
-            return;
-        };
-        let told = Told {
-            time: event.time,
-            slot,
-            address: address.into(),
-            seen_from: seen.asked,
-            claim: claim_in(&seen.table, slot),
-            was_marked: is_marked(&seen.table, &seen.id, slot, address),
-        };
-        self.waiting.entry(node.clone()).or_default().push(told);
-    }
-
     fn judge(&mut self, view: &View) {
-        let Some(waiting) = self.waiting.get_mut(&view.node) else {
-            return;
-        };
-        let is_ripe = |told: &Told| told.time < view.asked;
-        let (ripe, rest): (Vec<Told>, Vec<Told>) =
-            std::mem::take(waiting).into_iter().partition(is_ripe);
-        *waiting = rest;
-        for told in ripe {
-            if told.was_marked || is_marked(&view.table, &view.id, told.slot, &told.address) {
+        for told in self.asked.settled_by(view) {
+            if told.before.was_marked || is_marked(&view.table, &view.id, told.slot, &told.address)
+            {
                 self.tally.examined += 1;
-            } else if claim_in(&view.table, told.slot) == told.claim {
+            } else if claim_in(&view.table, told.slot) == told.before.claim {
                 self.unmarked.push(Unmarked {
                     node: view.node.clone(),
                     told,
@@ -151,30 +129,19 @@ impl AsksOnlyWhileMigrating {
     }
 }
 
-/// Slot and address of an ASK; none if it names no host (RD-07).
-fn asked(error: &str) -> Option<(u16, &str)> {
-    let (slot, address) = error.strip_prefix("ASK ")?.split_once(' ')?;
-    let is_whole = !address.starts_with([':', '?']);
-    is_whole.then_some((slot.parse().ok()?, address))
-}
-
 /// Whether the node marks the slot as migrating to who has this address. A target whose address is
 /// not known may have any.
 fn is_marked(table: &[ViewEntry], own: &NodeId, slot: u16, address: &str) -> bool {
-    let mut own = table.iter().filter(|entry| entry.id == *own);
-    let Some(own) = own.next() else {
+    let Some(own) = table.iter().find(|entry| entry.id == *own) else {
         return false;
     };
-    let targets = own.open_slots.iter().filter_map(|mark| {
+    let mut targets = own.open_slots.iter().filter_map(|mark| {
         let (marked, target) = mark.split_once("->-")?;
         (marked.parse() == Ok(slot)).then_some(target)
     });
-    let is_there = |target: &str| {
-        let mut entries = table.iter();
-        let entry = entries.find(|entry| *entry.id.0 == *target);
+    targets.any(|target| {
+        let entry = table.iter().find(|entry| *entry.id.0 == *target);
         let known = entry.and_then(client_address);
         known.is_none_or(|known| known == address)
-    };
-    let mut targets = targets;
-    targets.any(is_there)
+    })
 }

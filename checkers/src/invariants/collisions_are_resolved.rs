@@ -203,19 +203,7 @@ impl CollisionsAreResolved {
     /// A master's heartbeat on its way to another one with the same epoch and a smaller id.
     fn note_meeting(&mut self, packet: &Packet, scene: &Scene) {
         let header = &packet.header;
-        let is_beat = match packet.kind {
-            PacketKind::Ping | PacketKind::Pong => true,
-            PacketKind::Meet
-            | PacketKind::Fail
-            | PacketKind::Publish
-            | PacketKind::AuthRequest
-            | PacketKind::AuthAck
-            | PacketKind::Update
-            | PacketKind::MfStart
-            | PacketKind::Module
-            | PacketKind::PublishShard
-            | PacketKind::Unknown(_) => false,
-        };
+        let is_beat = packet.kind.is_heartbeat() && packet.kind != PacketKind::Meet;
         let Some(delivered) = packet.delivered.filter(|_| is_beat && header.is_master()) else {
             return;
         };

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::links::{ByPair, PairNumber};
-use crate::observation::{NodeId, NodeName, Packet, PacketKind, SlotSet};
+use crate::observation::{NodeId, NodeName, Packet, SlotSet};
 use crate::scene::Scene;
 
 /// The claims that were delivered so far.
@@ -54,17 +54,8 @@ impl HeardClaims {
         let (header, Some(delivered)) = (&packet.header, packet.delivered) else {
             return;
         };
-        match packet.kind {
-            PacketKind::Ping | PacketKind::Pong | PacketKind::Meet => {}
-            PacketKind::Fail
-            | PacketKind::Publish
-            | PacketKind::AuthRequest
-            | PacketKind::AuthAck
-            | PacketKind::Update
-            | PacketKind::MfStart
-            | PacketKind::Module
-            | PacketKind::PublishShard
-            | PacketKind::Unknown(_) => return,
+        if !packet.kind.is_heartbeat() {
+            return;
         }
         let pair = scene.pair();
         let is_new = self.heard.get(pair).is_none();

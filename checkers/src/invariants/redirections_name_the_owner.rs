@@ -4,13 +4,11 @@
 //! node's last view before the operation and its first one after it; where both name the same
 //! owner by the same claim, the node had no other in between. Addresses are compared as printed.
 
-use std::collections::BTreeMap;
-
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{claim_in, client_address, finding};
+use super::redirections::Redirections;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
-use crate::history::{Event, EventKind};
-use crate::observation::{NodeId, NodeName, Setting, View};
+use crate::observation::{NodeId, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
 
@@ -28,21 +26,20 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// The checker of RD-01.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RedirectionsNameTheOwner {
-    /// Redirections that wait for the next view of their node.
-    waiting: BTreeMap<NodeName, Vec<Told>>,
+    /// With the slot's owner and its configEpoch.
+    moved: Redirections<(NodeId, u64)>,
     tally: Tally,
 }
 
-/// What a node said.
-#[derive(Debug)]
-struct Told {
-    time: u64,
-    slot: u16,
-    address: String,
-    /// The owner and its configEpoch in the view before.
-    claim: (NodeId, u64),
+impl Default for RedirectionsNameTheOwner {
+    fn default() -> Self {
+        Self {
+            moved: Redirections::new("MOVED"),
+            tally: Tally::default(),
+        }
+    }
 }
 
 impl Checker for RedirectionsNameTheOwner {
@@ -52,11 +49,11 @@ impl Checker for RedirectionsNameTheOwner {
 
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
         match happening {
-            Happening::Op(event) => self.note(event, scene),
+            Happening::Op(event) => self
+                .moved
+                .note(event, scene, |seen, slot, _| claim_in(&seen.table, slot)),
             Happening::View(view) => self.judge(view),
-            Happening::Lifecycle(lifecycle) => {
-                self.waiting.remove(&lifecycle.node);
-            }
+            Happening::Lifecycle(lifecycle) => self.moved.forget(lifecycle),
             Happening::Packet(_) | Happening::Fault(_) => {}
         }
     }
@@ -71,44 +68,15 @@ impl Checker for RedirectionsNameTheOwner {
 }
 
 impl RedirectionsNameTheOwner {
-    fn note(&mut self, event: &Event, scene: &Scene) {
-        let (EventKind::Fail, Some(node)) = (event.kind, &event.node) else {
-            return;
-        };
-        let words = event.error.as_deref().and_then(redirection);
-        let invoked = scene.operation().map(|operation| operation.invoked);
-        let (Some((slot, address)), Some(invoked)) = (words, invoked) else {
-            return;
-        };
-        let seen = scene.view_of(node);
-        let seen = seen.filter(|seen| seen.time <= invoked);
-        if let Some(claim) = seen.and_then(|seen| claim_in(&seen.table, slot)) {
-            let told = Told {
-                time: event.time,
-                slot,
-                address: address.into(),
-                claim,
-            };
-            self.waiting.entry(node.clone()).or_default().push(told);
-        }
-    }
-
     fn judge(&mut self, view: &View) {
-        let Some(waiting) = self.waiting.get_mut(&view.node) else {
-            return;
-        };
-        let is_ripe = |told: &Told| told.time < view.asked;
-        let (ripe, rest): (Vec<Told>, Vec<Told>) =
-            std::mem::take(waiting).into_iter().partition(is_ripe);
-        *waiting = rest;
-        for told in ripe {
+        for told in self.moved.settled_by(view) {
             let claim = claim_in(&view.table, told.slot);
-            let (owner, _) = &told.claim;
+            let (owner, _) = &told.before;
             let mut entries = view.table.iter();
             let entry = entries.find(|entry| entry.id == *owner);
             let Some(due) = entry
                 .and_then(client_address)
-                .filter(|_| claim.as_ref() == Some(&told.claim))
+                .filter(|_| claim.as_ref() == Some(&told.before))
             else {
                 continue;
             };
@@ -124,11 +92,4 @@ impl RedirectionsNameTheOwner {
             }
         }
     }
-}
-
-/// Slot and address of a MOVED; none if it names no host (RD-07).
-fn redirection(error: &str) -> Option<(u16, &str)> {
-    let (slot, address) = error.strip_prefix("MOVED ")?.split_once(' ')?;
-    let is_whole = !address.starts_with([':', '?']);
-    is_whole.then_some((slot.parse().ok()?, address))
 }

@@ -28,6 +28,24 @@ pub enum PacketKind {
     Unknown(u16),
 }
 
+impl PacketKind {
+    /// Whether nodes send it all the time, with what they know of others: PING, PONG, MEET.
+    pub fn is_heartbeat(self) -> bool {
+        match self {
+            PacketKind::Ping | PacketKind::Pong | PacketKind::Meet => true,
+            PacketKind::Fail
+            | PacketKind::Publish
+            | PacketKind::AuthRequest
+            | PacketKind::AuthAck
+            | PacketKind::Update
+            | PacketKind::MfStart
+            | PacketKind::Module
+            | PacketKind::PublishShard
+            | PacketKind::Unknown(_) => false,
+        }
+    }
+}
+
 /// Node flag of a master, cluster-bus.md section 3.
 pub const MASTER_FLAG: u16 = 1;
 
