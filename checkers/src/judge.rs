@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::assumptions;
 use crate::availability::coverage::{Coverage, CoverageCounter};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, OfOperations, Sort};
 use crate::history::Events;
@@ -192,17 +193,9 @@ impl Judge {
         let mut figures = BTreeMap::new();
         let mut essential = Vec::new();
         for (entry, checker) in &mut self.benches {
-            let verdict = match entry.need {
-                Need::WhenUnattended if self.scene.is_attended() => {
-                    Verdict::undecided(0, "an operator acted on the cluster (R8)")
-                }
-                Need::WhenSlotsStay if self.scene.are_slots_moved() => {
-                    Verdict::undecided(0, "an operator moved slots or changed the members (R8)")
-                }
-                Need::Essential
-                | Need::WhenItHappens
-                | Need::WhenUnattended
-                | Need::WhenSlotsStay => checker.finish(setting, &self.scene),
+            let verdict = match not_judged(entry, setting, &self.scene) {
+                Some(why) => Verdict::undecided(0, why),
+                None => checker.finish(setting, &self.scene),
             };
             figures.extend(checker.figures());
             let counts = entry.need == Need::Essential
@@ -311,6 +304,20 @@ pub fn judge_history(events: &Events) -> Judgement {
     let mut judge = Judge::with_scope(Scope::BareHistory);
     events.each(|event| judge.observe(Happening::Op(event)));
     judge.finish(&Setting::of_bare_history(events.end()))
+}
+
+/// Why there is nothing to judge for a checker, whatever it saw.
+fn not_judged(entry: &Entry, setting: &Setting, scene: &Scene) -> Option<String> {
+    let acted = match entry.need {
+        Need::WhenUnattended if scene.is_attended() => "an operator acted on the cluster (R8)",
+        Need::WhenSlotsStay if scene.are_slots_moved() => {
+            "an operator moved slots or changed the members (R8)"
+        }
+        Need::Essential | Need::WhenItHappens | Need::WhenUnattended | Need::WhenSlotsStay => {
+            return assumptions::broken(entry.id, &setting.config);
+        }
+    };
+    Some(acted.into())
 }
 
 fn check(entry: &Entry, verdict: Verdict) -> Check {

@@ -10,6 +10,7 @@
 //! all need to know), [`transactions`] (cycles of dependencies), [`judge`] (all of them over one
 //! recording), [`verdict`] (what they may say).
 
+mod assumptions;
 pub mod availability;
 pub mod checker;
 pub mod consistency;

@@ -11,8 +11,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use crate::history::{Event, EventKind, Function, Value};
 use crate::observation::bounds::MILLISECOND;
 use crate::observation::{
-    Body, Fault, FaultKind, FaultPhase, GossipEntry, Header, Lifecycle, LifecycleKind, NodeId,
-    NodeName, NodeSetting, Packet, PacketKind, Server, Setting, SlotSet, View, ViewEntry,
+    Body, Directives, Fault, FaultKind, FaultPhase, GossipEntry, Header, Lifecycle, LifecycleKind,
+    NodeId, NodeName, NodeSetting, Packet, PacketKind, Server, Setting, SlotSet, View, ViewEntry,
 };
 use crate::recording::Recording;
 
@@ -91,6 +91,7 @@ impl RecordingBuilder {
             world: "sim".into(),
             nodes: (1..=6).map(setting).collect(),
             node_timeout_ms: 1000,
+            config: Directives::default(),
             bus_captured: true,
             bus_packets_lost: 0,
             canary_delay_ms: 1,

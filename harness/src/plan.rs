@@ -4,6 +4,7 @@
 //! Names of workloads, faults and scenarios are those of their registries. [`mod@file`] reads a
 //! plan from JSON, [`script`] is the list of faults that a plan may fix.
 
+pub mod config;
 mod error;
 pub mod file;
 pub mod network;
@@ -13,7 +14,7 @@ mod tests;
 pub mod words;
 
 use serde::{Deserialize, Serialize};
-use slotquake_checkers::observation::FaultKind;
+use slotquake_checkers::observation::{Directives, FaultKind};
 use slotquake_workloads::load::Load;
 use slotquake_workloads::registry::WORKLOADS;
 
@@ -94,6 +95,9 @@ pub struct Plan {
     pub network: Network,
     /// cluster-node-timeout, ms.
     pub node_timeout_ms: u64,
+    /// What else redis.conf of the nodes has.
+    #[serde(skip_serializing_if = "Directives::is_empty")]
+    pub config: Directives,
     /// Workloads by name; processes are dealt to them in turn.
     pub workloads: Vec<String>,
     /// Kinds of faults to draw from; empty for none.
@@ -151,6 +155,7 @@ impl Default for Plan {
             slotless: 0,
             network: Network::default(),
             node_timeout_ms: 1000,
+            config: Directives::default(),
             workloads: workloads.map(|entry| entry.name.into()).collect(),
             faults: nemesis::usual().map(|nemesis| nemesis.kind).collect(),
             fault_interval_ms: 5000,
@@ -209,6 +214,7 @@ impl Plan {
         self.validate_topology()?;
         self.validate_network()?;
         self.validate_times()?;
+        config::validate(&self.config, self.world)?;
         self.validate_load()?;
         self.validate_names()?;
         self.validate_script()

@@ -7,8 +7,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use slotquake_checkers::history::{Event, EventKind, Function, Value};
 use slotquake_checkers::observation::setting::{NodeSetting, Server, Setting};
 use slotquake_checkers::observation::{
-    Body, Fault, FaultKind, FaultPhase, Header, Lifecycle, LifecycleKind, NodeId, NodeName, Packet,
-    PacketKind, SlotSet, View, ViewEntry,
+    Body, Directives, Fault, FaultKind, FaultPhase, Header, Lifecycle, LifecycleKind, NodeId,
+    NodeName, Packet, PacketKind, SlotSet, View, ViewEntry,
 };
 use slotquake_checkers::recording::Recording;
 
@@ -33,6 +33,7 @@ fn setting() -> Setting {
         world: "local".into(),
         nodes: (1..=6).map(node_setting).collect(),
         node_timeout_ms: 1_000,
+        config: Directives::default(),
         bus_captured: true,
         bus_packets_lost: 0,
         canary_delay_ms: 3,

@@ -27,14 +27,15 @@ pub const ENTRY: Entry = Entry {
     id: "HI-03",
     title: "no acknowledged write is lost outside the documented windows",
     clauses: &[
-        "HI-03", "HI-04", "HI-05", "HI-06", "HI-07", "HI-08", "HI-12", "MF-01", "MG-01", "MG-06",
+        "HI-03", "HI-04", "HI-05", "HI-06", "HI-07", "HI-08", "HI-12", "DU-05", "MF-01", "MG-01",
+        "MG-06",
     ],
     need: Need::WhenItHappens,
     evidence: Evidence::History,
     help: "Replication is asynchronous: a failover may lose writes that the failed master had \
            not passed on yet (HI-04, judged by the replication offsets on the bus), that a \
            master cut off acknowledged before it noticed (HI-05), or that a deposed master \
-           acknowledged right after a heal (HI-06), after a restart without data (HI-07) or \
+           acknowledged right after a heal (HI-06), after a restart without data (HI-07; no excuse with appendfsync always, DU-05) or \
            after a pause (HI-08). Those are counted and shown. Any other lost write is a \
            violation, and so is each one lost by a manual failover (MF-01), and each one that all \
            replicas of the master had acknowledged, as WAIT told, if none of them was restarted \

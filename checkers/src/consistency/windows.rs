@@ -85,6 +85,8 @@ pub struct Windows<'a> {
     bounds: Bounds,
     packets_lost: u64,
     node_count: usize,
+    /// Whether a write is in the append-only file before it is acknowledged (DU-05).
+    is_data_kept: bool,
 }
 
 impl<'a> Windows<'a> {
@@ -95,6 +97,8 @@ impl<'a> Windows<'a> {
             bounds: Bounds::of(setting),
             packets_lost: setting.bus_packets_lost,
             node_count: setting.nodes.len(),
+            is_data_kept: setting.config.get("appendonly") == Some("yes")
+                && setting.config.get("appendfsync") == Some("always"),
         }
     }
 
@@ -186,8 +190,12 @@ impl<'a> Windows<'a> {
             .next()
     }
 
-    /// HI-07: the owner came back before a failover, and its data need not have.
+    /// HI-07: the owner came back before a failover, and its data need not have; DU-05: it must
+    /// have, if it was on disk before each reply.
     fn excuse_restart(&self, write: &Operation, slot: u16) -> Option<Window> {
+        if self.is_data_kept {
+            return None;
+        }
         let instant = self.bounds.instant();
         let is_empty_restart = |outage: &super::timeline::Outage| {
             outage.ended.saturating_add(instant) >= write.completed

@@ -151,6 +151,19 @@ impl Function {
         }
     }
 
+    /// Whether it changes something whenever it succeeds: the values of our workloads are unique.
+    pub fn surely_writes(self) -> bool {
+        matches!(
+            self,
+            Function::Write
+                | Function::WriteExpiring
+                | Function::Add
+                | Function::Append
+                | Function::Increment
+                | Function::Enqueue
+        )
+    }
+
     /// Whether only the owner of the key's slot may answer it: not so reads of replicas, and
     /// messages, which go through any node.
     pub fn is_for_the_owner(self) -> bool {

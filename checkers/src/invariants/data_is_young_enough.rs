@@ -4,12 +4,11 @@
 //! still, or the path from it is cut, nothing arrives. Periods that touch count as one.
 
 use super::bus_evidence::{Completeness, Tally};
+use super::data_cuts::DataCuts;
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
-use crate::observation::fault::{Damage, Ports};
 use crate::observation::{
-    Bounds, Fault, FaultPhase, NodeName, Packet, PacketKind, Setting, bounds::MILLISECOND,
-    bounds::seconds,
+    Bounds, NodeName, Packet, PacketKind, Setting, bounds::MILLISECOND, bounds::seconds,
 };
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -32,8 +31,7 @@ pub const ENTRY: Entry = Entry {
 /// The checker of VT-12.
 #[derive(Debug, Default)]
 pub struct DataIsYoungEnough {
-    /// Data paths that were cut: number of the fault, sender, receiver, begin and end, ns.
-    cuts: Vec<(u32, NodeName, NodeName, u64, u64)>,
+    cuts: DataCuts,
     requests: Vec<(u64, NodeName, u64)>,
 }
 
@@ -47,7 +45,7 @@ impl Checker for DataIsYoungEnough {
             Happening::Packet(packet) if packet.kind == PacketKind::AuthRequest => {
                 self.note_request(packet, scene);
             }
-            Happening::Fault(fault) => self.note_cut(fault),
+            Happening::Fault(fault) => self.cuts.observe(fault),
             Happening::Packet(_)
             | Happening::Op(_)
             | Happening::View(_)
@@ -73,27 +71,6 @@ impl Checker for DataIsYoungEnough {
 }
 
 impl DataIsYoungEnough {
-    fn note_cut(&mut self, fault: &Fault) {
-        let Some(Damage::Cut(Ports::All | Ports::Data)) = fault.kind.damage() else {
-            return;
-        };
-        match &fault.phase {
-            FaultPhase::Installed => {
-                let pairs = fault.cuts.iter();
-                let cuts = pairs.map(|(from, to)| {
-                    let (from, to) = (from.clone(), to.clone());
-                    (fault.id, from, to, fault.time, u64::MAX)
-                });
-                self.cuts.extend(cuts);
-            }
-            FaultPhase::Healed => {
-                let same = self.cuts.iter_mut().filter(|cut| cut.0 == fault.id);
-                same.for_each(|cut| cut.4 = fault.begun);
-            }
-            FaultPhase::Indeterminate(_) | FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
-        }
-    }
-
     fn note_request(&mut self, packet: &Packet, scene: &Scene) {
         let header = &packet.header;
         let master = header.master.as_ref().filter(|_| !header.has_force_ack());
@@ -101,37 +78,9 @@ impl DataIsYoungEnough {
         let Some(master) = master else {
             return;
         };
-        let age = packet.time - self.without_data_since(packet.time, &packet.from, master, scene);
+        let (now, replica) = (packet.time, &packet.from);
+        let age = now - self.cuts.silent_since(master, replica, now, scene);
         self.requests.push((packet.time, packet.from.clone(), age));
-    }
-
-    /// Since when nothing can have come from the master to the replica.
-    fn without_data_since(
-        &self,
-        time: u64,
-        replica: &NodeName,
-        master: &NodeName,
-        scene: &Scene,
-    ) -> u64 {
-        let timeline = scene.timeline();
-        let cuts = self.cuts.iter();
-        let cuts = cuts.filter(|cut| cut.1 == *master && cut.2 == *replica);
-        let outages = timeline.outages.iter();
-        let outages = outages.filter(|outage| outage.node == *master);
-        let pauses = timeline.pauses.get(master).into_iter().flatten();
-        let mut periods: Vec<(u64, u64)> = cuts
-            .map(|cut| (cut.3, cut.4))
-            .chain(outages.map(|outage| (outage.ended, outage.restarted)))
-            .chain(pauses.copied())
-            .collect();
-        periods.sort_unstable();
-        let mut since = time;
-        for (begun, ended) in periods.into_iter().rev() {
-            if ended >= since {
-                since = since.min(begun);
-            }
-        }
-        since
     }
 }
 

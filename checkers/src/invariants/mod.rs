@@ -18,6 +18,7 @@ pub mod config_epoch_never_above_current;
 pub mod config_epoch_never_decreases;
 pub mod convergence;
 pub mod current_epoch_never_decreases;
+mod data_cuts;
 pub mod data_is_young_enough;
 pub mod election_epoch_is_unique;
 pub mod elections_wait;
@@ -66,6 +67,7 @@ pub mod slot_maps_agree;
 pub mod slots_move_by_newer_claims;
 pub mod spare_replicas;
 pub mod stale_claims_are_answered;
+pub mod stale_data_is_refused;
 pub mod starts_after_a_kill;
 pub mod state_follows_view;
 pub mod stops_serving_when_down;
@@ -82,6 +84,7 @@ pub mod votes_are_durable;
 pub mod votes_are_for_the_present;
 pub mod votes_are_spaced;
 pub mod wait_counts_who_has_it;
+pub mod writes_need_replicas;
 pub mod writes_wait_for_failover;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod conduct;
+mod configured;
 mod identity;
 mod migrations;
 mod operators;

@@ -10,7 +10,7 @@ use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use super::links::{ByLife, LifeNumber};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
-use crate::history::{Function, Operation, Outcome};
+use crate::history::{Operation, Outcome};
 use crate::observation::{NodeId, NodeName, Packet, Setting, bounds::MILLISECOND};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -129,11 +129,8 @@ impl WaitCountsWhoHasIt {
     }
 
     fn note_write(&mut self, operation: &Operation, scene: &Scene) {
-        // These change something for certain, so that the master's offset grows.
-        let is_sure = matches!(
-            operation.f,
-            Function::Write | Function::Add | Function::Append | Function::Increment
-        );
+        // The master's offset grows by it.
+        let is_sure = operation.f.surely_writes();
         let (Some(node), true) = (&operation.node, is_sure && operation.outcome == Outcome::Ok)
         else {
             return;

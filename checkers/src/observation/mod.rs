@@ -2,6 +2,7 @@
 
 pub mod bounds;
 pub mod decode;
+pub mod directives;
 pub mod fault;
 pub mod incarnations;
 pub mod names;
@@ -13,6 +14,7 @@ pub mod slots;
 pub mod view;
 
 pub use bounds::Bounds;
+pub use directives::Directives;
 pub use fault::{
     ClockTrouble, Damage, DiskTrouble, Fault, FaultKind, FaultPhase, Lifecycle, LifecycleKind,
     NetTrouble, Ports,

@@ -4,6 +4,7 @@ use std::net::SocketAddrV4;
 
 use serde::{Deserialize, Serialize};
 
+use super::directives::Directives;
 use super::names::NodeName;
 use super::slots::SlotSet;
 
@@ -71,6 +72,9 @@ pub struct Setting {
     pub nodes: Vec<NodeSetting>,
     /// cluster-node-timeout, ms.
     pub node_timeout_ms: u64,
+    /// What else redis.conf of each node was given.
+    #[serde(default, skip_serializing_if = "Directives::is_empty")]
+    pub config: Directives,
     /// Whether the bus was captured.
     pub bus_captured: bool,
     /// Packets the capture lost; checkers of the bus are undecided when it is not 0.
@@ -109,6 +113,7 @@ impl Setting {
             world: "unknown".into(),
             nodes: Vec::new(),
             node_timeout_ms: 15_000,
+            config: Directives::default(),
             bus_captured: false,
             bus_packets_lost: 0,
             canary_delay_ms: 0,

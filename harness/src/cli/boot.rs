@@ -11,7 +11,7 @@ use crate::target::spec::{self, Choice};
 use crate::target::{self, Launch, TargetError};
 use crate::world::World;
 use crate::world::local::{BootError, LocalOptions, LocalWorld};
-use crate::world::sim::SimWorld;
+use crate::world::sim::{SimWorld, try_directives};
 
 /// What a run needs from the machine, looked up.
 #[derive(Debug)]
@@ -34,9 +34,12 @@ impl Ground {
                  or --world sim",
                 plan.target
             ))),
-            WorldKind::Sim => Ok(Ground {
-                launches: Vec::new(),
-            }),
+            WorldKind::Sim => {
+                try_directives(&plan.config).map_err(Failure::bad_input)?;
+                Ok(Ground {
+                    launches: Vec::new(),
+                })
+            }
             WorldKind::Local => {
                 let launches = target::resolve(&plan.target, plan.node_count() as usize);
                 let launches = launches.map_err(|error| match error {

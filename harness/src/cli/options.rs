@@ -14,7 +14,7 @@ use super::{duration, plan_file, seeds};
 use crate::director::scenario::{self, SCENARIOS};
 use crate::nemesis::{NEMESES, Worlds};
 use crate::plan::words::{duration_text, faults_text};
-use crate::plan::{Network, Plan, Profile, WorldKind, parse_faults, parse_workloads};
+use crate::plan::{Network, Plan, Profile, WorldKind, config, parse_faults, parse_workloads};
 
 /// Where a run happens, as the command line has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,6 +86,9 @@ pub struct RunOptions {
     /// cluster-node-timeout
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration::parse_ms)]
     pub node_timeout: u64,
+    /// A directive for redis.conf of all nodes, as in min-replicas-to-write=1; once for each
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub config: Vec<String>,
     #[expect(missing_docs, reason = "its help is made from the registry")]
     #[arg(long, value_name = "NAMES", default_value_t = default_workloads(),
         help = workload_help())]
@@ -191,6 +194,7 @@ impl RunOptions {
             slotless: self.slotless,
             network: self.network,
             node_timeout_ms: self.node_timeout,
+            config: config::parse(&self.config).map_err(Failure::bad_input)?,
             workloads: parse_workloads(&self.workload).map_err(Failure::bad_input)?,
             faults: parse_faults(&self.faults).map_err(Failure::bad_input)?,
             fault_interval_ms: self.fault_interval,
@@ -299,13 +303,14 @@ fn listed<H: AsRef<str>>(title: &str, entries: impl Iterator<Item = (&'static st
 }
 
 /// What a plan file says already.
-pub(super) const IN_A_PLAN_FILE: [&str; 21] = [
+pub(super) const IN_A_PLAN_FILE: [&str; 22] = [
     "profile",
     "masters",
     "replicas",
     "slotless",
     "network",
     "node_timeout",
+    "config",
     "workload",
     "faults",
     "fault_interval",

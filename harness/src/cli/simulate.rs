@@ -63,13 +63,14 @@ pub struct SimulateArgs {
 }
 
 /// The standard scenario has its own plan and seeds, and leaves nothing.
-const NOT_OF_A_BENCH: [&str; 32] = [
+const NOT_OF_A_BENCH: [&str; 33] = [
     "profile",
     "masters",
     "replicas",
     "slotless",
     "network",
     "node_timeout",
+    "config",
     "workload",
     "faults",
     "fault_interval",

@@ -213,6 +213,7 @@ fn bare_remains(plan: &Plan, world: &dyn World) -> Remains {
         setting: Setting {
             nodes: world.nodes().to_vec(),
             node_timeout_ms: plan.node_timeout_ms,
+            config: plan.config.clone(),
             ..Setting::of_bare_history(world.now())
         },
     }

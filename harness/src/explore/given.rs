@@ -3,7 +3,7 @@
 //! Each field has the name of the plan's field that it decides. What is not given is drawn
 //! ([`super::swarm`]), or is as a plan has it by default.
 
-use slotquake_checkers::observation::FaultKind;
+use slotquake_checkers::observation::{Directives, FaultKind};
 use slotquake_workloads::load::Load;
 
 use crate::plan::{Network, Plan, Profile, WorldKind};
@@ -19,6 +19,7 @@ pub struct Given {
     pub slotless: Option<u16>,
     pub network: Option<Network>,
     pub node_timeout_ms: Option<u64>,
+    pub config: Directives,
     pub workloads: Option<Vec<String>>,
     pub faults: Option<Vec<FaultKind>>,
     pub fault_interval_ms: Option<u64>,
@@ -39,6 +40,10 @@ impl Given {
     /// The plan of a story with the load that was given.
     pub(super) fn kept_in(&self, plan: Plan) -> Plan {
         Plan {
+            config: match self.config.is_empty() {
+                true => plan.config,
+                false => self.config.clone(),
+            },
             workloads: self.workloads.clone().unwrap_or(plan.workloads),
             rate: self.rate.unwrap_or(plan.rate),
             concurrency: self.concurrency.unwrap_or(plan.concurrency),
@@ -60,6 +65,7 @@ impl Given {
             slotless: self.slotless.unwrap_or(usual.slotless),
             network: self.network.unwrap_or(usual.network),
             node_timeout_ms: self.node_timeout_ms.unwrap_or(usual.node_timeout_ms),
+            config: self.config.clone(),
             workloads: self.workloads.clone().unwrap_or(usual.workloads),
             faults: self.faults.clone().unwrap_or(usual.faults),
             fault_interval_ms: self.fault_interval_ms.unwrap_or(usual.fault_interval_ms),

@@ -7,7 +7,7 @@
 //!
 //! Pure: the same seed and options give the same plan, for ever.
 
-use slotquake_checkers::observation::FaultKind;
+use slotquake_checkers::observation::{Directives, FaultKind};
 use slotquake_workloads::load::Load;
 use slotquake_workloads::registry::WORKLOADS;
 use slotquake_workloads::rng::Rng;
@@ -106,6 +106,10 @@ impl Source {
             concurrency: given
                 .concurrency
                 .unwrap_or_else(|| dice.within("concurrency", 1, 16) as u32),
+            config: match given.config.is_empty() {
+                true => config(dice),
+                false => given.config.clone(),
+            },
             load: match given.load.is_usual() {
                 true => load(dice),
                 false => given.load,
@@ -280,6 +284,23 @@ fn load(dice: Dice) -> Load {
         pipeline: 1 + in_some("pipeline", 3) as u16,
         ..Load::default()
     }
+}
+
+/// A few seeds promise more than the defaults do.
+fn config(dice: Dice) -> Directives {
+    let given: &[(&str, &str)] = match dice.within("config", 1, 100) {
+        1..=6 => &[
+            ("min-replicas-to-write", "1"),
+            ("min-replicas-max-lag", "1"),
+        ],
+        7..=12 => &[("replica-serve-stale-data", "no")],
+        _ => &[],
+    };
+    let mut directives = Directives::default();
+    for (name, value) in given {
+        directives.set(name, value);
+    }
+    directives
 }
 
 /// The choices of one seed, each from a stream of its own.

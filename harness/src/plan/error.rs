@@ -1,5 +1,6 @@
 //! Why a plan is impossible, and which of its fields says so.
 
+use super::config::ConfigError;
 use super::network::NETWORK_US_MAX;
 use super::script::ScriptError;
 use super::{
@@ -78,6 +79,8 @@ pub enum PlanError {
     #[error("a plan has a script or a scenario, not both")]
     ScriptAndScenario,
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
     Script(#[from] ScriptError),
 }
 
@@ -108,6 +111,7 @@ impl PlanError {
             PlanError::UnknownScenario { .. } | PlanError::Scenario { .. } => "scenario",
             PlanError::ScriptAndScenario => "script",
             PlanError::Load { field, .. } => return format!("load.{field}"),
+            PlanError::Config(error) => return format!("config.{}", error.name),
             PlanError::Script(error) => return error.field(),
         };
         field.into()

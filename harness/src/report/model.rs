@@ -17,7 +17,7 @@ use super::replay::replay_command;
 use super::spacetime::{self, Diagram};
 use super::words::{grouped, seconds, server_name};
 use crate::plan::words::{duration_text, faults_text};
-use crate::plan::{Plan, Profile, WorldKind};
+use crate::plan::{Plan, Profile, WorldKind, config};
 
 /// What is known about the run besides its recording.
 #[derive(Debug, Clone, Copy, Default)]
@@ -205,8 +205,11 @@ pub fn plan_line(plan: &Plan) -> String {
         Profile::Default => String::new(),
         Profile::Upstream70 => format!(" with the weaknesses of {}", plan.profile.name()),
     };
+    let directives: String = config::words(&plan.config)
+        .map(|directive| format!(", {directive}"))
+        .collect();
     format!(
-        "{}{profile}, {} masters with {} replica{} each{}, node timeout {}, {} world, \
+        "{}{profile}, {} masters with {} replica{} each{}, node timeout {}{directives}, {} world, \
          {disturbance}, {}",
         plan.target,
         plan.masters,
@@ -250,6 +253,10 @@ fn facts(evidence: &Evidence<'_>, about: About<'_>) -> Facts {
             format!("{} ms", setting.canary_delay_ms),
         ),
     ];
+    if !setting.config.is_empty() {
+        let directives: Vec<String> = config::words(&setting.config).collect();
+        facts.push(("redis.conf", directives.join(", ")));
+    }
     if let Some(plan) = about.plan {
         facts.push(("profile", plan.profile.name().to_string()));
         facts.push(("seed", plan.seed.to_string()));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::plan::words::{duration_text, faults_text, load_options};
-use crate::plan::{Plan, Profile, WorldKind};
+use crate::plan::{Plan, Profile, WorldKind, config};
 
 /// The command that plays a plan again; one that was written to a folder, if it has a script: that
 /// does not fit into options.
@@ -50,6 +50,9 @@ fn command_line(plan: &Plan) -> String {
         option("network", plan.network.text());
     }
     option("node-timeout", duration_text(plan.node_timeout_ms));
+    for directive in config::words(&plan.config) {
+        option("config", quoted(&directive));
+    }
     option("workload", plan.workloads.join(","));
     match &plan.scenario {
         Some(scenario) => option("scenario", quoted(scenario)),

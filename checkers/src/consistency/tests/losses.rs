@@ -268,6 +268,27 @@ fn a_master_that_came_back_empty_is_excused() {
     assert_eq!(restarted(3000).verdict, Word::Violated);
 }
 
+/// Proves DU-05.
+#[test]
+fn what_was_on_disk_before_the_reply_may_not_be_lost_by_a_restart() {
+    let restarted = |fsync: &str| {
+        let mut run = cluster();
+        let config = &mut run.recording.setting.config;
+        config.set("appendonly", "yes");
+        config.set("appendfsync", fsync);
+        run.add(300, 0, SET, 1, 1);
+        run.add(400, 0, SET, 2, 1);
+        run.calm(100, 2000);
+        run.lifecycle(2000, 1, LifecycleKind::Killed);
+        run.node(1).incarnation = 2;
+        run.lifecycle(2200, 1, LifecycleKind::Started);
+        run.calm(2300, 9000);
+        judged(run).verdict
+    };
+    assert_eq!(restarted("everysec"), Word::Held);
+    assert_eq!(restarted("always"), Word::Violated);
+}
+
 /// Proves HI-08.
 #[test]
 fn a_write_acknowledged_right_after_a_pause_is_excused() {

@@ -17,7 +17,8 @@ use crate::cli::{duration, exit::Exit, plan_file};
 use crate::director::scenario;
 use crate::explore::trial::Judged;
 use crate::explore::{Given, Selection, Shard, Source, Trial, Variety};
-use crate::plan::{Network, Plan, PlanError, parse_faults, parse_workloads};
+use crate::plan::{Network, Plan, PlanError, config, parse_faults, parse_workloads};
+use crate::world::sim::try_directives;
 use slotquake_checkers::verdict::Word;
 
 /// What the plans of all seeds have in common.
@@ -45,6 +46,9 @@ pub struct PlanOptions {
     /// cluster-node-timeout
     #[arg(long, value_name = "TIME", value_parser = duration::parse_ms)]
     node_timeout: Option<u64>,
+    /// A directive for redis.conf of all nodes, as in min-replicas-to-write=1; once for each
+    #[arg(long, value_name = "NAME=VALUE")]
+    config: Vec<String>,
     #[arg(long, value_name = "NAMES", help = workload_help())]
     workload: Option<String>,
     #[arg(long, value_name = "NAMES", help = fault_help())]
@@ -137,6 +141,7 @@ impl PlanOptions {
             slotless: self.slotless,
             network: self.network,
             node_timeout_ms: self.node_timeout,
+            config: config::parse(&self.config).map_err(Failure::bad_input)?,
             workloads: workloads.transpose().map_err(read)?,
             faults: faults.transpose().map_err(read)?,
             fault_interval_ms: self.fault_interval,
@@ -244,8 +249,10 @@ impl CampaignOptions {
 pub fn refuse_impossible(source: &Source, selection: &Selection) -> Result<(), Failure> {
     let seeds = (0..LOOKED_AT).map_while(|position| selection.at(position));
     let mut plans = seeds.map(|seed| source.plan(seed));
-    let refused = plans.find_map(|plan: Plan| plan.validate().err());
-    refused.map_or(Ok(()), |error| Err(Failure::bad_input(error)))
+    plans.try_for_each(|plan: Plan| {
+        plan.validate().map_err(Failure::bad_input)?;
+        try_directives(&plan.config).map_err(Failure::bad_input)
+    })
 }
 
 /// Most seeds of one call.

@@ -166,6 +166,7 @@ impl LocalWorld {
             world: "local".to_owned(),
             nodes: nodes.clone(),
             node_timeout_ms: options.plan.node_timeout_ms,
+            config: options.plan.config.clone(),
             bus_captured: tap.is_some(),
             bus_packets_lost: 0,
             canary_delay_ms: 0,

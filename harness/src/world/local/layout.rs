@@ -11,7 +11,7 @@ use slotquake_checkers::observation::setting::Server;
 use slotquake_checkers::observation::slots::SLOT_COUNT;
 use slotquake_workloads::rng::Rng;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, config};
 use crate::target::Launch;
 
 /// From a client port to the bus port of the same node.
@@ -115,6 +115,8 @@ pub(super) fn redis_conf(node: &NodeSetting, launch: &Launch, plan: &Plan) -> St
         // At the end the data of replicas is compared with that of their masters.
         settings.push(("enable-debug-command", "yes".into()));
     }
+    // What was given comes last: the last line of a directive counts.
+    settings.extend(config::lines(&plan.config));
     if launch.server == Server::Reference
         && let Some((name, value)) = plan.profile.directive()
     {

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use anyhow::Context;
 use slotquake_checkers::observation::setting::Server;
 use slotquake_checkers::observation::slots::SLOT_COUNT;
-use slotquake_checkers::observation::{NodeName, NodeSetting};
+use slotquake_checkers::observation::{Directives, NodeName, NodeSetting};
 use slotquake_core::config::Config;
 use slotquake_core::config::directives::set_at_start;
 use slotquake_core::output::{Durability, File};
@@ -80,6 +80,18 @@ pub fn strangers(plan: &Plan, settings: &[NodeSetting]) -> anyhow::Result<Vec<Ho
     hosts_with(plan, settings, &BTreeMap::new(), text)
 }
 
+/// Says why no node takes these directives, if so.
+///
+/// # Errors
+/// The first one that is not known, or whose value is none.
+pub fn try_directives(directives: &Directives) -> Result<(), String> {
+    let mut config = Config::default();
+    directives.iter().try_for_each(|(name, value)| {
+        let refused = |error| format!("directive {name} {value}: {error}");
+        set_at_start(&mut config, name, value).map_err(refused)
+    })
+}
+
 fn hosts_with(
     plan: &Plan,
     settings: &[NodeSetting],
@@ -98,7 +110,8 @@ fn hosts_with(
         let of_tests = ("enable-debug-command", "yes");
         let given = directives
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain(plan.config.iter());
         for (name, value) in given.chain([of_tests]) {
             set_at_start(&mut config, name, value)
                 .with_context(|| format!("directive {name} {value}"))?;

@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use anyhow::{Context, bail, ensure};
-use slotquake_checkers::observation::{NodeName, NodeSetting, Packet, Setting};
+use slotquake_checkers::observation::{Directives, NodeName, NodeSetting, Packet, Setting};
 use slotquake_checkers::recording::RECORDING_FORMAT;
 use slotquake_core::Outputs;
 use slotquake_workloads::rng::Rng;
@@ -48,6 +48,7 @@ use self::seeded::Bugs;
 use super::{Command, Happening, Remains, World};
 use crate::plan::Plan;
 
+pub use boot::try_directives;
 pub use strangers::Doubt;
 
 /// One ms of virtual time, ns.
@@ -68,6 +69,7 @@ pub struct SimWorld {
     callers: Callers,
     settings: Vec<NodeSetting>,
     node_timeout_ms: u64,
+    config: Directives,
     codec: Codec,
     adapter: Adapter,
     packets: Vec<Packet>,
@@ -177,6 +179,7 @@ impl SimWorld {
             callers: Callers::of(plan),
             settings,
             node_timeout_ms: plan.node_timeout_ms,
+            config: plan.config.clone(),
             codec,
             adapter: Adapter::default(),
             packets: Vec::new(),
@@ -317,6 +320,7 @@ impl World for SimWorld {
             world: "sim".into(),
             nodes: self.settings.clone(),
             node_timeout_ms: self.node_timeout_ms,
+            config: self.config.clone(),
             bus_captured: true,
             bus_packets_lost: 0,
             canary_delay_ms: 0,

@@ -14,6 +14,7 @@ use crate::commands::session::Session;
 use crate::commands::table::{self, Command, Flag, Keys};
 use crate::config::directives::number;
 use crate::ids::ClientId;
+use crate::mutants::Mutant;
 use crate::output::Protocol;
 use crate::replication::LoadState;
 use crate::resp::errors::Refusal;
@@ -213,9 +214,11 @@ fn check_memory(parts: &Parts, session: &Session, command: &Command) -> Result<(
     Ok(())
 }
 
+// CF-20; 0 of either switches it off.
 fn check_replicas(parts: &Parts) -> Result<(), Refusal> {
     let wanted = parts.config.min_replicas_to_write;
-    if wanted == 0 || parts.is_replica() {
+    let is_asked = wanted > 0 && parts.config.min_replicas_max_lag_s > 0;
+    if !is_asked || parts.is_replica() || parts.config.mutant.is(Mutant::MinReplicasIgnored) {
         return Ok(());
     }
     let lag_max = Millis(parts.config.min_replicas_max_lag_s.saturating_mul(1000));
@@ -246,6 +249,7 @@ fn check_stale(parts: &Parts, session: &Session, command: &Command) -> Result<()
     let is_refused = parts.is_replica()
         && is_link_down
         && !parts.config.replica_serve_stale_data
+        && !parts.config.mutant.is(Mutant::ServesStaleData)
         && needs_master;
     if is_refused {
         Err(Refusal::MasterDown)

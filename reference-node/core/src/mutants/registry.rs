@@ -169,6 +169,10 @@ mutants! {
         PopsFromTheEnd "pops-from-the-end" "LPOP takes the last element, not the first"
         DeliversTwice "delivers-twice" "each subscriber gets a message twice"
         ShardMessagesToAll "shard-messages-to-all" "SPUBLISH is passed on to every shard"
+        MinReplicasIgnored "min-replicas-ignored"
+            "writes are taken without the replicas that min-replicas-to-write asks for"
+        ServesStaleData "serves-stale-data"
+            "a replica without its master serves reads though replica-serve-stale-data is no"
         WaitCountsAll "wait-counts-all"
             "WAIT counts replicas that have not acknowledged the write"
     }

@@ -55,6 +55,9 @@ fn checks_arity_before_routing_and_replicas_after_it() {
         server.reply("SET a 1"),
         "-NOREPLICAS Not enough good replicas to write."
     );
+    server.config.min_replicas_max_lag_s = 0;
+    assert_eq!(server.reply("SET a 1"), "+OK");
+    server.config.min_replicas_max_lag_s = 10;
     server.replication.good = 1;
     assert_eq!(server.reply("SET a 1"), "+OK");
 }
