@@ -148,10 +148,16 @@ pub fn boot(
     }
 }
 
-/// Ports in use are the caller's to change; all else is the machine's.
+/// Ports in use and bad directives are the caller's to change; all else is the machine's.
 fn boot_failure(error: BootError) -> Failure {
     match error {
         BootError::PortInUse { .. } | BootError::NoPorts(_) => Failure::bad_input(error),
+        BootError::Died { .. } if error.to_string().contains(BAD_CONFIG) => {
+            Failure::bad_input(format!(
+                "the server refuses its redis.conf; a directive of --config may not exist in \
+                     this version: {error}"
+            ))
+        }
         BootError::Launches { .. }
         | BootError::Write { .. }
         | BootError::Start { .. }
@@ -160,6 +166,9 @@ fn boot_failure(error: BootError) -> Failure {
         | BootError::NeverOk { .. } => Failure::machine(error),
     }
 }
+
+/// What servers log of a redis.conf that they refuse.
+const BAD_CONFIG: &str = "FATAL CONFIG FILE ERROR";
 
 /// An error with its causes, on one line.
 fn chain(error: &anyhow::Error) -> String {

@@ -208,6 +208,12 @@ impl Errand {
             return;
         };
         self.tries += 1;
+        if is_refused_for_good(reply) {
+            // Keys that the target does not take stay where they are, and so must their slot.
+            self.rest.retain(|order| order.words.ends_with("STABLE"));
+            self.tries = 0;
+            return;
+        }
         let is_enough = match reply {
             Ok(RespValue::Error(why)) => {
                 self.tale.refused.get_or_insert(why.clone());
@@ -288,6 +294,12 @@ impl Tale {
             (1.., _, _) => FaultPhase::Installed,
         }
     }
+}
+
+/// MIGRATE to a master that takes no writes for want of replicas (min-replicas-to-write).
+fn is_refused_for_good(reply: &Result<RespValue, String>) -> bool {
+    let refusal = "Target instance replied with error: NOREPLICAS";
+    matches!(reply, Ok(RespValue::Error(why)) if why.contains(refusal))
 }
 
 /// A command for people and checkers; the keys of MIGRATE are counted.

@@ -179,6 +179,22 @@ fn a_command_that_must_be_accepted_is_repeated_but_not_for_ever() {
 }
 
 #[test]
+fn a_slot_whose_keys_the_target_does_not_take_stays() {
+    let words = [
+        "MIGRATE x",
+        "CLUSTER SETSLOT 1 NODE y",
+        "CLUSTER SETSLOT 1 STABLE",
+    ];
+    let orders = words.map(|words| Order::once("n1", words)).to_vec();
+    let mut rig = Rig::begin(orders, Vec::new());
+    let (_, tag) = rig.asked(20);
+    let why = "ERR Target instance replied with error: NOREPLICAS Not enough good replicas";
+    rig.errands
+        .answer(tag, &Ok(RespValue::Error(why.into())), 30);
+    assert!(rig.asked(40).0.ends_with("\"STABLE\""));
+}
+
+#[test]
 fn a_heal_is_over_when_all_nodes_know_all_nodes() {
     let orders = vec![Order::once("n2", "RESET")];
     let mut rig = Rig::begin(orders, vec![Order::once("n1", "MEET")]);
