@@ -91,7 +91,12 @@ impl ElectionsWait {
     }
 
     fn note_offset(&mut self, packet: &Packet, scene: &Scene) {
-        let (Some(delivered), Some(master)) = (packet.delivered, &packet.header.master) else {
+        let Some(delivered) = packet.delivered else {
+            return;
+        };
+        let Some(master) = &packet.header.master else {
+            // It was a replica, and is nobody's sibling any more.
+            self.offsets.remove(scene.pair());
             return;
         };
         let offset = packet.header.offset;

@@ -178,6 +178,13 @@ impl<N: Number, T> By<N, T> {
         self.place(number).replace(value)
     }
 
+    /// Keeps nothing for a number any more.
+    pub fn remove(&mut self, number: N) {
+        if let Some(kept) = self.kept.get_mut(number.index()) {
+            *kept = None;
+        }
+    }
+
     /// All that is kept.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.kept.iter().flatten()

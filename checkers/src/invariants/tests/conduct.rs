@@ -130,6 +130,14 @@ fn an_election_waits_for_its_delay_and_its_rank() {
         packet.header.offset = 101;
     }
     assert_eq!(word(&ahead, "VT-11"), Word::Violated);
+    // Until it was promoted elsewhere, long before the failure.
+    let promoted = ahead.packets.iter_mut();
+    for packet in promoted.filter(|packet| packet.from == name(5)) {
+        if packet.time >= 2000 * MILLISECOND {
+            packet.header.master = None;
+        }
+    }
+    assert_eq!(word(&ahead, "VT-11"), Word::Held);
 }
 
 /// Proves FD-01.
