@@ -22,11 +22,12 @@ use crate::invariants::{
     promotions_are_told, quiet_without_faults, redirections_name_the_owner,
     redirections_name_the_slot, replicas_move_with_care, replicas_own_nothing, restarts_keep_state,
     roles_settle, serves_own_slots, shard_messages_stay, slot_maps_agree,
-    slots_move_by_newer_claims, stale_claims_are_answered, stale_data_is_refused, starts_after_a_kill, state_follows_view,
-    stops_serving_when_down, strangers_stay_out, suspects_are_told, suspicion_comes_in_time,
-    suspicion_needs_silence, takeovers_take_an_epoch, told_epochs_are_kept, updates_are_truthful,
-    voter_owns_slots, votes_against_failed_masters, votes_are_durable, votes_are_for_the_present,
-    votes_are_spaced, wait_counts_who_has_it, writes_need_replicas, writes_wait_for_failover,
+    slots_move_by_newer_claims, stale_claims_are_answered, stale_data_is_refused,
+    starts_after_a_kill, state_follows_view, stops_serving_when_down, strangers_stay_out,
+    suspects_are_told, suspicion_comes_in_time, suspicion_needs_silence, takeovers_take_an_epoch,
+    told_epochs_are_kept, updates_are_truthful, voter_owns_slots, votes_against_failed_masters,
+    votes_are_durable, votes_are_for_the_present, votes_are_spaced, wait_counts_who_has_it,
+    writes_need_replicas, writes_wait_for_failover,
 };
 
 /// The checkers, in the order in which they are reported.

@@ -194,8 +194,8 @@ fn a_state_may_come_and_go_about_a_takeover() {
     let read_after_takeover_at = |at: u64| {
         let mut run = RecordingBuilder::cluster(Server::Reference);
         run.calm(100, 1000);
-        run.node(1).is_state_ok = false;
         run.elect(at, 5, 4, &[1, 3]);
+        run.node(1).is_state_ok = false;
         run.calm(1200, 1500);
         run.read(1491, 0, KEY, int(7), 1);
         run.calm(1500, 2000);
