@@ -126,16 +126,12 @@ fn perform(members: &mut Members, act: Act, rng: &mut Rng) {
         Act::Ping(_, at) => members.note_ping(index, Millis(at)),
         Act::Pong(_, at) => members.note_pong(index, Millis(at)),
         Act::Packet(_, offset) => {
-            let packet = Header {
-                offset,
-                ..header(members.me())
-            };
-            members.note_packet(index, &packet, NOW);
+            members.note_packet(index, &header(members.me(), offset), NOW);
         }
     }
 }
 
-fn header(of: &Member) -> Header {
+fn header(of: &Member, offset: u64) -> Header {
     Header {
         sender: Some(of.id),
         port: of.address.port,
@@ -143,7 +139,7 @@ fn header(of: &Member) -> Header {
         second_port: of.address.second_port,
         current_epoch: CurrentEpoch(0),
         config_epoch: of.config_epoch,
-        offset: of.repl_offset,
+        offset,
         slots: Arc::clone(&of.slots),
         master: None,
         ip: of.address.ip,
