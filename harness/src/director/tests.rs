@@ -404,13 +404,8 @@ fn the_double_manual_failover_orders_three_failovers_and_pins_its_writers() {
         phases,
         [&FaultPhase::Installed, &FaultPhase::Healed].repeat(3)
     );
-    let keys: std::collections::BTreeSet<&Key> = recording
-        .events
-        .ready()
-        .expect("few events are not packed")
-        .iter()
-        .filter_map(|event| event.key.as_ref())
-        .collect();
+    let keys = recording.events.iter().filter_map(|event| event.key);
+    let keys: std::collections::BTreeSet<Key> = keys.collect();
     assert_eq!(keys.len(), 4);
 }
 
