@@ -124,6 +124,9 @@ impl Cluster {
         if beat == Beat::Ping {
             self.adopt_address(sender, link, header, turn);
         }
+        if self.comes_late(sender, header) {
+            return;
+        }
         let known_epoch = self.members[sender].config_epoch;
         self.hear_role(sender, header);
         self.hear_claim(sender, header, turn);
@@ -132,6 +135,15 @@ impl Cluster {
         self.hear_gossip(&heartbeat.gossip, Some(sender), turn);
         self.hear_extensions(sender, heartbeat, turn);
         self.retarget_replication(turn.fx);
+    }
+
+    /// DEVIATION(GO-20): whether a master said this before it got its configEpoch, for its clock is
+    /// never below that. What it said as a replica and comes late, from a cut link, would give its
+    /// slots to its predecessor; Redis 8 leaves the slots alone as well.
+    fn comes_late(&self, sender: MemberIndex, header: &Header) -> bool {
+        let member = &self.members[sender];
+        let is_older = header.current_epoch.0 < member.config_epoch.0;
+        is_older && member.is_master() && self.profile == Profile::Reference
     }
 
     /// DEVIATION(UP-10): as soon as my master says that it is a replica, as in Valkey 8: who knew

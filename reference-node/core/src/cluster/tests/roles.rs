@@ -1,6 +1,8 @@
 //! Who copies whom, from where, and what that has to do with slots.
 
+use super::rig::probe::as_is;
 use super::rig::{LOCALHOST, Rig, error_text};
+use crate::bus::packet::{Body, Heartbeat};
 use crate::cluster::Effect;
 use crate::resp::Reply;
 use crate::slot::Slot;
@@ -64,6 +66,19 @@ fn a_replica_follows_the_announced_client_port() {
     rig.until("the replica goes there", 5000, |rig| {
         followed(rig, 3) == Some((LOCALHOST, 9999))
     });
+}
+
+/// Proves GO-20: what a master said as a replica may come late, from a link that was cut.
+#[test]
+fn what_a_master_said_before_its_promotion_takes_nothing_from_it() {
+    let mut rig = Rig::cluster(3, 1);
+    let late = rig.packet(3, Body::Ping(Heartbeat::default()), as_is);
+    rig.run(3, "CLUSTER FAILOVER TAKEOVER");
+    rig.run_for(2000);
+    let owner = |rig: &Rig| rig.at(1).slot_owner(slot(0)).map(|member| member.id);
+    assert_eq!(owner(&rig), Some(rig.id(3)));
+    rig.inject(1, 3, late);
+    assert_eq!(owner(&rig), Some(rig.id(3)));
 }
 
 /// Proves RP-10: what a replica holds is its master's business, whoever owns the slots.
