@@ -208,6 +208,24 @@ pub struct Heard {
     pub silences: Vec<(u64, u64)>,
 }
 
+impl Heard {
+    /// What was sent earlier on another link may have come later, and made a silence of the time in
+    /// which this came.
+    fn break_silence(&mut self, time: u64) {
+        let mut silences = self.silences.iter();
+        let around = |(end, length): &(u64, u64)| (end - length..*end).contains(&time);
+        let Some(place) = silences.rposition(around) else {
+            return;
+        };
+        let (end, length) = self.silences[place];
+        let pieces = [(time, time - (end - length)), (end, end - time)];
+        let long = pieces
+            .into_iter()
+            .filter(|(_, length)| *length > SILENCE_MIN);
+        self.silences.splice(place..=place, long);
+    }
+}
+
 /// When each node heard each other one.
 #[derive(Debug, Default)]
 pub struct Hearing {
@@ -227,6 +245,8 @@ impl Hearing {
             Some(heard) => {
                 if time > heard.last + SILENCE_MIN {
                     heard.silences.push((time, time - heard.last));
+                } else if time < heard.last {
+                    heard.break_silence(time);
                 }
                 heard.last = heard.last.max(time);
                 heard.last_sent = heard.last_sent.max(packet.time);

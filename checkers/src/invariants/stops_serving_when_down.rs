@@ -2,8 +2,9 @@
 //!
 //! A node says its state in each header and in its views. An operation that it carried out is held
 //! against the last word before and the first one after it: if both are fail and lie so close
-//! together that the state cannot have come and gone, the node served while it was down. About a
-//! takeover it can: an older word of the new owner may come after its claim, on another link.
+//! together that the state cannot have come and gone, the node served while it was down. While the
+//! news of a takeover are on their way it can: the new owner's claim makes the state ok, and an older
+//! word about it, or its own silence on a link that is cut, makes it fail again.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -11,9 +12,9 @@ use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Object, Operation, Outcome};
-use crate::observation::{NodeName, Setting, bounds::MILLISECOND};
+use crate::observation::{Bounds, NodeName, Setting, bounds::MILLISECOND};
 use crate::scene::Scene;
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, Violation};
 
 /// How the registry knows it.
 pub const ENTRY: Entry = Entry {
@@ -24,7 +25,7 @@ pub const ENTRY: Entry = Entry {
     evidence: Evidence::Cluster,
     help: "While cluster_state is fail a node answers CLUSTERDOWN to every command with a key, \
            unless it was told to allow reads. Its state is known from its headers and views: \
-           the last before an operation and the first after it, at most 150 ms apart.",
+           the last before an operation and the first after it, at most 150 ms apart, while no takeover is news (H_map).",
     make: || Box::new(StopsServingWhenDown::default()),
 };
 
@@ -35,6 +36,8 @@ pub struct StopsServingWhenDown {
     words: BTreeMap<NodeName, VecDeque<Word>>,
     /// Operations that wait for the next word of their node.
     waiting: BTreeMap<NodeName, Vec<Served>>,
+    /// Operations served between two words of fail, and when the first of them was said, ns.
+    found: Vec<(u64, Violation)>,
     tally: Tally,
 }
 
@@ -70,10 +73,10 @@ impl Checker for StopsServingWhenDown {
             Happening::Packet(packet) => {
                 let is_ok = packet.header.state_ok;
                 let times = (packet.time, packet.time);
-                self.hear(&packet.from, is_ok, times, scene);
+                self.hear(&packet.from, is_ok, times);
             }
             Happening::View(view) => {
-                self.hear(&view.node, view.state_ok, (view.asked, view.time), scene);
+                self.hear(&view.node, view.state_ok, (view.asked, view.time));
             }
             Happening::Op(_) => {
                 if let Some(operation) = scene.operation() {
@@ -88,7 +91,16 @@ impl Checker for StopsServingWhenDown {
         }
     }
 
-    fn finish(&mut self, setting: &Setting, _scene: &Scene) -> Verdict {
+    fn finish(&mut self, setting: &Setting, scene: &Scene) -> Verdict {
+        let on_its_way = Bounds::of(setting).maps_equal();
+        for (said, found) in std::mem::take(&mut self.found) {
+            let since = said.saturating_sub(on_its_way);
+            let mut takeovers = scene.ownership().takeovers().iter();
+            let is_news = |time: u64| (since..=found.time + WORDS_APART).contains(&time);
+            if !takeovers.any(|takeover| is_news(takeover.time)) {
+                self.tally.findings.push(found);
+            }
+        }
         self.tally.conclude(
             setting,
             Completeness::Helpful,
@@ -99,7 +111,7 @@ impl Checker for StopsServingWhenDown {
 
 impl StopsServingWhenDown {
     /// A node said its state at some time between `from` and `until`.
-    fn hear(&mut self, node: &NodeName, is_ok: bool, (from, until): (u64, u64), scene: &Scene) {
+    fn hear(&mut self, node: &NodeName, is_ok: bool, (from, until): (u64, u64)) {
         if is_ok && self.words.is_empty() && self.waiting.is_empty() {
             return;
         }
@@ -111,11 +123,10 @@ impl StopsServingWhenDown {
                     if !is_ok && is_close {
                         waiting.push(served);
                     }
-                } else if !is_ok && is_close && !was_taken_over(scene, served.said, until) {
+                } else if !is_ok && is_close {
                     let what = format!("says its state is fail, and serves {}", served.told);
-                    self.tally
-                        .findings
-                        .push(finding("ST-03", served.completed, node, what));
+                    let found = finding("ST-03", served.completed, node, what);
+                    self.found.push((served.said, found));
                 }
             }
             if waiting.is_empty() {
@@ -152,14 +163,6 @@ impl StopsServingWhenDown {
             self.waiting.entry(node.clone()).or_default().push(served);
         }
     }
-}
-
-/// Whether slots changed hands shortly before one word or until the other.
-fn was_taken_over(scene: &Scene, said: u64, until: u64) -> bool {
-    let since = said.saturating_sub(WORDS_APART);
-    let mut takeovers = scene.ownership().takeovers().iter().rev();
-    let last = takeovers.find(|takeover| takeover.time <= until);
-    last.is_some_and(|takeover| takeover.time >= since)
 }
 
 /// Most time between two words for the state to have been the same in between, ns.

@@ -283,6 +283,13 @@ fn a_master_back_from_a_minority_waits_before_it_serves() {
     };
     assert_eq!(word(&back(300), "ST-04"), Word::Violated);
     assert_eq!(word(&back(1100), "ST-04"), Word::Held);
+    // What was sent before the silence, on other links, comes later than the first news.
+    let mut old = back(1100);
+    let before = |packet: &&mut Packet| packet.to == name(1) && packet.time == 1900 * MILLISECOND;
+    for packet in old.packets.iter_mut().filter(before) {
+        packet.delivered = Some(6800 * MILLISECOND);
+    }
+    assert_eq!(word(&old, "ST-04"), Word::Held);
 }
 
 /// Proves DU-02, DU-03, CE-02.
