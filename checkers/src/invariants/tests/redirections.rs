@@ -193,10 +193,10 @@ fn a_node_that_is_down_must_not_serve_reads() {
 fn a_state_may_come_and_go_about_a_takeover() {
     let read_after_takeover_at = |at: u64| {
         let mut run = RecordingBuilder::cluster(Server::Reference);
-        run.calm(100, 1000);
+        run.calm(100, at);
         run.elect(at, 5, 4, &[1, 3]);
         run.node(1).is_state_ok = false;
-        run.calm(1200, 6500);
+        run.calm(at + 100, 6500);
         run.read(6491, 0, KEY, int(7), 1);
         run.calm(6500, 7000);
         word(&run.build(), "ST-03")
