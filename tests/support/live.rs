@@ -359,6 +359,18 @@ impl RedisCli {
     /// # Panics
     /// If it fails, or does not end.
     pub fn cluster(&self, words: &[&str]) -> String {
+        let text = self.try_cluster(words);
+        text.unwrap_or_else(|text| panic!("redis-cli {words:?}:\n{text}"))
+    }
+
+    /// The same, but what it wrote is an error if it fails.
+    ///
+    /// # Errors
+    /// What it wrote.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub fn try_cluster(&self, words: &[&str]) -> Result<String, String> {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("output");
         let file = std::fs::File::create(&output).unwrap();
@@ -377,8 +389,10 @@ impl RedisCli {
             status.is_some()
         });
         let text = read_lossy(&output);
-        assert!(status.unwrap().success(), "redis-cli {words:?}:\n{text}");
-        text
+        match status.unwrap().success() {
+            true => Ok(text),
+            false => Err(text),
+        }
     }
 }
 

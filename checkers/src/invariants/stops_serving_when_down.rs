@@ -2,9 +2,9 @@
 //!
 //! A node says its state in each header and in its views. An operation that it carried out is held
 //! against the last word before and the first one after it: if both are fail and lie so close
-//! together that the state cannot have come and gone, the node served while it was down. While the
-//! news of a takeover are on their way it can: the new owner's claim makes the state ok, and an older
-//! word about it, or its own silence on a link that is cut, makes it fail again.
+//! together that the state cannot have come and gone, the node served while it was down. While
+//! the news of a takeover are on their way it can: the new owner's claim makes the state ok, and an
+//! older word about it, or its own silence on a link that is cut, makes it fail again.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -25,7 +25,8 @@ pub const ENTRY: Entry = Entry {
     evidence: Evidence::Cluster,
     help: "While cluster_state is fail a node answers CLUSTERDOWN to every command with a key, \
            unless it was told to allow reads. Its state is known from its headers and views: \
-           the last before an operation and the first after it, at most 150 ms apart, while no takeover is news (H_map).",
+           the last before an operation and the first after it, at most 150 ms apart, while no \
+           takeover is news (H_map).",
     make: || Box::new(StopsServingWhenDown::default()),
 };
 
