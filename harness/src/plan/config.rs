@@ -88,11 +88,11 @@ pub fn validate(directives: &Directives, world: WorldKind) -> Result<(), ConfigE
             Some(prefix) => name.starts_with(prefix),
             None => name == *owned,
         };
-        if OF_THE_HARNESS.iter().any(|owned| is_same(&owned)) {
+        if OF_THE_HARNESS.iter().any(&is_same) {
             let why = format!("directive {name} is the harness's to set: leave it out");
             return Err(ConfigError::new(name, why));
         }
-        if world == WorldKind::Sim && OF_REAL_DISKS.iter().any(|of_disks| is_same(&of_disks)) {
+        if world == WorldKind::Sim && OF_REAL_DISKS.iter().any(is_same) {
             let why = format!(
                 "simulated nodes keep no data on disk, so {name} does nothing there: --world local"
             );
