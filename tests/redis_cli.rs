@@ -123,6 +123,31 @@ fn owned_slots(node: &Server) -> usize {
         .sum()
 }
 
+/// Adds the last node as a replica of the one before it, a master without slots.
+fn add_replica(cli: &RedisCli, nodes: &[Server], first: &str) {
+    let (id, replica) = (nodes[6].id(), &nodes[7]);
+    let words = [
+        "add-node",
+        &replica.address(),
+        first,
+        "--cluster-slave",
+        "--cluster-master-id",
+        &id,
+    ];
+    // redis-cli waits until all agree on slots. The new master has none yet, so the replica may
+    // not have heard of it.
+    if let Err(text) = cli.try_cluster(&words) {
+        assert!(text.contains("ERR Unknown node"), "{text}");
+        wait_agreed(cli, nodes);
+        let mut client = replica.client();
+        let is_known = || {
+            let reply = client.call(&["CLUSTER", "REPLICATE", &id]);
+            reply == RespValue::Simple("OK".into())
+        };
+        wait_until("the replica knows its master", is_known);
+    }
+}
+
 #[test]
 fn a_cluster_of_six_is_created_grown_rebalanced_shrunk_and_saved() {
     let _turn = turn();
@@ -140,28 +165,10 @@ fn a_cluster_of_six_is_created_grown_rebalanced_shrunk_and_saved() {
     assert!(text.contains("6 OK, 0 ERR"), "{text}");
 
     nodes.extend(start(&ours(), 2));
-    let (master, replica) = (nodes[6].address(), nodes[7].address());
+    let master = nodes[6].address();
     cli.cluster(&["add-node", &master, &first]);
     wait_agreed(&cli, &nodes[..7]);
-    let id = nodes[6].id();
-    let words = [
-        "add-node",
-        &replica,
-        &first,
-        "--cluster-slave",
-        "--cluster-master-id",
-        &id,
-    ];
-    // redis-cli waits until all agree on slots. The new master has none yet, so the replica may not
-    // have heard of it.
-    if let Err(text) = cli.try_cluster(&words) {
-        assert!(text.contains("ERR Unknown node"), "{text}");
-        wait_agreed(&cli, &nodes);
-        let mut client = nodes[7].client();
-        let is_known =
-            || client.call(&["CLUSTER", "REPLICATE", &id]) == RespValue::Simple("OK".into());
-        wait_until("the replica knows its master", is_known);
-    }
+    add_replica(&cli, &nodes, &first);
     wait_agreed(&cli, &nodes);
     let weights = [&nodes[0], &nodes[1], &nodes[2], &nodes[6]].map(Server::id);
     // The threshold lets all but the new master keep their slots.
