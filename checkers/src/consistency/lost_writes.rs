@@ -38,8 +38,8 @@ pub const ENTRY: Entry = Entry {
            acknowledged right after a heal (HI-06), after a restart without data (HI-07; no excuse \
            with appendfsync always, DU-05) or after a pause (HI-08). Those are counted and shown. \
            Any other lost write is a violation, and so is each one lost by a manual failover \
-           (MF-01), and each one that all replicas of the master had acknowledged, as WAIT told, if \
-           none of them was restarted (HI-12). If the slot was moved after the write, the \
+           (MF-01), and each one that all replicas of the master had acknowledged, as WAIT told, \
+           if none of them was restarted (HI-12). If the slot was moved after the write, the \
            violation is named after that: \
            MG-01 if nothing else happened to the two shards meanwhile, MG-06 if a node failed. \
            Losses are told by how many replicas had acknowledged them.",

@@ -1,6 +1,6 @@
 //! RP-05: with `replica-serve-stale-data no`, a replica without its master answers MASTERDOWN.
 //!
-//! A replica whose master was killed loses the link at once. A read that it answers two seconds and
+//! A replica whose master was killed loses the link at once. A read that it answers two crons and
 //! the slack later, its views before and after naming that master, the master still down, came from
 //! data that it should not give away. Where the path between them was cut, or the replica stood
 //! still, it may not have noticed.
@@ -12,7 +12,7 @@ use super::data_cuts::DataCuts;
 use super::evidence::{finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::history::{Function, Operation, Outcome};
-use crate::observation::bounds::{MILLISECOND, seconds};
+use crate::observation::bounds::{CRON, seconds};
 use crate::observation::{Bounds, NodeId, NodeName, Setting, View};
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -26,7 +26,7 @@ pub const ENTRY: Entry = Entry {
     evidence: Evidence::Cluster,
     help: "With replica-serve-stale-data no (option --config), a replica whose link to the master \
            is broken answers MASTERDOWN. Judged from reads of replicas (option --replica-reads) \
-           that succeeded 2 s + slack after their master was killed, and before it was back or \
+           that succeeded 0.2 s + slack after their master was killed, and before it was back or \
            replaced.",
     make: || Box::new(StaleDataIsRefused::default()),
 };
@@ -81,7 +81,7 @@ impl Checker for StaleDataIsRefused {
         if setting.config.get("replica-serve-stale-data") != Some("no") {
             return Verdict::undecided(0, "replicas may serve what is stale: the default");
         }
-        let late = 2000 * MILLISECOND + Bounds::of(setting).slack;
+        let late = 2 * CRON + Bounds::of(setting).slack;
         let mut tally = Tally {
             examined: self.all,
             ..Tally::default()

@@ -77,6 +77,10 @@ impl Source {
         let node_timeout_ms = given
             .node_timeout_ms
             .unwrap_or_else(|| dice.one_of("node timeout", &NODE_TIMEOUTS_MS));
+        let config = match given.config.is_empty() {
+            true => config(dice),
+            false => given.config.clone(),
+        };
         let plan = Plan {
             masters: given.masters.unwrap_or_else(|| masters(dice, is_calm)),
             replicas: given.replicas.unwrap_or_else(|| {
@@ -106,14 +110,11 @@ impl Source {
             concurrency: given
                 .concurrency
                 .unwrap_or_else(|| dice.within("concurrency", 1, 16) as u32),
-            config: match given.config.is_empty() {
-                true => config(dice),
-                false => given.config.clone(),
-            },
             load: match given.load.is_usual() {
-                true => load(dice),
+                true => load(dice, &config),
                 false => given.load,
             },
+            config,
             ..given.fixed(seed)
         };
         let plan = self.with_story(plan, is_calm);
@@ -272,13 +273,17 @@ fn network(dice: Dice) -> Network {
 }
 
 /// Some seeds read replicas, or wait for them, or share slots, or have pipelines; most do none.
-fn load(dice: Dice) -> Load {
+/// Where replicas must refuse what is stale, they are read.
+fn load(dice: Dice, config: &Directives) -> Load {
     let in_some = |choice: &str, value: u64| match dice.within(choice, 1, 100) <= LOAD_PERCENT {
         true => value,
         false => 0,
     };
     Load {
-        replica_reads_percent: in_some("replica reads", 30) as u8,
+        replica_reads_percent: match config.get(REFUSES_STALE) {
+            Some(_) => 30,
+            None => in_some("replica reads", 30) as u8,
+        },
         wait_replicas: in_some("wait", 1) as u8,
         hash_tags: in_some("hash tags", 4),
         pipeline: 1 + in_some("pipeline", 3) as u16,
@@ -293,7 +298,7 @@ fn config(dice: Dice) -> Directives {
             ("min-replicas-to-write", "1"),
             ("min-replicas-max-lag", "1"),
         ],
-        7..=12 => &[("replica-serve-stale-data", "no")],
+        7..=12 => &[(REFUSES_STALE, "no")],
         _ => &[],
     };
     let mut directives = Directives::default();
@@ -347,6 +352,8 @@ const USUAL_NETWORK_PERCENT: u64 = 50;
 const DELAYS_US: [u64; 4] = [20, 200, 1_000, 5_000];
 const JITTERS_US: [u64; 4] = [1, 500, 2_000, 10_000];
 const UNEVEN_US: [u64; 4] = [0, 500, 3_000, 10_000];
+/// The directive by which replicas refuse stale reads (RP-05).
+const REFUSES_STALE: &str = "replica-serve-stale-data";
 /// Seeds whose load asks for a certain thing, of 100.
 const LOAD_PERCENT: u64 = 20;
 /// Seeds without faults, of 100.
