@@ -232,11 +232,14 @@ fn workloads(dice: Dice, is_calm: bool) -> Vec<String> {
     let chosen = dice.some_of("workloads", WORKLOADS);
     let mut names: Vec<String> = chosen.iter().map(|entry| entry.name.into()).collect();
     if !is_calm && Theme::of(dice) == Theme::Resharding {
-        // Who may be anywhere, who needs two keys in one place, and whose time runs on the way: few
-        // others beside them.
-        let wanted = [stray::ENTRY.name, pairs::ENTRY.name, expiry::ENTRY.name];
+        // Who may be anywhere, and either who needs two keys in one place or whose time runs on the
+        // way: few others beside them, or other slots would move.
+        let (wanted, beside) = match dice.within("company", 1, 2) {
+            1 => ([stray::ENTRY.name, pairs::ENTRY.name], 1),
+            _ => ([stray::ENTRY.name, expiry::ENTRY.name], 3),
+        };
         names.retain(|name| !wanted.contains(&name.as_str()));
-        names.truncate(dice.within("workloads beside", 1, 3) as usize);
+        names.truncate(dice.within("workloads beside", 0, beside) as usize);
         names.extend(wanted.map(String::from));
     }
     names

@@ -103,14 +103,15 @@ impl Cluster {
         let roll = self.members.roll();
         let most = roll.working_replicas_max();
         let my_master_has_most = roll.working_replicas(my_master) == most;
-        let is_smallest = match (my_master_has_most && most >= 2) || self.mutant.skips("RM-01") {
+        let spares_all = self.mutant.is(Mutant::LeavesNobody);
+        let may_spare = most >= 2 || spares_all;
+        let is_smallest = match (my_master_has_most && may_spare) || self.mutant.skips("RM-01") {
             true => self.smallest_spare(most) == Some(self.my_id()),
             // RM-01 objects before anybody asks.
             false => false,
         };
         let siblings = self.members.replicas_of(my_master);
         let healthy = siblings.filter(|(_, member)| is_healthy(member)).count() as u64;
-        let spares_all = self.mutant.is(Mutant::LeavesNobody);
         let orphaned_at = self.members[target].orphaned_at;
         MoveFacts {
             is_allowed: turn.config.cluster_allow_replica_migration,
