@@ -21,6 +21,8 @@ pub(super) struct Ballot {
     pub requested_epoch: CurrentEpoch,
     pub current_epoch: CurrentEpoch,
     pub last_vote_epoch: CurrentEpoch,
+    /// Whether I hold back writes for another replica, that is about to take my slots.
+    pub is_being_replaced: bool,
     /// Whether the candidate's master is FAIL; none if the candidate is no replica of anybody.
     pub master_failed: Option<bool>,
     pub is_forced: bool,
@@ -46,6 +48,7 @@ pub(super) enum Refusal {
     NoVoice,
     OldEpoch,
     VotedAlready,
+    BeingReplaced,
     NotAReplica,
     MasterWorks,
     VotedLately,
@@ -71,6 +74,11 @@ pub(super) const VOTE_RULES: &[Rule<Ballot, Refusal>] = &[
         objects: |ballot| {
             (ballot.last_vote_epoch >= ballot.current_epoch).then_some(Refusal::VotedAlready)
         },
+    },
+    Rule {
+        // DEVIATION(VO-03): one vote per shard, too. My successor may vote in this epoch as well.
+        clause: "VO-03",
+        objects: |ballot| ballot.is_being_replaced.then_some(Refusal::BeingReplaced),
     },
     Rule {
         clause: "VO-04",
@@ -142,6 +150,7 @@ impl Cluster {
                 true => CurrentEpoch::default(),
                 false => self.last_vote_epoch,
             },
+            is_being_replaced: self.is_yielding_to_another(candidate),
             master_failed: master.map(Member::is_failed),
             is_forced: header.message_flags.force_ack
                 || self.mutant.is(Mutant::VotesAgainstWorkingMaster),
@@ -154,6 +163,12 @@ impl Cluster {
                 Delivery::Impossible
             },
         }
+    }
+
+    /// Whether a replica of mine, but not this one, is about to replace me (MF-05).
+    fn is_yielding_to_another(&self, candidate: MemberIndex) -> bool {
+        let is_mine = self.members[candidate].master() == Some(self.members.my_index());
+        self.is_pausing_writes() && !is_mine && self.profile == Profile::Reference
     }
 
     /// VO-06: an owner of a slot of the request, with a newer claim than the request's.

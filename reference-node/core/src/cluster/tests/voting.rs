@@ -13,6 +13,7 @@ fn sound_ballot() -> Ballot {
         requested_epoch: CurrentEpoch(5),
         current_epoch: CurrentEpoch(5),
         last_vote_epoch: CurrentEpoch(4),
+        is_being_replaced: false,
         master_failed: Some(true),
         is_forced: false,
         voted_ago: None,
@@ -31,13 +32,16 @@ fn refusal(ballot: &Ballot) -> Option<(&'static str, Refusal)> {
 fn each_rule_refuses_for_its_own_reason() {
     assert_eq!(refusal(&sound_ballot()), None);
     type Spoil = fn(&mut Ballot);
-    let cases: [(&str, Refusal, Spoil); 7] = [
+    let cases: [(&str, Refusal, Spoil); 8] = [
         ("VO-01", Refusal::NoVoice, |ballot| ballot.has_voice = false),
         ("VO-02", Refusal::OldEpoch, |ballot| {
             ballot.requested_epoch = CurrentEpoch(4)
         }),
         ("VO-03", Refusal::VotedAlready, |ballot| {
             ballot.last_vote_epoch = CurrentEpoch(5)
+        }),
+        ("VO-03", Refusal::BeingReplaced, |ballot| {
+            ballot.is_being_replaced = true
         }),
         ("VO-04", Refusal::NotAReplica, |ballot| {
             ballot.master_failed = None

@@ -144,3 +144,31 @@ fn a_winner_has_no_vote_left_in_its_epoch() {
     });
     assert!(has_voted.upstream && !has_voted.default, "{has_voted:?}");
 }
+
+/// Proves VO-03: who is being replaced leaves the votes of later epochs to its successor.
+#[test]
+fn a_shard_whose_master_changes_has_one_vote() {
+    let voted_for = |profile: &str, candidate: usize| {
+        let mut rig = cluster(profile, 3, 1, 2000);
+        rig.say(3, 0, Body::MfStart, |_| {});
+        rig.run_for(10);
+        let epoch = rig.at(0).current_epoch().next();
+        rig.say(candidate, 0, Body::AuthRequest, |header| {
+            header.current_epoch = epoch;
+            header.message_flags.force_ack = true;
+        });
+        rig.run_for(100);
+        let mut sent = rig.sent.iter();
+        sent.any(|sent| sent.from == 0 && sent.packet.body == Body::AuthAck)
+    };
+    let for_another = told(|profile| voted_for(profile, 4));
+    assert!(
+        for_another.upstream && !for_another.default,
+        "{for_another:?}"
+    );
+    let for_successor = told(|profile| voted_for(profile, 3));
+    assert!(
+        for_successor.upstream && for_successor.default,
+        "{for_successor:?}"
+    );
+}
