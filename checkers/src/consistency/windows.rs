@@ -178,9 +178,14 @@ impl<'a> Windows<'a> {
     /// HI-04, HI-05, HI-08: the owner failed over to a replica that may not have had the write.
     fn excuse_failover(&self, write: &Operation, slot: u16) -> Option<Window> {
         let instant = self.bounds.instant();
+        // Who waited for replicas as well may have had the write acknowledged long before.
+        let acknowledged = match write.replicas {
+            Some(_) => write.invoked,
+            None => write.completed,
+        };
         let later = self.takeovers_of(slot);
         let losing = later.filter(|(takeover, failover)| {
-            takeover.time.saturating_add(instant) >= write.completed
+            takeover.time.saturating_add(instant) >= acknowledged
                 && self.may_lose(takeover, failover)
                 && !self.is_on_all_replicas(takeover, write)
                 && failover.retained <= write.completed.saturating_add(instant)

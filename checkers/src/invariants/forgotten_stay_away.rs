@@ -47,6 +47,8 @@ struct Forgotten {
     over: u64,
     /// Who showed it no more.
     without: BTreeSet<NodeName>,
+    /// Who was restarted since, and has no blacklist any more.
+    restarted: BTreeSet<NodeName>,
     /// Who showed it again, and when.
     again: Vec<(NodeName, u64)>,
 }
@@ -63,6 +65,7 @@ impl Checker for ForgottenStayAway {
             Happening::Lifecycle(lifecycle) => {
                 for forgotten in self.forgotten.values_mut() {
                     forgotten.without.remove(&lifecycle.node);
+                    forgotten.restarted.insert(lifecycle.node.clone());
                 }
                 self.obeyed.retain(|(_, node), _| *node != lifecycle.node);
             }
@@ -112,6 +115,7 @@ impl ForgottenStayAway {
                         begun: fault.begun,
                         over: u64::MAX,
                         without: BTreeSet::new(),
+                        restarted: BTreeSet::new(),
                         again: Vec::new(),
                     };
                     self.forgotten.insert(fault.id, forgotten);
@@ -130,7 +134,8 @@ impl ForgottenStayAway {
 
     fn look(&mut self, view: &View) {
         for (fault, forgotten) in &mut self.forgotten {
-            if view.node == forgotten.name || view.asked < forgotten.begun {
+            let is_free = forgotten.restarted.contains(&view.node);
+            if is_free || view.node == forgotten.name || view.asked < forgotten.begun {
                 continue;
             }
             let obeyed = self.obeyed.get(&(*fault, view.node.clone()));

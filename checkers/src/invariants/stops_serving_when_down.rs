@@ -3,8 +3,8 @@
 //! A node says its state in each header and in its views. An operation that it carried out is held
 //! against the last word before and the first one after it: if both are fail and lie so close
 //! together that the state cannot have come and gone, the node served while it was down. While
-//! the news of a takeover are on their way it can: the new owner's claim makes the state ok, and an
-//! older word about it, or its own silence on a link that is cut, makes it fail again.
+//! the news of a takeover or a restart are on their way it can: the owner's claim makes the state
+//! ok, and an older word about it, or its silence on a link that is cut, makes it fail again.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,7 +26,7 @@ pub const ENTRY: Entry = Entry {
     help: "While cluster_state is fail a node answers CLUSTERDOWN to every command with a key, \
            unless it was told to allow reads. Its state is known from its headers and views: \
            the last before an operation and the first after it, at most 150 ms apart, while no \
-           takeover is news (H_map).",
+           takeover or restart is news (H_map).",
     make: || Box::new(StopsServingWhenDown::default()),
 };
 
@@ -37,6 +37,8 @@ pub struct StopsServingWhenDown {
     words: BTreeMap<NodeName, VecDeque<Word>>,
     /// Operations that wait for the next word of their node.
     waiting: BTreeMap<NodeName, Vec<Served>>,
+    /// When processes started and ended, ns.
+    restarts: Vec<u64>,
     /// Operations served between two words of fail, and when the first of them was said, ns.
     found: Vec<(u64, Violation)>,
     tally: Tally,
@@ -85,6 +87,7 @@ impl Checker for StopsServingWhenDown {
                 }
             }
             Happening::Lifecycle(lifecycle) => {
+                self.restarts.push(lifecycle.time);
                 self.words.remove(&lifecycle.node);
                 self.waiting.remove(&lifecycle.node);
             }
@@ -96,9 +99,10 @@ impl Checker for StopsServingWhenDown {
         let on_its_way = Bounds::of(setting).maps_equal();
         for (said, found) in std::mem::take(&mut self.found) {
             let since = said.saturating_sub(on_its_way);
-            let mut takeovers = scene.ownership().takeovers().iter();
-            let is_news = |time: u64| (since..=found.time + WORDS_APART).contains(&time);
-            if !takeovers.any(|takeover| is_news(takeover.time)) {
+            let takeovers = scene.ownership().takeovers().iter();
+            let takeovers = takeovers.map(|takeover| takeover.time);
+            let mut news = takeovers.chain(self.restarts.iter().copied());
+            if !news.any(|time| (since..=found.time + WORDS_APART).contains(&time)) {
                 self.tally.findings.push(found);
             }
         }

@@ -199,12 +199,7 @@ fn a_deposed_master_answers_reads_only_for_a_while() {
         run.elect(4100, 4, 4, &[2, 3]);
         run.calm(4200, 14_000);
         run.read(at, 0, KEY, int(7), node);
-        let last = run
-            .recording
-            .events
-            .unpacked()
-            .last_mut()
-            .expect("a completion");
+        let last = run.recording.events.last_mut().expect("a completion");
         last.hops = hops.iter().map(|node| name(*node)).collect();
         word(&run.build(), "HI-11")
     };
@@ -281,12 +276,7 @@ fn waited(hops: &[usize], change: impl Fn(&mut RecordingBuilder)) -> Word {
     let wait = Value::List(vec![Value::Text("wait".into()), int(4000)]);
     let end = Ends::Ok(Value::Nil);
     run.op(1000, 4000, 0, Function::Dequeue, KEY, wait, end);
-    let last = run
-        .recording
-        .events
-        .unpacked()
-        .last_mut()
-        .expect("a completion");
+    let last = run.recording.events.last_mut().expect("a completion");
     last.node = Some(name(1));
     last.hops = hops.iter().map(|node| name(*node)).collect();
     word(&run.build(), "RD-07")

@@ -194,12 +194,7 @@ fn lost(is_refused_at: Option<u64>) -> RecordingBuilder {
     match is_refused_at {
         Some(at) => {
             run.op(at, 5, 0, Function::Write, "{06S}r", int(1), Ends::Fail);
-            let last = run
-                .recording
-                .events
-                .unpacked()
-                .last_mut()
-                .expect("a completion");
+            let last = run.recording.events.last_mut().expect("a completion");
             last.node = Some(name(2));
             last.error = Some("CLUSTERDOWN The cluster is down".into());
         }
