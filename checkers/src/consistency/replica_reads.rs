@@ -4,8 +4,9 @@
 //! do and by how much is told, and how many miss a write of their own client; neither is promised.
 //! Going back is a violation: a client that reads a value at a node and later, at the same node,
 //! one that was surely written before it, or nothing; a set or list that has lost an element
-//! likewise. Not so where the node was restarted in between, the slot failed over, or an operator
-//! moved things. That no value is invented is the business of HI-09.
+//! likewise. Not so where the node was restarted in between, an operator moved things, or the
+//! slot failed over or its master was restarted, and replicas get to know what that has left. That
+//! no value is invented is the business of HI-09.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -193,7 +194,7 @@ fn is_excused(
     after: &Operation,
 ) -> bool {
     let span = before.invoked..=after.completed;
-    let mut unsettled = windows.unsettled(slot_of_key(key.as_bytes())).into_iter();
+    let mut unsettled = windows.unsettled_at_replicas(slot_of_key(key.as_bytes()));
     let outages = &scene.timeline().outages;
     let is_restart = outages.iter().any(|outage| {
         Some(&outage.node) == after.node.as_ref()

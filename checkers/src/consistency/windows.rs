@@ -366,6 +366,16 @@ impl<'a> Windows<'a> {
         merged(spans, self.bounds.instant())
     }
 
+    /// The same for reads of replicas: until they are in step with the owner again (H_state).
+    pub fn unsettled_at_replicas(&self, slot: u16) -> impl Iterator<Item = Unsettled> {
+        let late = self.bounds.state_ok();
+        let spans = self.unsettled(slot).into_iter();
+        spans.map(move |span| Unsettled {
+            end: span.end.saturating_add(late),
+            ..span
+        })
+    }
+
     fn span_of(&self, takeover: &Takeover, failover: &Failover, slot: u16) -> Unsettled {
         let instant = self.bounds.instant();
         let begin = match self.may_lose(takeover, failover) {

@@ -98,6 +98,17 @@ impl ForgottenStayAway {
             return;
         }
         if let Some(order) = Exchange::of(fault) {
+            if order
+                .words
+                .to_ascii_lowercase()
+                .starts_with("cluster meet ")
+            {
+                // Whoever it meets, by another act, takes it in again.
+                let met = self.forgotten.values_mut();
+                for forgotten in met.filter(|forgotten| forgotten.name == *order.node) {
+                    forgotten.over = forgotten.over.min(fault.begun);
+                }
+            }
             if is_obeyed(order) {
                 self.obeyed
                     .insert((fault.id, order.node.clone()), order.answered);
