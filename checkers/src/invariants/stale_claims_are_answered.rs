@@ -2,9 +2,12 @@
 //!
 //! Judged where nothing can be in the way: the stale claim is a PONG on the hearer's own link to
 //! its sender, over which the UPDATE goes back in the same turn. The hearer is the owner, by its
-//! last header before, or somebody whom the owner's claim had reached.
+//! last header before, or somebody whom the owner's claim had reached. A kernel acknowledges for a
+//! process what that process will never read, when it is just closing the link: so the hearer must
+//! have used the link afterwards.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{finding, is_paused_within};
@@ -25,8 +28,8 @@ pub const ENTRY: Entry = Entry {
     help: "A master that was away still claims what another one owns by now. Whoever hears such \
            a claim and knows of a larger configEpoch answers it with an UPDATE about the owner. \
            Judged of owners, and of others whom the owner's claim had reached, that got the \
-           stale one as the answer to their own PING: their link to the sender was open, so the \
-           UPDATE must leave at once.",
+           stale one as the answer to their own PING, and sent more on that link later: it was \
+           open, so the UPDATE must leave at once.",
     make: || Box::new(StaleClaimsAreAnswered::default()),
 };
 
@@ -37,7 +40,12 @@ pub struct StaleClaimsAreAnswered {
     heard: HeardClaims,
     /// When each node last sent an UPDATE to another, ns.
     updates: BTreeMap<(NodeName, NodeName), Vec<u64>>,
+    /// When the hearer of a debt last sent on the link it got it by, ns.
+    last_sent: BTreeMap<Link, u64>,
 }
+
+/// The hearer's end of a link, and the far one.
+type Link = (SocketAddrV4, SocketAddrV4);
 
 impl Checker for StaleClaimsAreAnswered {
     fn looks_at(&self) -> &'static [Sort] {
@@ -49,6 +57,9 @@ impl Checker for StaleClaimsAreAnswered {
             return;
         };
         self.heard.observe(packet, scene);
+        if let Some(last) = self.last_sent.get_mut(&(packet.source, packet.target)) {
+            *last = packet.time;
+        }
         if packet.kind == PacketKind::Update {
             let ends = (packet.from.clone(), packet.to.clone());
             self.updates.entry(ends).or_default().push(packet.time);
@@ -63,10 +74,16 @@ impl Checker for StaleClaimsAreAnswered {
         for debt in std::mem::take(&mut self.debts) {
             // The answer to a PING comes from the port of the bus.
             let mut nodes = setting.nodes.iter();
-            let is_answer = nodes.any(|node| node.name == debt.by && node.bus_port == debt.port);
+            let is_answer =
+                nodes.any(|node| node.name == debt.by && node.bus_port == debt.link.1.port());
             let until = debt.delivered + bounds.reading;
             let is_known = debt.known_for > bounds.reading;
-            if !is_answer || !is_known || !is_there(scene, &debt.hearer, debt.since, until) {
+            let was_open = self.last_sent.get(&debt.link).is_some_and(|at| *at > until);
+            if !is_answer
+                || !is_known
+                || !was_open
+                || !is_there(scene, &debt.hearer, debt.since, until)
+            {
                 continue;
             }
             tally.examined += 1;
@@ -98,7 +115,7 @@ impl StaleClaimsAreAnswered {
             sent: packet.time,
             delivered,
             by: packet.from.clone(),
-            port: packet.source.port(),
+            link: (packet.target, packet.source),
             hearer: packet.to.clone(),
             owner,
             owned_at,
@@ -112,7 +129,7 @@ impl StaleClaimsAreAnswered {
         };
         if let Some(owned) = owned.filter(is_newer) {
             let found = debt(packet.to.to_string(), owned.config_epoch, None);
-            self.debts.push(found);
+            self.owe(found);
             return;
         }
         // Whose last claim still stands owes nobody an answer: nearly always.
@@ -136,8 +153,13 @@ impl StaleClaimsAreAnswered {
         if is_member(&claim.owner) && is_member(&header.sender) {
             let owner = claim.owner.to_string();
             let found = debt(owner, claim.config_epoch, Some(claim.delivered));
-            self.debts.push(found);
+            self.owe(found);
         }
+    }
+
+    fn owe(&mut self, debt: Debt) {
+        self.last_sent.entry(debt.link).or_insert(0);
+        self.debts.push(debt);
     }
 }
 
@@ -155,7 +177,7 @@ struct Debt {
     sent: u64,
     delivered: u64,
     by: NodeName,
-    port: u16,
+    link: Link,
     hearer: NodeName,
     owner: String,
     owned_at: u64,

@@ -163,20 +163,35 @@ fn a_winner_leaves_no_slot_behind() {
 /// Proves UP-12.
 #[test]
 fn a_stale_claim_is_answered() {
-    let claimed = |is_answered: bool| {
-        let mut run = RecordingBuilder::good();
-        run.packet(9000, 1, 4, PacketKind::Pong);
-        let stale = run.recording.packets.last_mut().expect("it was sent");
-        (stale.header.master, stale.header.flags) = (None, 17);
-        stale.header.config_epoch = 1;
-        stale.source.set_port(17_000);
-        if is_answered {
-            run.packet(9001, 4, 1, PacketKind::Update);
-        }
-        run.build()
-    };
-    assert_eq!(word(&claimed(true), "UP-12"), Word::Held);
-    assert_eq!(word(&claimed(false), "UP-12"), Word::Violated);
+    assert_eq!(stale_claim(4, true, true), Word::Held);
+    assert_eq!(stale_claim(4, false, true), Word::Violated);
+}
+
+/// Proves UP-12: what was delivered to a link that the hearer was closing was not read.
+#[test]
+fn a_stale_claim_on_a_closing_link_is_not_judged() {
+    assert_eq!(stale_claim(4, false, false), Word::Undecided);
+}
+
+/// What UP-12 says when n1 answers a PING of the hearer with an old claim, and whether the hearer
+/// tells it so, and goes on to use the link.
+fn stale_claim(hearer: usize, is_answered: bool, is_used: bool) -> Word {
+    let mut run = RecordingBuilder::good();
+    run.packet(9000, 1, hearer, PacketKind::Pong);
+    let stale = run.recording.packets.last_mut().expect("it was sent");
+    (stale.header.master, stale.header.flags) = (None, 17);
+    stale.header.config_epoch = 1;
+    stale.source.set_port(17_000);
+    let (near, far) = (stale.target, stale.source);
+    if is_answered {
+        run.packet(9001, hearer, 1, PacketKind::Update);
+    }
+    if is_used {
+        run.packet(9900, hearer, 1, PacketKind::Ping);
+        let ping = run.recording.packets.last_mut().expect("it was sent");
+        (ping.source, ping.target) = (near, far);
+    }
+    word(&run.build(), "UP-12")
 }
 
 /// Proves EL-21.
@@ -280,20 +295,8 @@ fn act(at: u64, phase: FaultPhase) -> crate::observation::Fault {
 /// Proves UP-12: n3 owns nothing of it, but had heard of n4's claim.
 #[test]
 fn a_bystander_answers_a_stale_claim() {
-    let claimed = |is_answered: bool| {
-        let mut run = RecordingBuilder::good();
-        run.packet(9000, 1, 3, PacketKind::Pong);
-        let stale = run.recording.packets.last_mut().expect("it was sent");
-        (stale.header.master, stale.header.flags) = (None, 17);
-        stale.header.config_epoch = 1;
-        stale.source.set_port(17_000);
-        if is_answered {
-            run.packet(9001, 3, 1, PacketKind::Update);
-        }
-        word(&run.build(), "UP-12")
-    };
-    assert_eq!(claimed(true), Word::Held);
-    assert_eq!(claimed(false), Word::Violated);
+    assert_eq!(stale_claim(3, true, true), Word::Held);
+    assert_eq!(stale_claim(3, false, true), Word::Violated);
 }
 
 /// Proves GO-22.
