@@ -115,7 +115,7 @@ pub fn run(args: &SimulateArgs) -> Result<Exit, Failure> {
     let source = args.plan.source()?;
     #[cfg(feature = "mutants")]
     if let Some(which) = &args.hunt.mutant {
-        return mutants::run(which, source, &args.hunt, args.campaign.jobs(), form);
+        return mutants::run(which, source, &args.hunt, &args.campaign, form);
     }
     let selection = args.campaign.selection(&source)?;
     options::refuse_impossible(&source, &selection)?;

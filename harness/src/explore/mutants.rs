@@ -1,7 +1,7 @@
 //! The proof of the checkers: for each seeded bug, how soon the drawn campaign finds it.
 //!
-//! A mutant plays the same seeds as the unmutated node, from 1 on, until one is violated or its CPU
-//! time is used up. Mutants are shared out over threads, nothing else is shared; who catches a
+//! A mutant plays the same seeds as the unmutated node, from the first on, until one is violated or
+//! its CPU time is used up. Mutants are shared out over threads, nothing else is shared; who catches a
 //! mutant, and at which seed, does not depend on them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,6 +43,8 @@ pub struct Caught {
 pub struct Budget<'a> {
     /// CPU time.
     pub cpu: Duration,
+    /// The seed that is played first.
+    pub first_seed: u64,
     /// Seeds.
     pub seeds_max: u64,
     /// Candidates that are played to shrink what caught it; 0 for none.
@@ -97,8 +99,8 @@ pub fn hunt(source: &Source, mutant: Option<&str>, budget: Budget<'_>) -> Hunted
         caught: None,
     };
     while hunted.seeds < budget.seeds_max && hunted.cpu < budget.cpu && hunted.caught.is_none() {
+        let plan = source.plan(budget.first_seed.saturating_add(hunted.seeds));
         hunted.seeds += 1;
-        let plan = source.plan(hunted.seeds);
         let trial = Trial::of(plan.with_mutant(mutant.map(String::from)));
         hunted.cpu += trial.cpu;
         let judged = trial.judged.as_ref();

@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use slotquake_checkers::registry::CHECKERS;
 
+use super::options::CampaignOptions;
 use crate::cli::console::{self, Form};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::{check, duration};
@@ -41,7 +42,7 @@ pub fn run(
     which: &str,
     source: Source,
     options: &HuntOptions,
-    jobs: usize,
+    campaign: &CampaignOptions,
     form: Form,
 ) -> Result<Exit, Failure> {
     let bugs = chosen(which)?;
@@ -54,11 +55,12 @@ pub fn run(
     }
     let budget = Budget {
         cpu: Duration::from_millis(options.budget),
+        first_seed: campaign.first_seed(),
         seeds_max: u64::MAX,
         candidates_max: options.shrink_mutants,
         check: options.caught_by.as_deref(),
     };
-    let hunted = hunt_all(&source, &bugs, budget, jobs, |hunted| {
+    let hunted = hunt_all(&source, &bugs, budget, campaign.jobs(), |hunted| {
         console::aside(&line(&bugs[hunted.place], hunted));
     });
     let seeds_max = hunted.iter().map(|hunted| hunted.seeds).max();

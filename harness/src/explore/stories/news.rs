@@ -60,20 +60,25 @@ pub(super) fn claim_unheard(stage: &mut Stage) {
     }
 }
 
-/// A master that was replaced comes back and does not hear its successor. Some that do have heard
-/// of the successor's second epoch, others only of its first: their answers to the old claim differ
-/// (UP-12, UP-13).
+/// A master that was replaced comes back and does not hear its successor. Few of those that do have
+/// heard of the successor's second epoch, most only of its first: their answers to the old claim
+/// differ, and the last one is likely to be the older (UP-12, UP-13).
 pub(super) fn two_answers(stage: &mut Stage) {
     stage.plan.replicas = 1;
     let timeout = stage.plan.node_timeout_ms;
     let (shard, masters) = (stage.any_shard(), stage.plan.masters);
     let (master, heir) = (stage.master(shard), stage.replica(shard, 1));
-    let witness = stage.master((shard + 1) % masters);
-    let outdated = (shard + 2) % masters;
+    let others = (1..masters).map(|further| (shard + further) % masters);
+    let others: Vec<u16> = others.collect();
+    let witness = stage.master(others[0]);
     let replaced_ms = stage.failover_ms() + timeout;
     let known_ms = timeout + 1_000;
     stage.strike(0, FaultKind::Kill, &master, replaced_ms + 3 * known_ms);
-    let deaf = [master, stage.master(outdated), stage.replica(outdated, 1)];
+    // Fewer masters than could have the heir fail, and every replica.
+    let deaf_masters = others.iter().rev().take(usize::from(masters / 2));
+    let mut deaf: Vec<NodeName> = deaf_masters.map(|other| stage.master(*other)).collect();
+    deaf.extend(others.iter().map(|other| stage.replica(*other, 1)));
+    deaf.push(master);
     let cuts = deaf.iter().flat_map(|node| both_ways(node, &heir));
     let cut_ms = 3 * known_ms + timeout + 1_500;
     stage.cut(
