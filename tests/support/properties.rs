@@ -253,6 +253,7 @@ impl Tale {
             strike: Strike {
                 targets: vec![target],
                 dose: None,
+                awaits: None,
                 cuts,
                 note: String::new(),
                 duration_ms: 100 * blow.lasts_tenths,

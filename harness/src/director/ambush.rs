@@ -3,8 +3,11 @@
 //! A candidate that dies between its request and its promotion, or a voter right after its vote,
 //! is a matter of milliseconds that a drawn time hardly ever hits. When a master is killed an
 //! ambush may be laid for its replicas or for those who will vote, in worlds that tell such
-//! moments. It goes off at the next whole millisecond of the disturbed phase, so that the script
-//! of the run, which knows milliseconds, plays it again.
+//! moments; a script says itself which of its strikes wait. It goes off at the next whole
+//! millisecond of the disturbed phase, so that the script of the run, which knows milliseconds,
+//! plays it again.
+
+use std::collections::VecDeque;
 
 use slotquake_checkers::observation::{FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
@@ -12,8 +15,8 @@ use slotquake_workloads::rng::Rng;
 use super::agenda::Due;
 use super::schedule::Drawn;
 use super::state::{Director, Phase};
-use crate::nemesis::{Condition, NodePicture, Picture, Role, Strike};
-use crate::world::{Command, Moment};
+use crate::nemesis::{Condition, Moment, NodePicture, Picture, Role, Strike};
+use crate::world::Command;
 
 /// Share of kills of masters that come with an ambush, percent.
 const AMBUSH_PERCENT: u64 = 40;
@@ -28,6 +31,9 @@ pub struct Ambush {
     laid: Option<Laid>,
     /// Who is to be killed next.
     victim: Option<(NodeName, Moment)>,
+    /// Strikes of a script that wait for their moment, and those whose moment has come.
+    waiting: Vec<Drawn>,
+    sprung: VecDeque<Drawn>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +51,18 @@ impl Ambush {
             rng: Rng::named(seed, "ambush"),
             laid: None,
             victim: None,
+            waiting: Vec::new(),
+            sprung: VecDeque::new(),
         }
+    }
+
+    /// Keeps a strike that has to wait for a moment, and gives any other back.
+    pub(super) fn lay(&mut self, drawn: Drawn) -> Option<Drawn> {
+        if drawn.strike.awaits.is_none() {
+            return Some(drawn);
+        }
+        self.waiting.push(drawn);
+        None
     }
 
     /// A strike was drawn: perhaps lays an ambush for the election that will follow. The master
@@ -89,7 +106,25 @@ impl Ambush {
         if is_sprung {
             self.victim = Some((node.clone(), moment));
         }
-        is_sprung
+        is_sprung || self.spring_waiting(node, moment)
+    }
+
+    fn spring_waiting(&mut self, node: &NodeName, moment: Moment) -> bool {
+        let is_awaited = |Drawn { strike, .. }: &Drawn| {
+            strike.awaits == Some(moment) && strike.targets.contains(node)
+        };
+        let Some(place) = self.waiting.iter().position(is_awaited) else {
+            return false;
+        };
+        let Drawn { kind, strike } = self.waiting.remove(place);
+        let strike = Strike {
+            targets: vec![node.clone()],
+            awaits: None,
+            note: format!("{} {node} {}", kind.name(), moment.told()),
+            ..strike
+        };
+        self.sprung.push_back(Drawn { kind, strike });
+        true
     }
 
     /// The kill, if the victim can still be spared.
@@ -97,17 +132,17 @@ impl Ambush {
         let (name, moment) = self.victim.take()?;
         let mut nodes = picture.nodes.iter();
         let node = nodes.find(|node| node.name == name)?;
-        let (is_spare, shortest_ms, when) = match (&node.role, moment) {
+        let (is_spare, shortest_ms) = match (&node.role, moment) {
             (Role::Replica { .. }, Moment::AsksForVotes) => {
                 let mut rivals = picture.rival_candidates().into_iter();
                 let is_rival = rivals.any(|rival| rival.name == name);
-                (is_rival, 200, "as it asks for votes")
+                (is_rival, 200)
             }
             (Role::Master { .. }, Moment::Votes) => {
                 let mut spare = picture.strikable_masters().into_iter();
                 let is_spare = spare.any(|master| master.name == name);
                 // As any master: until its replica took over (HI-07).
-                (is_spare, picture.failover_ms() + 500, "as it votes")
+                (is_spare, picture.failover_ms() + 500)
             }
             (Role::Replica { .. } | Role::Master { .. } | Role::Slotless | Role::Other, _) => {
                 return None;
@@ -115,7 +150,7 @@ impl Ambush {
         };
         let strike = Strike {
             targets: vec![name],
-            note: format!("kill {} {when}", node.describe()),
+            note: format!("kill {} {}", node.describe(), moment.told()),
             duration_ms: shortest_ms + self.rng.below(2 * picture.node_timeout_ms + 500),
             ..Strike::default()
         };
@@ -138,11 +173,9 @@ impl Director {
     pub(super) fn spring_ambush(&mut self, now: u64, out: &mut Vec<Command>) {
         let picture = self.chart.picture(now);
         let (phase, _) = self.phase_and_begin();
-        if let Some(drawn) = self
-            .ambush
-            .kill(&picture)
-            .filter(|_| phase == Phase::Disturb)
-        {
+        let sprung = self.ambush.sprung.pop_front();
+        let drawn = sprung.or_else(|| self.ambush.kill(&picture));
+        if let Some(drawn) = drawn.filter(|_| phase == Phase::Disturb) {
             self.inject(now, drawn, out);
         }
     }
@@ -223,5 +256,26 @@ mod tests {
         let (mut ambush, _) = laid();
         let late = 5000 * MS;
         assert!(!ambush.spring(&NodeName::numbered(7), Moment::AsksForVotes, late));
+    }
+
+    #[test]
+    fn a_strike_of_a_script_waits_for_the_first_of_its_targets() {
+        let mut ambush = Ambush::new(1);
+        let mut drawn = kill_of(2);
+        drawn.strike.awaits = Some(Moment::Votes);
+        drawn.strike.targets.push(NodeName::numbered(3));
+        assert!(ambush.lay(drawn).is_none(), "it is kept");
+        assert!(ambush.lay(kill_of(1)).is_some(), "it strikes at its time");
+        let [stranger, first, second] = [1, 3, 2].map(NodeName::numbered);
+        assert!(!ambush.spring(&stranger, Moment::Votes, 1));
+        assert!(!ambush.spring(&first, Moment::AsksForVotes, 1));
+        assert!(ambush.spring(&first, Moment::Votes, 1));
+        assert!(!ambush.spring(&second, Moment::Votes, 2), "once");
+        let sprung = ambush.sprung.pop_front().expect("its moment came");
+        assert_eq!(sprung.strike.targets, [first]);
+        assert_eq!(
+            (sprung.strike.awaits, sprung.strike.duration_ms),
+            (None, 5000)
+        );
     }
 }

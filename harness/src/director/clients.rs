@@ -84,6 +84,19 @@ pub struct Pace {
     pub load: Load,
 }
 
+impl Pace {
+    /// Nobody works.
+    pub fn idle() -> Pace {
+        Pace {
+            seed: 0,
+            clients: 0,
+            rate: 0,
+            begin: 0,
+            load: Load::default(),
+        }
+    }
+}
+
 /// An operation to begin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Begun {

@@ -8,7 +8,6 @@ use slotquake_checkers::history::Events;
 use slotquake_checkers::observation::{
     Fault, FaultKind, FaultPhase, Lifecycle, NodeSetting, Packet, View,
 };
-use slotquake_workloads::load::Load;
 
 use super::agenda::{Agenda, Due};
 use super::ambush::Ambush;
@@ -108,7 +107,7 @@ impl Director {
         agenda.add(now, Due::Look);
         Director {
             chart: Chart::new(names, plan.node_timeout_ms, now),
-            clients: Clients::new(idle_pace(), Vec::new(), nodes),
+            clients: Clients::new(Pace::idle(), Vec::new(), nodes),
             source: Source::of(&plan),
             strikes: Strikes::default(),
             errands: Errands::default(),
@@ -285,9 +284,9 @@ impl Director {
             Source::Nothing => return,
         };
         let next = match drawn {
-            Ok(Drawn { kind, strike }) => {
+            Ok(drawn) => {
                 self.noted_skip = None;
-                self.inject(now, Drawn { kind, strike }, out);
+                self.inject(now, drawn, out);
                 match &mut self.source {
                     Source::Drawn(schedule) => Some(now + schedule.next_gap_ms() * MS),
                     Source::Scripted(script) => script.next_ms().map(|at_ms| begun + at_ms * MS),
@@ -305,7 +304,9 @@ impl Director {
     }
 
     pub(super) fn inject(&mut self, now: u64, drawn: Drawn, out: &mut Vec<Command>) {
-        let Drawn { kind, strike } = drawn;
+        let Some(Drawn { kind, strike }) = self.ambush.lay(drawn) else {
+            return;
+        };
         self.ordered.script.push(ScriptedStrike {
             at_ms: (now - self.phase_since) / MS,
             kind,
@@ -485,15 +486,5 @@ impl Director {
             ..self.ordered
         };
         (self.seen, ordered, self.clients.events)
-    }
-}
-
-fn idle_pace() -> Pace {
-    Pace {
-        seed: 0,
-        clients: 0,
-        rate: 0,
-        begin: 0,
-        load: Load::default(),
     }
 }

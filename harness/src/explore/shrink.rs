@@ -1,6 +1,7 @@
 //! Shrinking: from a plan that fails to the few steps that matter.
 //!
-//! In this order: cut the run short, drop faults, slim those that are left, lighten the load, drop
+//! In this order: cut the run short, drop faults (a kill that hit a moment of an election by chance
+//! is made to wait for it, if too many are left), slim those that are left, lighten the load, drop
 //! operations, drop nodes, calm the network, round the times; again, until nothing more can go. A
 //! candidate is taken if its run fails in the same way ([`Symptom`]: the same check by the same
 //! clause, or the same panic). The *steps* of a plan are the faults of its script, acts of an
@@ -9,6 +10,7 @@
 //! Deterministic: what is tried depends on the plan and on the number of candidates allowed alone.
 
 mod ddmin;
+mod moments;
 mod nodes;
 mod passes;
 mod symptom;
@@ -135,6 +137,7 @@ impl Search<'_> {
             let before = self.best.clone();
             self.pass(passes::shorter_run);
             self.drop_faults();
+            self.await_moments();
             self.pass(passes::fewer_kinds);
             self.pass(passes::fewer_faults);
             self.pass(passes::slimmer_faults);
@@ -175,6 +178,16 @@ impl Search<'_> {
             let plan = self.best.scripted(kept.to_vec());
             self.attempt(plan)
         });
+    }
+
+    /// What only the time of a kill held together may go once the kill waits for its moment.
+    fn await_moments(&mut self) {
+        let before = self.best.clone();
+        self.pass(moments::awaited_kills);
+        if self.best != before {
+            self.pass(passes::shorter_run);
+            self.drop_faults();
+        }
     }
 
     fn drop_operations(&mut self) {

@@ -14,6 +14,7 @@ pub mod failover;
 pub mod forget;
 pub mod kill;
 mod left_keys;
+pub mod moment;
 pub mod open_slot;
 pub mod order;
 pub mod partition;
@@ -31,6 +32,7 @@ use slotquake_checkers::observation::{FaultKind, NodeName};
 use slotquake_workloads::rng::Rng;
 
 pub use dose::Dose;
+pub use moment::Moment;
 pub use order::{Insist, Order, OrderError};
 pub use picture::{Condition, NodePicture, Picture, Role};
 
@@ -98,6 +100,10 @@ pub struct Strike {
     /// How much of it (clocks and slow disks only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<Dose>,
+    /// None: it strikes its targets when its time has come. Otherwise it waits from then on, and
+    /// strikes whichever of its targets is the first to come to this moment (simulation only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<Moment>,
     /// One line for people.
     #[serde(default)]
     pub note: String,

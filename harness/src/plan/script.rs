@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use slotquake_checkers::observation::{Damage, FaultKind, NodeName};
 
-use super::{Plan, TIME_LIMIT_MS_MAX};
+use super::{Plan, TIME_LIMIT_MS_MAX, WorldKind};
 use crate::nemesis::{self, Dose, Order, OrderError, Strike};
 
 /// One fault of a script.
@@ -76,6 +76,10 @@ pub enum ScriptProblem {
     Dose { kind: FaultKind, needed: String },
     #[error("a {} takes no dose", kind.name())]
     NoDose { kind: FaultKind },
+    #[error("a {} strikes at its time: kill and pause can wait for a moment", kind.name())]
+    CannotWait { kind: FaultKind },
+    #[error("moments of an election are seen in time by the simulated world only")]
+    NotSeen,
     #[error("acts of operators are made of orders, other faults have none")]
     Orders,
     #[error(transparent)]
@@ -113,6 +117,7 @@ pub fn validate(steps: &[ScriptedStrike], plan: &Plan) -> Result<(), ScriptError
         let (before, _) = steps.split_at(index);
         validate_times(step, before, plan)
             .and_then(|()| validate_nodes(step, plan.node_count()))
+            .and_then(|()| validate_wait(step, plan.world))
             .and_then(|()| validate_overlap(step, before))
             .map_err(|found| refuse(index, found))?;
     }
@@ -204,6 +209,17 @@ fn validate_dose(kind: FaultKind, dose: Option<Dose>) -> Result<(), Found> {
     }
 }
 
+fn validate_wait(step: &ScriptedStrike, world: WorldKind) -> Result<(), Found> {
+    let kind = step.kind;
+    match (step.strike.awaits, kind.damage(), world) {
+        (None, _, _) | (Some(_), Some(Damage::Kill | Damage::Pause), WorldKind::Sim) => Ok(()),
+        (Some(_), Some(Damage::Kill | Damage::Pause), WorldKind::Local) => {
+            found("strike.awaits", ScriptProblem::NotSeen)
+        }
+        (Some(_), _, _) => found("strike.awaits", ScriptProblem::CannotWait { kind }),
+    }
+}
+
 fn validate_orders(field: &str, orders: &[Order], count: u32) -> Result<(), Found> {
     for (index, order) in orders.iter().enumerate() {
         let nodes = order.nodes().map_err(ScriptProblem::from);
@@ -230,12 +246,15 @@ fn known(name: &NodeName, count: u32) -> Result<(), ScriptProblem> {
     }
 }
 
-/// What is dead cannot be killed, and what stands still cannot be stopped.
+/// What is dead cannot be killed, and what stands still cannot be stopped. Whom a step strikes that
+/// waits, and when, nobody knows yet.
 fn validate_overlap(step: &ScriptedStrike, before: &[ScriptedStrike]) -> Result<(), Found> {
-    if !matches!(step.kind.damage(), Some(Damage::Kill | Damage::Pause)) {
+    let is_damage = matches!(step.kind.damage(), Some(Damage::Kill | Damage::Pause));
+    if !is_damage || step.strike.awaits.is_some() {
         return Ok(());
     }
     let same_kind = before.iter().enumerate();
+    let same_kind = same_kind.filter(|(_, earlier)| earlier.strike.awaits.is_none());
     let in_force =
         same_kind.filter(|(_, earlier)| earlier.kind == step.kind && earlier.end_ms() > step.at_ms);
     for (index, earlier) in in_force {

@@ -186,6 +186,32 @@ fn a_bad_script_is_refused_with_line_and_field() {
     assert_refused(&cases);
 }
 
+#[test]
+fn only_damage_of_single_nodes_can_wait_and_only_in_the_simulation() {
+    let step = |kind: &str, moment: &str| {
+        file_of(&format!(
+            "{{\"at_ms\":1,\"kind\":\"{kind}\",\"strike\":{{\"targets\":[\"n2\",\"n3\"],\
+             \"duration_ms\":5,\n\"awaits\":\"{moment}\"}}}}"
+        ))
+    };
+    let cases = [
+        (
+            step("disconnect", "votes"),
+            "line 6: script[0].strike.awaits: a disconnect strikes at its time",
+        ),
+        (
+            step("kill", "dinner"),
+            "line 6: script[0].strike.awaits: unknown variant `dinner`",
+        ),
+        (
+            step("kill", "votes").replace("\"sim\"", "\"local\""),
+            "line 6: script[0].strike.awaits: moments of an election are seen in time",
+        ),
+    ];
+    assert_refused(&cases);
+    assert!(file::read(&step("pause", "asks-for-votes")).is_ok());
+}
+
 /// Every node that an act names must be there, as in its targets.
 #[test]
 fn a_bad_order_is_refused_with_line_and_field() {

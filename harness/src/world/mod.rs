@@ -14,7 +14,7 @@ use slotquake_checkers::observation::{
 use slotquake_workloads::client::{Outcome, RespValue};
 use slotquake_workloads::workload::Op;
 
-use crate::nemesis::Dose;
+use crate::nemesis::{Dose, Moment};
 
 /// A fault to put in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,15 +99,6 @@ pub enum Happening {
     },
     /// A time asked for has come.
     Woke,
-}
-
-/// A moment of an election.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// A replica sends its request for votes.
-    AsksForVotes,
-    /// A master sends its vote.
-    Votes,
 }
 
 /// The line of a nodes.conf that holds the epochs, and behind it `open` and the node's own marks of

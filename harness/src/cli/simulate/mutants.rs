@@ -134,8 +134,8 @@ fn line(bug: &SeededBug, hunted: &Hunted) -> String {
     match &hunted.caught {
         Some(caught) => {
             let by = catcher(caught);
-            let steps = steps(caught);
-            format!("{name:<28} caught by {by} at seed {seeds}, {cpu} CPU s, {steps} steps\n")
+            let (steps, seed) = (steps(caught), caught.trial.plan.seed);
+            format!("{name:<28} caught by {by} at seed {seed}, {cpu} CPU s, {steps} steps\n")
         }
         None => format!("{name:<28} NOT CAUGHT in {seeds} seeds, {cpu} CPU s\n"),
     }
@@ -147,7 +147,7 @@ fn control_line(control: &Hunted) -> String {
         Some(caught) => format!(
             "unmutated: FALSE ALARM of {} at seed {}\n",
             catcher(caught),
-            control.seeds
+            caught.trial.plan.seed
         ),
     }
 }

@@ -180,6 +180,13 @@ pub fn note_of(step: &ScriptedStrike) -> String {
         Some(dose) => format!("{} by {dose}", step.kind.name()),
         None => step.kind.name().to_owned(),
     };
+    if let Some(moment) = step.strike.awaits {
+        let first = match step.strike.targets.len() {
+            1 => names,
+            count => format!("the first of {count} nodes"),
+        };
+        return format!("{kind} {first} {}", moment.told());
+    }
     let (mut sent, mut heard) = (false, false);
     for (from, _) in &step.strike.cuts {
         match step.strike.targets.contains(from) {
@@ -330,4 +337,4 @@ const GRAINS_MS: [u64; 4] = [5_000, 1_000, 500, 100];
 const TIME_GRAIN_MS: u64 = 100;
 const OTHER_SEEDS: [u64; 4] = [1, 2, 3, 4];
 /// Longest script whose faults are left out one by one, with other seeds.
-const SHORT_SCRIPT_MAX: usize = 6;
+pub(super) const SHORT_SCRIPT_MAX: usize = 6;

@@ -5,7 +5,7 @@ use slotquake_checkers::observation::{FaultKind, NodeName};
 
 use super::ddmin::ddmin;
 use super::*;
-use crate::nemesis::Strike;
+use crate::nemesis::{Moment, Strike};
 
 fn step(at_ms: u64, kind: FaultKind, node: usize, duration_ms: u64) -> ScriptedStrike {
     let cuts = match kind {
@@ -217,4 +217,29 @@ fn drawn_faults_become_a_script() {
     };
     let shrunk = shrink(&drawn, effort(1_000), &mut play).expect("it fails");
     assert_eq!(kinds(&shrunk.plan), [FaultKind::Pause]);
+}
+
+/// Nothing can be dropped as long as the time of the kill holds it all together.
+#[test]
+fn a_kill_that_hit_a_vote_by_chance_is_made_to_wait_for_it() {
+    let original = Plan {
+        world: crate::plan::WorldKind::Sim,
+        ..large()
+    };
+    let mut play = |plan: &Plan| {
+        let mut steps = plan.script.iter().flatten();
+        let is_untouched = plan.script == original.script;
+        let is_paused = steps.clone().any(|step| step.kind == FaultKind::Pause);
+        let waits = steps.any(|step| step.strike.awaits == Some(Moment::Votes));
+        (is_untouched || is_paused && waits).then(|| sight_of(plan))
+    };
+    let shrunk = shrink(&original, effort(1_000), &mut play).expect("it fails");
+    assert_eq!(shrunk.steps(), Some(2));
+    let steps = shrunk.plan.script.as_deref().expect("a script");
+    let waiting = steps.iter().find(|step| step.strike.awaits.is_some());
+    let waiting = waiting.expect("the kill that waits");
+    let [target] = waiting.strike.targets.as_slice() else {
+        panic!("one target is enough: {waiting:?}");
+    };
+    assert_eq!(waiting.strike.note, format!("kill {target} as it votes"));
 }

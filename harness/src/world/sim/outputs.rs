@@ -16,7 +16,7 @@ use super::host::{Arrival, Sync};
 use super::net::{ConnId, End, Handle, Payload, Service, Way};
 use super::queue::Event;
 use super::{Bus, Codec, Happening, SimWorld, replies};
-use crate::world::Moment;
+use crate::nemesis::Moment;
 
 impl SimWorld {
     /// Carries out all outputs in order; those after an exit are lost with the process.
