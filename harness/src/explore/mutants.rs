@@ -1,8 +1,8 @@
 //! The proof of the checkers: for each seeded bug, how soon the drawn campaign finds it.
 //!
-//! A mutant plays the same seeds as the unmutated node, from the first on, until one is violated or
-//! its CPU time is used up. Mutants are shared out over threads, nothing else is shared; who catches a
-//! mutant, and at which seed, does not depend on them.
+//! A mutant plays the same seeds as the unmutated node, from the first on, until one is violated
+//! or its CPU time is used up. Mutants are shared out over threads, nothing else is shared; who
+//! catches a mutant, and at which seed, does not depend on them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
