@@ -24,11 +24,11 @@ pub const ENTRY: Entry = Entry {
     clauses: &["RD-07"],
     need: Need::WhenItHappens,
     evidence: Evidence::Cluster,
-    help: "A client that waits in BLPOP gets MOVED when the slot has gone to another node, \
-           CLUSTERDOWN when the cluster state is fail, UNBLOCKED when the master was demoted, \
-           within 0.2 s + slack after the next look at it, about once a second. Judged from \
-           waits that lasted to their end (the workload `blocking`), against the node's views \
-           and its claims on the bus meanwhile.",
+    help: "A client that waits in BLPOP or XREADGROUP gets MOVED when the slot has gone to \
+           another node, CLUSTERDOWN when the cluster state is fail, UNBLOCKED when the master \
+           was demoted, within 0.2 s + slack after the next look at it, about once a second. \
+           Judged from waits that lasted to their end (the workload `blocking`), against the \
+           node's views and its claims on the bus meanwhile.",
     make: || Box::new(BlockedClientsAreReleased::default()),
 };
 
@@ -119,8 +119,9 @@ impl BlockedClientsAreReleased {
         let wait = wait_ms.saturating_mul(MILLISECOND);
         let is_in_vain = match event.kind {
             EventKind::Ok => operation.result == Value::Nil,
-            EventKind::Info => event.error.as_deref() == Some("timed out"),
-            EventKind::Invoke | EventKind::Fail => false,
+            // What a consumer group has not delivered did not happen.
+            EventKind::Info | EventKind::Fail => event.error.as_deref() == Some("timed out"),
+            EventKind::Invoke => false,
         };
         self.examined += 1;
         let begun = event.time.saturating_sub(wait).max(operation.invoked);

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::outcome::Outcome;
 use super::resp::RespValue;
+use crate::workload::Op;
 
 /// What the world is to do for this session next. Exactly one thing at a time.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +73,17 @@ pub enum Connection {
     /// The same again, with the WATCH on it; if it is gone nothing is sent and the answer is
     /// [`Breakage::NotSent`].
     Same,
+}
+
+impl Connection {
+    /// What carries the first commands of an operation: who waits for an element lets nobody pass
+    /// on the same connection.
+    pub(super) fn of(op: &Op) -> Connection {
+        match op.value.wait_ms() {
+            Some(_) => Connection::Own,
+            None => Connection::Any,
+        }
+    }
 }
 
 /// How a connection failed the session.

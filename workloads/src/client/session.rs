@@ -218,9 +218,12 @@ impl Session {
                 Stage::Look | Stage::Deliver | Stage::Listen | Stage::Pause,
                 Breakage::Lost | Breakage::TimedOut,
             ) => self.finish_fail(lost(breakage)),
-            (Stage::Exchange | Stage::Acknowledge, Breakage::Lost | Breakage::TimedOut) => {
-                self.finish_unanswered(breakage)
+            // The wait for the element is over by then.
+            (Stage::Acknowledge, Breakage::TimedOut) => {
+                self.finish_info("the acknowledgement timed out")
             }
+            (Stage::Exchange, Breakage::Lost | Breakage::TimedOut)
+            | (Stage::Acknowledge, Breakage::Lost) => self.finish_unanswered(breakage),
         }
     }
 
@@ -243,14 +246,10 @@ impl Session {
             Stage::Release => (Connection::Same, Frame::None),
             Stage::Look => (Connection::Own, Frame::None),
             Stage::Single | Stage::Asked | Stage::Transaction => {
-                // Who waits for an element lets nobody pass on the same connection.
-                let on = match busy.op.value.wait_ms() {
-                    Some(_) => Connection::Own,
-                    None => Connection::Any,
-                };
-                (on, Frame::of(&busy.op))
+                (Connection::of(&busy.op), Frame::of(&busy.op))
             }
-            Stage::Fetch | Stage::Deliver | Stage::Acknowledge | Stage::Listen | Stage::Pause => {
+            Stage::Deliver => (Connection::of(&busy.op), Frame::None),
+            Stage::Fetch | Stage::Acknowledge | Stage::Listen | Stage::Pause => {
                 (Connection::Any, Frame::None)
             }
         };

@@ -269,15 +269,25 @@ fn a_pair_is_never_read_by_halves() {
 
 /// A client waits at n1 from 1 s on, for 4 s, in vain.
 fn waited(hops: &[usize], change: impl Fn(&mut RecordingBuilder)) -> Word {
+    waited_until(Ends::Ok(Value::Nil), None, hops, change)
+}
+
+/// The same, and it ends like this.
+fn waited_until(
+    end: Ends,
+    error: Option<&str>,
+    hops: &[usize],
+    change: impl Fn(&mut RecordingBuilder),
+) -> Word {
     let mut run = RecordingBuilder::cluster(Server::Reference);
     run.calm(100, 1100);
     change(&mut run);
     run.calm(1100, 6000);
     let wait = Value::List(vec![Value::Text("wait".into()), int(4000)]);
-    let end = Ends::Ok(Value::Nil);
     run.op(1000, 4000, 0, Function::Dequeue, KEY, wait, end);
     let last = run.recording.events.last_mut().expect("a completion");
     last.node = Some(name(1));
+    last.error = error.map(Into::into);
     last.hops = hops.iter().map(|node| name(*node)).collect();
     word(&run.build(), "RD-07")
 }
@@ -289,6 +299,14 @@ fn a_client_does_not_wait_at_a_node_that_cannot_serve_it() {
     assert_eq!(waited(&[], |_| {}), Word::Held);
     assert_eq!(waited(&[], down), Word::Violated);
     assert_eq!(waited(&[2], down), Word::Held, "it waited elsewhere before");
+    let given_up = waited_until(Ends::Fail, Some("timed out"), &[], down);
+    assert_eq!(
+        given_up,
+        Word::Violated,
+        "a consumer group has not delivered"
+    );
+    let sent_away = waited_until(Ends::Fail, Some("CLUSTERDOWN"), &[], down);
+    assert_eq!(sent_away, Word::Held);
     let lost = |run: &mut RecordingBuilder| {
         run.node(1).slots = "1-5460".parse().expect("slots");
         run.node(2).slots = "0 5461-10922".parse().expect("slots");

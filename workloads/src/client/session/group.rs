@@ -26,29 +26,24 @@ pub(super) fn add(op: &Op, element: Bytes) -> Vec<Bytes> {
     words
 }
 
-/// Asks for one element, new or pending for so many ms; a group that is not there is made.
+/// Asks for one element, new or pending for so many ms, and waits for a new one if it is to; a
+/// group that is not there is made.
 pub(super) fn deliver(op: &Op) -> Vec<Vec<Bytes>> {
     let create = command(&["XGROUP", "CREATE", &op.key, GROUP, "0", "MKSTREAM"]);
-    let ask = match op.value.as_int() {
-        None => command(&[
-            "XREADGROUP",
-            "GROUP",
-            GROUP,
-            CONSUMER,
-            "COUNT",
-            "1",
-            "STREAMS",
-            &op.key,
-            ">",
-        ]),
+    let mut ask = match op.value.as_int() {
+        None => command(&["XREADGROUP", "GROUP", GROUP, CONSUMER]),
         Some(idle_ms) => {
             let idle = idle_ms.to_string();
-            let words = ["XAUTOCLAIM", &op.key, GROUP, CONSUMER, &idle, "0", "COUNT"];
-            let mut words = command(&words);
-            words.push(Bytes::from_static(b"1"));
-            words
+            command(&["XAUTOCLAIM", &op.key, GROUP, CONSUMER, &idle, "0"])
         }
     };
+    ask.extend(command(&["COUNT", "1"]));
+    if let Some(wait_ms) = op.value.wait_ms() {
+        ask.extend(command(&["BLOCK", &wait_ms.to_string()]));
+    }
+    if op.value.as_int().is_none() {
+        ask.extend(command(&["STREAMS", &op.key, ">"]));
+    }
     vec![create, ask]
 }
 
