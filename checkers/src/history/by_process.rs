@@ -1,8 +1,9 @@
 //! What is open for each process, found at once however large their numbers are.
 //!
 //! Processes are numbered from 0 and renewed after each unknown outcome, so numbers grow without
-//! end while few are open at a time. A table with linear probing: neighbours in number are
-//! neighbours in memory, and mostly nobody is in anybody's place.
+//! end while few are open at a time. A table with linear probing: a few neighbours in number are
+//! neighbours in memory, and each such row stands apart from the next, so that mostly nobody is in
+//! anybody's place and who leaves has few behind him that could move up.
 
 use super::event::Process;
 
@@ -29,7 +30,9 @@ fn empty<T>(count: usize) -> Vec<Option<(Process, T)>> {
 
 impl<T> ByProcess<T> {
     fn home(&self, process: Process) -> usize {
-        process as usize & (self.slots.len() - 1)
+        let rows_log2 = (self.slots.len() / ROW).trailing_zeros();
+        let row = (process / ROW as u32).wrapping_mul(SPREAD) >> (u32::BITS - rows_log2);
+        row as usize * ROW + process as usize % ROW
     }
 
     /// Where the process is, or the free slot where it would be.
@@ -96,10 +99,28 @@ impl<T> ByProcess<T> {
 }
 
 const SLOTS_MIN: usize = 1024;
+/// Processes that stand side by side.
+const ROW: usize = 8;
+/// 2^32 divided by the golden ratio: rows that follow each other fall as far apart as they can.
+const SPREAD: u32 = 0x9e37_79b9;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_long_row_forms_however_processes_are_numbered() {
+        for (first, step) in [(0, 1), (0, 7), (816, 1), (5, 1000), (3, 8)] {
+            let mut open = ByProcess::default();
+            for number in 0..2000 {
+                open.insert(first + step * number, ());
+            }
+            let taken: Vec<bool> = open.slots.iter().map(Option::is_some).collect();
+            let rows = taken.split(|is_taken| !is_taken).map(<[bool]>::len);
+            let longest = rows.max().unwrap_or_default();
+            assert!(longest <= 10 * ROW, "{longest} from {first} by {step}");
+        }
+    }
 
     #[test]
     fn finds_each_of_many_and_nothing_else() {

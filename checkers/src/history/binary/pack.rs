@@ -82,7 +82,11 @@ impl Packer {
 
     fn name(&mut self, name: &Arc<str>) -> u64 {
         let hash = Mix::of(name.as_bytes());
-        let is_it = |at: u32| self.names[at as usize] == *name;
+        let is_it = |at: u32| {
+            let known = &self.names[at as usize];
+            // Mostly the same copy, and what it says need not be looked at.
+            Arc::ptr_eq(known, name) || *known == *name
+        };
         let known = self.table.find(hash, is_it);
         let number = known.unwrap_or_else(|| {
             self.table.insert(hash, self.names.len() as u32);
