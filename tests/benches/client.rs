@@ -4,9 +4,13 @@
 //! [bytes=N] [pipelines=1,16]` starts a cluster of three masters of redis-server 7.0.15 in the
 //! sandbox and loads it in turn with redis-benchmark (SET, then GET, random keys) and with a run of
 //! the `read-write` workload, as `slotquake test --rate max` does it: operations drawn, routed,
-//! carried out and recorded with both times. The same number of connections to each node, the same
-//! pipeline, values of the same size. Then the recording is judged. Operations per second, CPU time
-//! of the client's process per operation, memory. `docs/benchmarks.md` has results.
+//! carried out and recorded with both times. Values of the same size, as many operations on their
+//! way; ours in two shapes, because each client of redis-benchmark talks to one node only:
+//! - *as many clients*: each has a connection to each node, and a share of its pipeline on each;
+//! - *as many connections*: a third of the clients, with three times the pipeline.
+//!
+//! Then the recording is judged. Operations per second, CPU time of the client's process per
+//! operation, memory. `docs/benchmarks.md` has results.
 
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -92,7 +96,11 @@ impl Options {
         Some(options)
     }
 
-    fn plan(&self, pipeline: u16) -> Plan {
+    fn plan(&self, shape: Shape, pipeline: u16) -> Plan {
+        let (concurrency, pipeline) = match shape {
+            Shape::Clients => (self.clients, pipeline),
+            Shape::Connections => (self.clients.div_ceil(MASTERS.into()), pipeline * MASTERS),
+        };
         Plan {
             world: WorldKind::Local,
             target: TARGET.into(),
@@ -101,7 +109,7 @@ impl Options {
             workloads: vec!["read-write".into()],
             faults: Vec::new(),
             time_limit_ms: self.seconds * 1000,
-            concurrency: self.clients,
+            concurrency,
             load: Load {
                 arrival: Arrival::Closed,
                 value_bytes: self.bytes,
@@ -113,31 +121,51 @@ impl Options {
     }
 }
 
+/// What ours has as many of as redis-benchmark.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Clients,
+    Connections,
+}
+
+const SHAPES: [(Shape, &str); 2] = [
+    (Shape::Clients, "slotquake, as many clients"),
+    (Shape::Connections, "slotquake, as many connections"),
+];
+
 fn measure(options: &Options, sandbox: &Sandbox, launches: &[Launch]) {
     println!(
-        "client            pipeline     ops/s  CPU us/op  CPU %  judged in, s   ops judged  RSS MB"
+        "{:<32}  pipeline     ops/s  CPU us/op  CPU %  judged in, s   ops judged  RSS MB",
+        "client"
     );
     for pipeline in &options.pipelines {
-        let plan = options.plan(*pipeline);
         let mut peers = Vec::new();
-        let mut ours = Vec::new();
+        let mut owns = SHAPES.map(|_| Vec::new());
         for round in 0..options.rounds {
-            let folder = sandbox.scratch().join(format!("bench-{pipeline}-{round}"));
-            std::fs::create_dir(&folder).expect("the scratch folder takes a folder");
-            let booted = boot(&plan, launches, sandbox, &folder);
-            let node = booted.nodes()[0].clone();
-            // Values are there before they are read.
-            peers.push(peer(options, &node, *pipeline));
-            ours.push(own(&plan, booted));
+            for ((shape, _), own_samples) in SHAPES.iter().zip(&mut owns) {
+                let plan = options.plan(*shape, *pipeline);
+                let folder = format!("bench-{pipeline}-{round}-{shape:?}");
+                let folder = sandbox.scratch().join(folder);
+                std::fs::create_dir(&folder).expect("the scratch folder takes a folder");
+                let booted = boot(&plan, launches, sandbox, &folder);
+                let node = booted.nodes()[0].clone();
+                // Values are there before they are read.
+                peers.push(peer(options, &node, *pipeline));
+                own_samples.push(own(&plan, booted));
+            }
         }
-        let (peer, own) = (median(peers), median(ours));
-        peer.print("redis-benchmark", *pipeline);
-        own.print("slotquake", *pipeline);
-        println!(
-            "ratio             {pipeline:>8}  {:>8.2}  {:>9.2}",
-            own.rate / peer.rate,
-            own.cpu_us / peer.cpu_us,
-        );
+        let peer = median(peers);
+        peer.print(PEER, *pipeline);
+        for ((_, name), samples) in SHAPES.iter().zip(owns) {
+            let own = median(samples);
+            own.print(name, *pipeline);
+            println!(
+                "{:<32}  {pipeline:>8}  {:>8.2}  {:>9.2}",
+                "ratio",
+                own.rate / peer.rate,
+                own.cpu_us / peer.cpu_us,
+            );
+        }
     }
 }
 
@@ -166,7 +194,7 @@ impl Sample {
     fn print(&self, name: &str, pipeline: u16) {
         let cpu_percent = self.rate * self.cpu_us / 1e4;
         print!(
-            "{name:<16}  {pipeline:>8}  {:>8.0}  {:>9.2}  {cpu_percent:>5.0}",
+            "{name:<32}  {pipeline:>8}  {:>8.0}  {:>9.2}  {cpu_percent:>5.0}",
             self.rate, self.cpu_us
         );
         match self.judged {

@@ -4,7 +4,6 @@
 //! Elements are unique in the run. Names have a hash tag if the load asks for it, so that keys
 //! share slots.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 
 use slotquake_checkers::history::{Key, Value};
@@ -43,7 +42,8 @@ pub struct Keys {
     /// Sums of the weights up to each position, if the keys are not drawn by the spread.
     weights: Vec<u64>,
     hash_tags: u64,
-    used: BTreeSet<u64>,
+    /// Whether each position was used, up to the last that was.
+    used: Vec<bool>,
 }
 
 impl Keys {
@@ -68,7 +68,7 @@ impl Keys {
             spread,
             weights,
             hash_tags: load.hash_tags,
-            used: BTreeSet::new(),
+            used: Vec::new(),
         }
     }
 
@@ -89,7 +89,11 @@ impl Keys {
             None if hot == 1 => 0,
             None => rng.below(hot),
         };
-        self.used.insert(position);
+        let at = position as usize;
+        if at >= self.used.len() {
+            self.used.resize(at + 1, false);
+        }
+        self.used[at] = true;
         position
     }
 
@@ -110,7 +114,8 @@ impl Keys {
 
     /// The positions used so far, in order.
     pub fn used(&self) -> impl Iterator<Item = u64> {
-        self.used.iter().copied()
+        let used = self.used.iter().zip(0..).filter(|(is_used, _)| **is_used);
+        used.map(|(_, position)| position)
     }
 
     /// A read of each key used, for the end.
@@ -156,6 +161,8 @@ impl Elements {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use slotquake_checkers::observation::slots::slot_of_key;
 
     use super::*;

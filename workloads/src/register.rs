@@ -44,11 +44,20 @@ const OPS_PER_KEY_MAX: u64 = 240;
 pub struct Register {
     keys: Keys,
     exchanges: Exchanges,
-    /// Operations issued on each position, over all its generations.
-    issued: BTreeMap<u64, u64>,
+    /// What was issued on each position, up to the last that was used.
+    issued: Vec<Option<Issued>>,
     /// What was last seen of a key.
     last_seen: BTreeMap<Key, i64>,
     values: Elements,
+}
+
+/// What was issued on a position.
+#[derive(Debug)]
+struct Issued {
+    /// Operations, over all its generations.
+    count: u64,
+    /// The key of the last one.
+    key: Key,
 }
 
 /// Whether values are compared and set.
@@ -73,24 +82,34 @@ impl Register {
         Register {
             keys: Keys::new(prefix, SPREAD, load),
             exchanges,
-            issued: BTreeMap::new(),
+            issued: Vec::new(),
             last_seen: BTreeMap::new(),
             values: Elements::default(),
         }
     }
 
-    fn key_of(&self, position: u64, generation: u64) -> Key {
-        let name = format!("{position}-{generation}");
-        self.keys.name(position, name)
-    }
-
     fn next_key(&mut self, rng: &mut Rng) -> Key {
         let position = self.keys.position(rng);
-        let issued = self.issued.entry(position).or_default();
-        *issued += 1;
-        let generation = (*issued - 1) / OPS_PER_KEY_MAX;
-        self.key_of(position, generation)
+        let at = position as usize;
+        if at >= self.issued.len() {
+            self.issued.resize_with(at + 1, || None);
+        }
+        let first = || Issued {
+            count: 0,
+            key: key_of(&self.keys, position, 0),
+        };
+        let issued = self.issued[at].get_or_insert_with(first);
+        if issued.count > 0 && issued.count.is_multiple_of(OPS_PER_KEY_MAX) {
+            issued.key = key_of(&self.keys, position, issued.count / OPS_PER_KEY_MAX);
+        }
+        issued.count += 1;
+        issued.key.clone()
     }
+}
+
+fn key_of(keys: &Keys, position: u64, generation: u64) -> Key {
+    let name = format!("{position}-{generation}");
+    keys.name(position, name)
 }
 
 impl Workload for Register {
@@ -130,9 +149,12 @@ impl Workload for Register {
 
     fn final_reads(&self) -> Vec<Op> {
         let mut reads = Vec::new();
-        for (position, issued) in &self.issued {
-            for generation in 0..=(issued - 1) / OPS_PER_KEY_MAX {
-                let key = self.key_of(*position, generation);
+        for (position, issued) in (0..).zip(&self.issued) {
+            let Some(Issued { count, .. }) = issued else {
+                continue;
+            };
+            for generation in 0..=(count - 1) / OPS_PER_KEY_MAX {
+                let key = key_of(&self.keys, position, generation);
                 reads.push(Op::read(key, Shape::Register).at_the_end());
             }
         }

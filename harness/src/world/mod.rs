@@ -129,7 +129,8 @@ pub struct Remains {
 
 /// A place where a cluster runs. Construction boots the cluster until every node says ok.
 pub trait World {
-    /// Now, ns since the start of the run.
+    /// Now, ns since the start of the run; a world may take the clock's word of when it told the
+    /// last happening.
     fn now(&self) -> u64;
 
     /// The nodes, in order of their names.

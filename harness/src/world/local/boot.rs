@@ -29,7 +29,6 @@ use super::{LocalOptions, LocalWorld};
 use crate::observe::tap::{Tap, TapOptions};
 use crate::sandbox::disk::SmallDisk;
 use crate::sandbox::{Isolation, stop};
-use crate::world::World;
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
@@ -177,6 +176,7 @@ impl LocalWorld {
         };
         Ok(LocalWorld {
             start,
+            told_at: 0,
             nodes,
             processes,
             partitions: Partitions::open(options.sandbox),
@@ -240,7 +240,8 @@ impl LocalWorld {
                 return Err(self.never_ok(&waiting));
             }
         }
-        self.setting.cluster_ok_ms = self.now() / 1_000_000;
+        self.told_at = self.clock();
+        self.setting.cluster_ok_ms = self.told_at / 1_000_000;
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use super::desk::Job;
 use crate::sandbox::Sandbox;
 use crate::sandbox::cuts::{Cuts, Path};
 use crate::sandbox::probe::probe;
-use crate::world::{FaultSpec, Happening, NOT_INJECTED, World};
+use crate::world::{FaultSpec, Happening, NOT_INJECTED};
 
 /// The partitions in force.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Partitions {
 impl LocalWorld {
     /// Puts a fault in force.
     pub(super) fn inject(&mut self, spec: FaultSpec) {
-        let begun = self.now();
+        let begun = self.clock();
         let targets = match self.positions(&spec) {
             Ok(targets) => targets,
             Err(why) => return self.report(&spec, begun, FaultPhase::Skipped(why)),
@@ -121,7 +121,7 @@ impl LocalWorld {
 
     /// Ends a fault.
     pub(super) fn heal(&mut self, spec: FaultSpec) {
-        let begun = self.now();
+        let begun = self.clock();
         let targets = match self.positions(&spec) {
             Ok(targets) => targets,
             Err(why) => return self.report(&spec, begun, FaultPhase::Skipped(why)),
@@ -148,7 +148,7 @@ impl LocalWorld {
     }
 
     fn report(&mut self, spec: &FaultSpec, begun: u64, phase: FaultPhase) {
-        let fault = step(spec, begun, self.now(), phase);
+        let fault = step(spec, begun, self.clock(), phase);
         self.queue.push_back(Happening::Fault(fault));
     }
 

@@ -61,6 +61,9 @@ pub struct LocalOptions<'a> {
 #[derive(Debug)]
 pub struct LocalWorld {
     start: Instant,
+    /// When the last happening was told, ns: one look at the clock for each, however often the
+    /// director asks. What is begun then is sent later, and what it tells of came before.
+    told_at: u64,
     nodes: Vec<NodeSetting>,
     processes: Vec<NodeProcess>,
     partitions: Partitions,
@@ -85,13 +88,18 @@ impl LocalWorld {
         self.partitions.refused()
     }
 
+    /// What the clock says now, ns.
+    fn clock(&self) -> u64 {
+        nanos(self.start.elapsed())
+    }
+
     fn position(&self, name: &NodeName) -> Option<usize> {
         self.nodes.iter().position(|node| node.name == *name)
     }
 
     fn lifecycle(&self, node: usize, what: LifecycleKind, detail: String) -> Happening {
         Happening::Lifecycle(Lifecycle {
-            time: self.now(),
+            time: self.clock(),
             node: self.nodes[node].name.clone(),
             incarnation: self.processes[node].incarnation(),
             what,
@@ -113,7 +121,7 @@ impl LocalWorld {
 
 impl World for LocalWorld {
     fn now(&self) -> u64 {
-        nanos_since(self.start)
+        self.told_at
     }
 
     fn nodes(&self) -> &[NodeSetting] {
@@ -148,17 +156,21 @@ impl World for LocalWorld {
             if stop::is_requested() {
                 return Err(anyhow!("interrupted by a signal"));
             }
-            let instant = Instant::now();
+            let mut instant = Instant::now();
             if instant.duration_since(self.reaped_at) >= REAP_INTERVAL {
                 self.reap();
             }
             if let Some(happening) = self.queue.pop_front() {
+                self.told_at = self.clock();
                 return Ok(happening);
             }
             if self.fleet.is_stale(instant) {
                 self.fleet.wait(Duration::ZERO).context(NO_CLIENTS)?;
+                instant = Instant::now();
             }
+            // All answers that are told from here on had come by then.
             let now = nanos(instant.duration_since(self.start));
+            self.told_at = now;
             let mut patience = REAP_INTERVAL;
             match self.wake_at.first().copied() {
                 Some(time) if time <= now => {
@@ -172,7 +184,11 @@ impl World for LocalWorld {
                 return Ok(Happening::Completed { process, outcome });
             }
             match self.happenings.try_recv() {
-                Ok(happening) => return Ok(happening),
+                Ok(happening) => {
+                    // It bears a time of the desk's, which may be a later one.
+                    self.told_at = self.clock();
+                    return Ok(happening);
+                }
                 Err(TryRecvError::Empty) => self.fleet.wait(patience).context(NO_CLIENTS)?,
                 Err(TryRecvError::Disconnected) => {
                     return Err(anyhow!("the thread of the questions has ended"));
@@ -183,7 +199,7 @@ impl World for LocalWorld {
 
     fn finish(&mut self) -> anyhow::Result<Remains> {
         let mut setting = self.setting.clone();
-        setting.ended_at = self.now();
+        setting.ended_at = self.clock();
         self.partitions.heal_all();
         for process in &mut self.processes {
             process.stop();

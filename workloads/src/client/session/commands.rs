@@ -396,8 +396,20 @@ pub(super) fn value_of(reply: &RespValue) -> Value {
 }
 
 fn text_value(text: &str) -> Value {
-    match text.parse() {
+    match without_zeros(text).parse() {
         Ok(value) => Value::Int(value),
         Err(_) => Value::Text(text.into()),
     }
+}
+
+/// A number without most of the zeros that [`sized`] put before it.
+fn without_zeros(text: &str) -> &str {
+    let mut rest = text;
+    while let Some(shorter) = rest.strip_prefix("00000000") {
+        if !shorter.starts_with(|next: char| next.is_ascii_digit()) {
+            break;
+        }
+        rest = shorter;
+    }
+    rest
 }

@@ -112,6 +112,27 @@ fn an_element_of_a_group_counts_once_it_is_acknowledged() {
 }
 
 #[test]
+fn who_waits_for_an_element_of_a_group_does_so_on_a_connection_of_its_own() {
+    let wait = Value::List(vec![Value::Text("wait".into()), Value::Int(1500)]);
+    let op = Op::on(Shape::Stream, "k".into(), Function::Dequeue, wait);
+    let mut session = Session::new(vec![node(1)]);
+    session.begin(&op);
+    let action = session.on_replies(vec![map(1)]);
+    let Action::Send { commands, on, .. } = &action else {
+        panic!("{action:?}");
+    };
+    let words: Vec<&str> = commands[1]
+        .iter()
+        .map(|word| std::str::from_utf8(word).unwrap())
+        .collect();
+    let expected = "XREADGROUP GROUP g c COUNT 1 BLOCK 1500 STREAMS k >";
+    assert_eq!((words.join(" ").as_str(), *on), (expected, Connection::Own));
+    let outcome = finished(session.on_broken(Breakage::TimedOut));
+    let told = (outcome.kind, outcome.error.as_deref());
+    assert_eq!(told, (EventKind::Fail, Some("timed out")));
+}
+
+#[test]
 fn a_subscriber_gives_its_messages_in_order() {
     let shape = Shape::Channel(Reach::Shard);
     let op = Op::on(shape, "k".into(), Function::Receive, Value::Int(500));
@@ -135,4 +156,21 @@ fn a_subscriber_gives_its_messages_in_order() {
     let outcome = finished(session.on_replies(heard));
     let messages = Value::List(vec![Value::Int(3), Value::Int(2)]);
     assert_eq!((outcome.kind, outcome.value), (EventKind::Ok, messages));
+}
+
+#[test]
+fn zeros_before_a_number_change_nothing_however_many() {
+    for number in [0, 7, 42_000_000, -3, i64::MAX, i64::MIN] {
+        for bytes in 1..70 {
+            let sign = if number < 0 { "-" } else { "" };
+            let digits = number.unsigned_abs();
+            let text = format!("{sign}{digits:0>bytes$}");
+            let value = super::commands::value_of(&RespValue::Simple(text));
+            assert_eq!(value, Value::Int(number), "{bytes} bytes");
+        }
+    }
+    for text in ["00000000+5", "00000000x", "0000000000000000-1"] {
+        let value = super::commands::value_of(&RespValue::Simple(text.into()));
+        assert_eq!(value, Value::Text(text.into()));
+    }
 }
