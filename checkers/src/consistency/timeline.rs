@@ -16,8 +16,8 @@ use crate::observation::bounds::MILLISECOND;
 use crate::observation::fault::note_pause;
 use crate::observation::ownership::Takeover;
 use crate::observation::{
-    Damage, Fault, FaultPhase, Incarnations, Lifecycle, LifecycleKind, NodeId, NodeName, Ownership,
-    Packet, Ports,
+    Damage, DiskTrouble, Fault, FaultPhase, Incarnations, Lifecycle, LifecycleKind, NodeId,
+    NodeName, Ownership, Packet, Ports,
 };
 
 /// Why a takeover took place.
@@ -118,6 +118,8 @@ pub struct Timeline {
     pub cuts: BTreeMap<u32, Cut>,
     /// Pauses by node: begin and end, ns.
     pub pauses: BTreeMap<NodeName, Vec<(u64, u64)>>,
+    /// Times in which a node halts at every sync, by node: begin and end, ns.
+    pub stalls: BTreeMap<NodeName, Vec<(u64, u64)>>,
     /// Processes that ended.
     pub outages: Vec<Outage>,
     /// Failovers that were ordered without the master's help: begin, and on whom.
@@ -335,6 +337,12 @@ impl Timeline {
                     note_pause(pauses, &fault.phase, fault.begun, fault.time);
                 }
             }
+            Some(Damage::Disk(DiskTrouble::Slow)) => {
+                for node in &fault.targets {
+                    let stalls = self.stalls.entry(node.clone()).or_default();
+                    note_pause(stalls, &fault.phase, fault.begun, fault.time);
+                }
+            }
             // HI-05: without the bus a master is as good as cut off.
             Some(Damage::Cut(Ports::All | Ports::Bus)) => self.observe_cut(fault),
             Some(Damage::Clock(_)) => match &fault.phase {
@@ -343,7 +351,12 @@ impl Timeline {
                 }
                 FaultPhase::Healed | FaultPhase::Skipped(_) | FaultPhase::Answered(_) => {}
             },
-            Some(Damage::Kill | Damage::Cut(Ports::Data) | Damage::Net(_) | Damage::Disk(_)) => {}
+            Some(
+                Damage::Kill
+                | Damage::Cut(Ports::Data)
+                | Damage::Net(_)
+                | Damage::Disk(DiskTrouble::Full),
+            ) => {}
             None if fault.kind.ignores_the_master() => match &fault.phase {
                 FaultPhase::Installed | FaultPhase::Indeterminate(_) => {
                     self.forced.push((fault.begun, fault.targets.clone()));

@@ -158,6 +158,10 @@ impl<'a> Windows<'a> {
         if pauses.clone().any(|pause| after_pause(&pause)) {
             return Some(Window::Pause);
         }
+        // HI-08: who halts at every sync is paused many times over.
+        if self.is_stalled_after_loss(node, slot, write) {
+            return Some(Window::Pause);
+        }
         // HI-06: after the heal, until the new configuration must have arrived.
         let heals = cuts().map(|cut| cut.healed);
         let outages = self
@@ -303,6 +307,28 @@ impl<'a> Windows<'a> {
         lately.any(|takeover| {
             let heir = self.timeline.ownership.name(&takeover.to);
             heir.is_some_and(|heir| cut.is_between(node, heir))
+        })
+    }
+
+    /// Whether the disk kept this node from hearing that it had lost the slot just before.
+    fn is_stalled_after_loss(&self, node: &NodeName, slot: u16, write: &Operation) -> bool {
+        let mut stalls = self.timeline.stalls.get(node).into_iter().flatten();
+        let is_stalled = stalls.any(|stall| {
+            let end = stall
+                .1
+                .saturating_add(self.bounds.slack + self.bounds.instant());
+            write.completed >= stall.0 && write.invoked <= end
+        });
+        is_stalled && self.is_lost_lately(slot, write)
+    }
+
+    /// Whether somebody took the slot so shortly before this write was sent that not everybody can
+    /// have heard of it.
+    fn is_lost_lately(&self, slot: u16, write: &Operation) -> bool {
+        let mut taken = self.takeovers_of(slot).map(|(takeover, _)| takeover);
+        taken.any(|takeover| {
+            let told = takeover.time.saturating_add(self.bounds.maps_equal());
+            takeover.time <= write.completed && write.invoked <= told
         })
     }
 

@@ -56,6 +56,11 @@ impl ShardMessagesStay {
         let Some(receiver) = scene.view_of(&packet.to) else {
             return;
         };
+        // Who was reset has a new name, and is still called by the old one.
+        let view = scene.view_of(&packet.from);
+        if view.is_none_or(|view| view.entry(&receiver.id).is_none()) {
+            return;
+        }
         self.tally.examined += 1;
         let sender = &packet.header.sender;
         let master = packet.header.master.as_ref();

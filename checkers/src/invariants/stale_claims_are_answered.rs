@@ -83,6 +83,7 @@ impl Checker for StaleClaimsAreAnswered {
                 || !is_known
                 || !was_open
                 || !is_there(scene, &debt.hearer, debt.since, until)
+                || is_stalled(scene, &debt.hearer, (debt.since, until), &bounds)
             {
                 continue;
             }
@@ -169,6 +170,17 @@ fn is_there(scene: &Scene, node: &NodeName, from: u64, to: u64) -> bool {
     let was_down = outages
         .any(|outage| outage.node == *node && outage.ended <= to && outage.restarted >= from);
     !was_down && !is_paused_within(scene, node, from, to)
+}
+
+/// Whether a slow disk may have kept a node from reading between these two: the last sync it began
+/// may end up to 2 NT after the heal.
+fn is_stalled(scene: &Scene, node: &NodeName, (from, to): (u64, u64), bounds: &Bounds) -> bool {
+    let stalls = scene.timeline().stalls.get(node);
+    let mut stalls = stalls.into_iter().flatten();
+    stalls.any(|(begun, healed)| {
+        let over = healed.saturating_add(2 * bounds.node_timeout + bounds.slack);
+        *begun <= to && over >= from
+    })
 }
 
 /// A stale claim that reached somebody who knew better.

@@ -208,8 +208,13 @@ impl Errand {
             return;
         };
         self.tries += 1;
-        if is_refused_for_good(reply) {
+        if order.words.starts_with("MIGRATE") && is_refusal(reply) {
+            if may_pass(reply) && self.tries < TRIES_MAX {
+                self.not_before = now + AGAIN_NS;
+                return;
+            }
             // Keys that the target does not take stay where they are, and so must their slot.
+            self.tale.refused.get_or_insert(written(reply));
             self.rest.retain(|order| order.words.ends_with("STABLE"));
             self.tries = 0;
             return;
@@ -296,10 +301,20 @@ impl Tale {
     }
 }
 
-/// MIGRATE to a master that takes no writes for want of replicas (min-replicas-to-write).
-fn is_refused_for_good(reply: &Result<RespValue, String>) -> bool {
-    let refusal = "Target instance replied with error: NOREPLICAS";
-    matches!(reply, Ok(RespValue::Error(why)) if why.contains(refusal))
+/// Whether what was asked for was not done, or not for certain.
+fn is_refusal(reply: &Result<RespValue, String>) -> bool {
+    matches!(reply, Ok(RespValue::Error(_)) | Err(_))
+}
+
+/// Whether the same words may be taken a little later.
+fn may_pass(reply: &Result<RespValue, String>) -> bool {
+    match reply {
+        Ok(RespValue::Error(why)) => ["CLUSTERDOWN", "TRYAGAIN", "IOERR"]
+            .iter()
+            .any(|word| why.starts_with(word)),
+        Ok(_) => false,
+        Err(_) => true,
+    }
 }
 
 /// A command for people and checkers; the keys of MIGRATE are counted.

@@ -306,6 +306,24 @@ fn a_write_acknowledged_right_after_a_pause_is_excused() {
     assert_eq!(paused(8000).verdict, Word::Violated);
 }
 
+/// Proves HI-08: each sync of a slow disk is a pause, until the news must have come.
+#[test]
+fn a_write_acknowledged_on_a_slow_disk_is_excused_for_a_while() {
+    let slowed = |add_at: u64, kind: FaultKind| {
+        let mut run = split();
+        for fault in &mut run.recording.faults {
+            fault.kind = kind;
+            fault.cuts.clear();
+        }
+        run.add(add_at, 0, SET, 2, 1);
+        judged(run)
+    };
+    let check = slowed(5500, FaultKind::SlowDisk);
+    assert!(check.why.starts_with("1 lost inside HI-08"), "{check:#?}");
+    assert_eq!(slowed(5500, FaultKind::FullDisk).verdict, Word::Violated);
+    assert_eq!(slowed(12_000, FaultKind::SlowDisk).verdict, Word::Violated);
+}
+
 /// Proves HI-03: without a final read nothing is known of the elements.
 #[test]
 fn a_set_without_a_final_read_is_undecided() {

@@ -195,6 +195,22 @@ fn a_slot_whose_keys_the_target_does_not_take_stays() {
 }
 
 #[test]
+fn keys_wait_until_the_cluster_takes_them() {
+    let words = ["MIGRATE x", "CLUSTER SETSLOT 1 NODE y"];
+    let orders = words.map(|words| Order::once("n1", words)).to_vec();
+    let mut rig = Rig::begin(orders, Vec::new());
+    let (_, tag) = rig.asked(20);
+    let why = "CLUSTERDOWN The cluster is down";
+    rig.errands
+        .answer(tag, &Ok(RespValue::Error(why.into())), 30);
+    assert!(matches!(rig.drive(30), Next::Wait(_)));
+    let (words, tag) = rig.asked(30 + AGAIN_NS);
+    assert!(words.contains("MIGRATE"), "{words}");
+    rig.errands.answer(tag, &ok(), 30 + AGAIN_NS);
+    assert!(rig.asked(40 + AGAIN_NS).0.contains("NODE"));
+}
+
+#[test]
 fn a_heal_is_over_when_all_nodes_know_all_nodes() {
     let orders = vec![Order::once("n2", "RESET")];
     let mut rig = Rig::begin(orders, vec![Order::once("n1", "MEET")]);
