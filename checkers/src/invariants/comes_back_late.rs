@@ -5,7 +5,7 @@
 //! timeout, between 0.5 and 5 s. After a start it waits for 2 s; the first start is not judged.
 
 use super::bus_evidence::{Completeness, Tally};
-use super::evidence::{finding, is_paused_within};
+use super::evidence::{Heard, finding, is_paused_within};
 use super::links::ByLife;
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
@@ -102,7 +102,12 @@ impl ComesBackLate {
         let needed = scene.voters_before() / 2;
         let heard = scene.hearing().of(node);
         let masters = heard.filter(|(name, _)| scene.ownership().has_claimed(name));
-        let silences = masters.map(|(_, heard)| heard.silences.clone()).collect();
+        // What left earlier than this packet may arrive long after it: that was not heard yet.
+        let until_now = |heard: &Heard| {
+            let silences = heard.silences.iter().copied();
+            silences.filter(|(end, _)| *end <= packet.time).collect()
+        };
+        let silences = masters.map(|(_, heard)| until_now(heard)).collect();
         let from = From::Minority { needed, silences };
         self.push(packet, life.since, from);
     }

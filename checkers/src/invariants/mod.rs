@@ -55,6 +55,7 @@ pub mod promotions;
 pub mod promotions_are_told;
 pub mod quiet_without_faults;
 mod redirections;
+pub mod redirections_end;
 pub mod redirections_name_the_owner;
 pub mod redirections_name_the_slot;
 pub mod replicas_move_with_care;

@@ -1,8 +1,7 @@
 //! RD-02: a redirection names the slot of the key.
 //!
 //! A client stops at a MOVED for a foreign slot and keeps the text. Where a redirection leads is
-//! not judged here: the hops of an operation also have the nodes that a client tried when the node
-//! it was sent to did not answer.
+//! the matter of RD-01 and RD-03.
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::finding;

@@ -52,6 +52,7 @@ fn a_good_run_holds_in_every_check_it_had_a_subject_for() {
         "ST-05",
         "RD-01",
         "RD-02",
+        "RD-03",
         "RD-04",
         "RD-05",
         "RD-07",

@@ -210,6 +210,7 @@ fn misdirected(
 ) -> (Slot, NodeId) {
     match (slot, node) {
         _ if mutant.is(Mutant::MovedToMyself) => (slot, cluster.myself()),
+        _ if mutant.is(Mutant::MovedToOwnMaster) => (slot, cluster.my_master().unwrap_or(node)),
         _ if mutant.is(Mutant::MovedOneOff) => (
             Slot::new(u64::from(slot.number()) + 1).unwrap_or(slot),
             node,

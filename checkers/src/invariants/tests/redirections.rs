@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::word;
-use crate::history::Function;
-use crate::observation::{Server, View};
+use crate::history::{Function, Value};
+use crate::observation::{Fault, FaultKind, FaultPhase, Server, View};
 use crate::recording::Recording;
 use crate::test_support::{Ends, RecordingBuilder, id, int, name};
 use crate::verdict::Word;
@@ -42,6 +42,48 @@ fn a_redirection_leads_to_the_owner_in_the_table_of_who_says_it() {
     assert_eq!(word(&to_itself, "RD-01"), Word::Violated);
     let without_host = answered_moved(2, "MOVED 0 :7000");
     assert_eq!(word(&without_host, "RD-01"), Word::Undecided);
+}
+
+/// Proves RD-03.
+#[test]
+fn at_rest_one_redirection_leads_to_the_owner() {
+    let redirected = |by: &[usize]| {
+        let mut run = RecordingBuilder::cluster(Server::Reference);
+        run.calm(100, 9000);
+        run.op(
+            8500,
+            5,
+            0,
+            Function::Read,
+            KEY,
+            Value::Nil,
+            Ends::Ok(int(0)),
+        );
+        let mut recording = run.build();
+        let end = recording.events.unpacked().last_mut();
+        end.expect("a completion").hops = by.iter().copied().map(name).collect();
+        recording
+    };
+    assert_eq!(word(&redirected(&[]), "RD-03"), Word::Undecided);
+    assert_eq!(word(&redirected(&[2]), "RD-03"), Word::Held);
+    let twice = redirected(&[2, 3]);
+    assert_eq!(word(&twice, "RD-03"), Word::Violated);
+    let mut after_a_fault = twice;
+    let fault = |time: u64, phase: FaultPhase| Fault {
+        time,
+        begun: time,
+        id: 1,
+        kind: FaultKind::Pause,
+        phase,
+        targets: vec![name(4)],
+        cuts: Vec::new(),
+        note: String::new(),
+    };
+    after_a_fault.faults = vec![
+        fault(5_000_000_000, FaultPhase::Installed),
+        fault(7_000_000_000, FaultPhase::Healed),
+    ];
+    assert_eq!(word(&after_a_fault, "RD-03"), Word::Undecided);
 }
 
 /// Proves RD-01: what was true in between is not known.

@@ -144,6 +144,7 @@ mutants! {
         DemotedKeepsReaders "demoted-keeps-readers"
             "the clients of a master that is demoted may go on reading there"
         MovedToMyself "moved-to-myself" "MOVED names the node that answers"
+        MovedToOwnMaster "moved-to-own-master" "a replica sends all clients to its own master"
         MovedOneOff "moved-one-off" "MOVED names the next slot"
         AsksForPresentKeys "SM-02" "a migrating slot sends clients away while the key is here"
         ImportsWithoutAsking "imports-without-asking" "an importing slot serves without ASKING"
