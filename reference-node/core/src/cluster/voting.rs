@@ -21,7 +21,7 @@ pub(super) struct Ballot {
     pub requested_epoch: CurrentEpoch,
     pub current_epoch: CurrentEpoch,
     pub last_vote_epoch: CurrentEpoch,
-    /// Whether I hold back writes for another replica, that is about to take my slots.
+    /// Whether a replica of mine, but not the candidate, is about to take my slots.
     pub is_being_replaced: bool,
     /// Whether the candidate's master is FAIL; none if the candidate is no replica of anybody.
     pub master_failed: Option<bool>,
@@ -150,12 +150,12 @@ impl Cluster {
                 true => CurrentEpoch::default(),
                 false => self.last_vote_epoch,
             },
-            is_being_replaced: self.is_yielding_to_another(candidate),
+            is_being_replaced: self.is_yielding_to_another(candidate, turn),
             master_failed: master.map(Member::is_failed),
             is_forced: header.message_flags.force_ack
                 || self.mutant.is(Mutant::VotesAgainstWorkingMaster),
             voted_ago,
-            vote_spacing: Millis(turn.node_timeout().0.saturating_mul(2)),
+            vote_spacing: vote_spacing(turn),
             newer_owner: self.newer_owner(header),
             delivery: if is_reachable {
                 Delivery::Possible
@@ -165,10 +165,14 @@ impl Cluster {
         }
     }
 
-    /// Whether a replica of mine, but not this one, is about to replace me (MF-05).
-    fn is_yielding_to_another(&self, candidate: MemberIndex) -> bool {
+    /// Whether a replica of mine, but not this one, is about to replace me: I hold back writes for
+    /// it (MF-05), or it has my vote (VO-13) and as long to win as I withhold it from its siblings.
+    fn is_yielding_to_another(&self, candidate: MemberIndex, turn: &Turn) -> bool {
         let is_mine = self.members[candidate].master() == Some(self.members.my_index());
-        self.is_pausing_writes() && !is_mine && self.profile == Profile::Reference
+        let helped_ago = self.members.me().voted_at.map(|at| turn.now.since(at));
+        let has_helped = helped_ago.is_some_and(|ago| ago < vote_spacing(turn));
+        let is_yielding = self.is_pausing_writes() || has_helped;
+        is_yielding && !is_mine && self.profile == Profile::Reference
     }
 
     /// VO-06: an owner of a slot of the request, with a newer claim than the request's.
@@ -211,4 +215,9 @@ impl Cluster {
             format!("Failover auth granted to {id} for epoch {epoch}"),
         );
     }
+}
+
+/// VO-05: from a vote to the next one for a replica of the same master.
+fn vote_spacing(turn: &Turn) -> Millis {
+    Millis(turn.node_timeout().0.saturating_mul(2))
 }

@@ -172,3 +172,28 @@ fn a_shard_whose_master_changes_has_one_vote() {
         "{for_successor:?}"
     );
 }
+
+/// Proves VO-03, VO-13: who voted against itself leaves the votes of later epochs to its successor.
+#[test]
+fn a_shard_whose_master_is_replaced_by_force_has_one_vote() {
+    let for_another = told(|profile| {
+        let mut rig = cluster(profile, 3, 1, 2000);
+        let first_epoch = rig.at(0).current_epoch().next();
+        for (candidate, epoch) in [(3, first_epoch), (4, first_epoch.next())] {
+            rig.say(candidate, 0, Body::AuthRequest, |header| {
+                header.current_epoch = epoch;
+                header.message_flags.force_ack = true;
+            });
+            rig.run_for(100);
+        }
+        let votes = rig.sent.iter();
+        let votes = votes.filter(|sent| sent.from == 0 && sent.packet.body == Body::AuthAck);
+        let voted_for: Vec<Option<usize>> = votes.map(|sent| sent.to).collect();
+        assert_eq!(voted_for.first(), Some(&Some(3)), "its own replica first");
+        voted_for.contains(&Some(4))
+    });
+    assert!(
+        for_another.upstream && !for_another.default,
+        "{for_another:?}"
+    );
+}
