@@ -10,6 +10,7 @@ mod identity;
 mod migrations;
 mod operators;
 mod redirections;
+mod returns;
 mod settling;
 
 use std::sync::Arc;
