@@ -164,10 +164,14 @@ impl WaitCountsWhoHasIt {
 
     /// The first header of each replica after the answer tells most: offsets grow.
     fn hear_replica(&mut self, packet: &Packet, master: &NodeId, since: u64) {
+        let sender = &packet.header.sender;
+        for (_, write) in self.writes.iter_mut().filter(|(id, _)| *id != master) {
+            // Who was with another master meanwhile comes back with that one's offset.
+            write.awaited.retain(|id| id != sender);
+        }
         let Some(write) = self.writes.get_mut(master) else {
             return;
         };
-        let sender = &packet.header.sender;
         // Who joined just then may have been counted before a header showed it.
         if !write.replicas.contains(sender) {
             self.writes.remove(master);

@@ -15,6 +15,13 @@ fn waited(acknowledged: u32, replica: u64) -> Check {
 }
 
 fn waited_on(acknowledged: u32, replica: u64) -> RecordingBuilder {
+    let mut run = waited_with(acknowledged);
+    run.node(4).offset = replica;
+    run.calm(1100, 1500);
+    run
+}
+
+fn waited_with(acknowledged: u32) -> RecordingBuilder {
     let mut run = RecordingBuilder::cluster(Server::Reference);
     run.node(1).offset = 200;
     run.node(4).offset = 200;
@@ -24,9 +31,22 @@ fn waited_on(acknowledged: u32, replica: u64) -> RecordingBuilder {
         last.replicas = Some(acknowledged);
     }
     run.node(1).offset = 300;
-    run.node(4).offset = replica;
-    run.calm(1100, 1500);
     run
+}
+
+/// Proves HI-12: an offset of another master's stream says nothing of this one's.
+#[test]
+fn a_replica_that_was_away_comes_back_with_another_offset() {
+    let came_back = |away: usize| {
+        let mut run = waited_with(1);
+        (run.node(4).master, run.node(4).offset) = (Some(away), 200);
+        run.calm(1100, 2000);
+        run.node(4).master = Some(1);
+        run.calm(2000, 5000);
+        check(&run.build(), "HI-12").verdict
+    };
+    assert_eq!(came_back(1), Word::Violated);
+    assert_eq!(came_back(2), Word::Held);
 }
 
 /// Proves HI-12: who became a replica just then may have been counted.
