@@ -102,8 +102,23 @@ impl AttemptsAreSpaced {
             Some(_) | None => {}
         }
         self.tally.examined += 1;
-        self.last.insert(key, attempt);
+        match is_hasty(&attempt, scene) {
+            true => self.last.remove(&key),
+            false => self.last.insert(key, attempt),
+        };
     }
+}
+
+/// Whether an attempt follows a failure sooner than one that this failure planned: then an earlier
+/// one had planned it, and from that time the next one counts (VT-11).
+fn is_hasty(attempt: &Attempt, scene: &Scene) -> bool {
+    let Some(master) = &attempt.master else {
+        return false;
+    };
+    let since = attempt.time.saturating_sub(400 * MILLISECOND);
+    let words = scene.fail_words();
+    let word = words.first(&attempt.candidate, master, since, attempt.time);
+    word.is_some()
 }
 
 /// A request for votes in a new epoch.

@@ -99,6 +99,10 @@ impl ElectionsWait {
             self.offsets.remove(scene.pair());
             return;
         };
+        // UPDATE and the like tell the receiver nothing of the sender's role.
+        if !packet.kind.is_heartbeat() {
+            return;
+        }
         let offset = packet.header.offset;
         let repeats = |told: &Told| told.master == *master && told.offset == offset;
         if self.offsets.get(scene.pair()).is_some_and(repeats) {

@@ -4,13 +4,15 @@
 //! failed node, so without any packet from there the next view must show it. A node that was cut
 //! off may have had no links to tell anybody, and is left out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bus_evidence::{Completeness, Tally};
 use super::evidence::{Seen, finding, is_paused_within};
 use crate::checker::{Checker, Entry, Evidence, Happening, Need, Sort};
 use crate::observation::{
-    Bounds, NodeName, Setting, View, ViewEntry, bounds::CRON, bounds::MILLISECOND,
+    Bounds, Damage, Fault, NetTrouble, NodeName, Setting, View, ViewEntry, bounds::CRON,
+    bounds::MILLISECOND,
 };
 use crate::scene::Scene;
 use crate::verdict::Verdict;
@@ -33,12 +35,14 @@ pub const ENTRY: Entry = Entry {
 pub struct FailureIsTold {
     /// Who broke the rule, when and how, unless it had no links.
     suspects: Vec<(NodeName, u64, String)>,
+    /// When all links of a node were last reset, ns.
+    resets: BTreeMap<NodeName, u64>,
     tally: Tally,
 }
 
 impl Checker for FailureIsTold {
     fn looks_at(&self) -> &'static [Sort] {
-        &[Sort::View]
+        &[Sort::View, Sort::Fault]
     }
 
     fn observe(&mut self, happening: Happening<'_>, scene: &Scene) {
@@ -48,10 +52,8 @@ impl Checker for FailureIsTold {
                     self.judge(before, view, scene);
                 }
             }
-            Happening::Packet(_)
-            | Happening::Op(_)
-            | Happening::Fault(_)
-            | Happening::Lifecycle(_) => {}
+            Happening::Fault(fault) => self.note_reset(fault),
+            Happening::Packet(_) | Happening::Op(_) | Happening::Lifecycle(_) => {}
         }
     }
 
@@ -75,6 +77,19 @@ impl Checker for FailureIsTold {
 }
 
 impl FailureIsTold {
+    fn note_reset(&mut self, fault: &Fault) {
+        if fault.kind.damage() == Some(Damage::Net(NetTrouble::Reset)) {
+            let nodes = fault.targets.iter().cloned();
+            self.resets.extend(nodes.map(|node| (node, fault.time)));
+        }
+    }
+
+    /// Whether the links of a node were reset so shortly before this time that it may have none.
+    fn is_without_links(&self, node: &NodeName, since: u64) -> bool {
+        let reset = self.resets.get(node);
+        reset.is_some_and(|reset| *reset + LINKED_AGAIN >= since)
+    }
+
     fn judge(&mut self, before: &Seen, view: &View, scene: &Scene) {
         let words = scene.fail_words();
         let is_same = Arc::ptr_eq(&before.table, &view.table);
@@ -91,6 +106,7 @@ impl FailureIsTold {
             let is_failed = entry.has_flag("fail");
             let word = words.first(&view.node, &entry.id, before.asked, view.time);
             let what = match (was_failed, is_failed, word) {
+                (false, true, None) if self.is_without_links(&view.node, before.asked) => continue,
                 (false, true, None) => {
                     format!("marks {} as FAIL and tells nobody", entry.id)
                 }
@@ -111,6 +127,9 @@ impl FailureIsTold {
         }
     }
 }
+
+/// By then a node has links again, if nothing else is wrong, ns.
+const LINKED_AGAIN: u64 = 1000 * MILLISECOND;
 
 /// Whether the node may have had an answer of the other one since then.
 fn has_heard(scene: &Scene, view: &View, entry: &ViewEntry, since: u64) -> bool {

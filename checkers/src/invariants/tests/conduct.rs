@@ -71,6 +71,20 @@ fn votes_and_attempts_of_one_shard_are_spaced() {
     }
 }
 
+/// Proves VT-10: who asks right after a FAIL planned it before, and the next one counts from there.
+#[test]
+fn an_attempt_planned_before_the_failure_is_no_measure() {
+    let twice = |failed_at: u64| {
+        let mut run = silent_n1(1);
+        run.fail(failed_at, 1, 2);
+        run.request_and_vote(3000, 4, 4, &[2]);
+        run.request_and_vote(4500, 4, 5, &[2]);
+        word(&run.build(), "VT-10")
+    };
+    assert_eq!(twice(2400), Word::Violated);
+    assert_eq!(twice(2900), Word::Held);
+}
+
 /// Proves VT-07.
 #[test]
 fn a_vote_for_an_epoch_that_is_over_is_wrong() {
@@ -130,6 +144,16 @@ fn an_election_waits_for_its_delay_and_its_rank() {
         packet.header.offset = 101;
     }
     assert_eq!(word(&ahead, "VT-11"), Word::Violated);
+    // An UPDATE does not make it one.
+    let mut updates = ahead.clone();
+    for packet in updates
+        .packets
+        .iter_mut()
+        .filter(|packet| packet.from == name(5))
+    {
+        packet.kind = PacketKind::Update;
+    }
+    assert_eq!(word(&updates, "VT-11"), Word::Held);
     // Until it was promoted elsewhere, long before the failure.
     let promoted = ahead.packets.iter_mut();
     for packet in promoted.filter(|packet| packet.from == name(5)) {
@@ -163,6 +187,15 @@ fn a_failure_is_told_and_believed() {
         .packets
         .retain(|packet| packet.kind != PacketKind::Fail);
     assert_eq!(word(&untold, "FD-04"), Word::Violated);
+    // Who had no links left could tell nobody.
+    let mut run = RecordingBuilder::good();
+    for node in 1..=6 {
+        let phase = FaultPhase::Healed;
+        run.fault(3000, node, FaultKind::Disconnect, phase, node as usize);
+    }
+    untold.faults.extend(run.build().faults);
+    untold.faults.sort_by_key(|fault| fault.time);
+    assert_eq!(word(&untold, "FD-04"), Word::Undecided);
     let mut ignored = RecordingBuilder::good().build();
     for view in &mut ignored.views {
         Arc::make_mut(&mut view.table)[0].flags = "master".into();
