@@ -51,19 +51,17 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         // Whoever still has the old id would pass it on: all let go of it, whenever they answer.
         orders.extend(forgets.iter().cloned());
     }
-    let meet = Order::accepted(
-        host,
-        format!("CLUSTER MEET {{ip:{name}}} {{port:{name}}} {{bus:{name}}}"),
-    );
+    let meet = format!("CLUSTER MEET {{ip:{name}}} {{port:{name}}} {{bus:{name}}}");
     let is_slotless = rng.chance(SLOTLESS_PERCENT);
     let mut undo = Vec::new();
     if is_hard {
         undo.extend(forgets);
     }
-    match is_slotless {
-        true => orders.push(meet),
-        false => undo.push(meet),
+    if is_slotless {
+        orders.push(Order::accepted(host, meet.as_str()));
     }
+    // Once more in any case: the host may have been down.
+    undo.push(Order::accepted(&format!("owner:{slot}"), meet));
     undo.push(Order::accepted(
         name,
         format!("CLUSTER REPLICATE {{id:owner:{slot}}}"),
