@@ -61,7 +61,7 @@ fn plan(picture: &Picture, rng: &mut Rng) -> Result<Strike, Skip> {
         orders.push(Order::accepted(host, meet.as_str()));
     }
     // Once more in any case: the host may have been down.
-    undo.push(Order::accepted(&format!("owner:{slot}"), meet));
+    undo.push(Order::accepted(format!("owner:{slot}"), meet));
     undo.push(Order::accepted(
         name,
         format!("CLUSTER REPLICATE {{id:owner:{slot}}}"),
