@@ -1,7 +1,8 @@
 //! FD-19, GO-09: every heartbeat names the nodes that its sender suspects.
 //!
 //! A suspicion that two successive views of a node show was there all the time in between: a
-//! heartbeat from then must carry it. The tick that counts suspects is allowed for.
+//! heartbeat from then must carry it. The tick that counts suspects is allowed for: until then a
+//! new one may push out any other.
 
 use std::collections::BTreeMap;
 
@@ -25,14 +26,14 @@ pub const ENTRY: Entry = Entry {
     help: "Failure detection works only if suspicions are told: besides a few random nodes, \
            each PING and PONG carries every node that its sender holds for PFAIL. Judged \
            between two views of the sender that both show the suspicion; heartbeats to the \
-           suspect itself and the first two ticks after the first such view are left out.",
+           suspect itself are left out, and those up to two ticks after a view with a new one.",
     make: || Box::new(SuspectsAreTold::default()),
 };
 
 /// The checker of FD-19.
 #[derive(Debug, Default)]
 pub struct SuspectsAreTold {
-    /// Suspects of a node's last view, and since when each is shown without a break.
+    /// Suspects of a node's last view, and since when no new one was among them.
     shown: BTreeMap<NodeName, Vec<Shown>>,
     is_one_shown: ByTable<bool>,
     silences: Vec<Silence>,
@@ -107,21 +108,22 @@ impl SuspectsAreTold {
             return;
         };
         let earlier = self.shown.remove(&view.node).unwrap_or_default();
-        let still = view.table.iter().filter(|entry| is_suspect(entry));
-        let shown: Vec<Shown> = still
-            .map(|entry| {
-                let known = earlier.iter().find(|known| known.id == entry.id);
-                if let Some(known) = known {
-                    self.confirm(known, before, view);
-                }
-                Shown {
-                    id: entry.id.clone(),
-                    name: scene.ownership().name(&entry.id).cloned(),
-                    since: known.map_or(view.time, |known| known.since),
-                    untold: Vec::new(),
-                }
-            })
-            .collect();
+        let still = || view.table.iter().filter(|entry| is_suspect(entry));
+        let known = |entry: &ViewEntry| earlier.iter().find(|known| known.id == entry.id);
+        let is_one_new = still().any(|entry| known(entry).is_none());
+        let mut shown = Vec::new();
+        for entry in still() {
+            let known = known(entry).filter(|_| !is_one_new);
+            if let Some(known) = known {
+                self.confirm(known, before, view);
+            }
+            shown.push(Shown {
+                id: entry.id.clone(),
+                name: scene.ownership().name(&entry.id).cloned(),
+                since: known.map_or(view.time, |known| known.since),
+                untold: Vec::new(),
+            });
+        }
         if !shown.is_empty() {
             self.shown.insert(view.node.clone(), shown);
         }
